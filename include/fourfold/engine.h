@@ -1,0 +1,159 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "fourfold/event.h"
+#include "fourfold/recommend.h"
+
+// Start here. An engine is one directory: a log of events and what was learned from it. Open it,
+// ingest, train, publish, recommend. examples/first_feed.cc walks through it all.
+namespace fourfold {
+
+struct EngineOptions {
+  std::string directory;    // made if absent
+  std::string recipe_path;  // YAML; empty: the recipe the directory was last opened with
+  // Starts the engine's clock at this time (it runs on from there). Unset: the wall. The clock
+  // never goes back behind a live event already acknowledged.
+  std::optional<std::int64_t> clock_at_ms;
+  bool read_only_servable = false;  // do not load the active servable (import, train)
+};
+
+enum class IngestOutcome : std::uint8_t { kAccepted, kDuplicate, kRejected };
+
+struct IngestResult {
+  IngestOutcome outcome = IngestOutcome::kRejected;
+  std::string id;
+  std::string position;  // opaque; reads may ask for `after` it
+  std::int64_t event_time_ms = 0;
+  std::string error;  // kRejected: what is wrong, and where
+};
+
+struct ImportRequest {
+  std::string path;
+  std::string format;  // empty: by the recipe's import section, else by the extension
+  bool strict = false;
+  bool dry_run = false;
+  std::string reject_path;  // empty: <path>.rejects.jsonl in the current directory
+  std::function<void(std::string_view phase, double done)> progress;  // done 0..1
+};
+
+struct ImportReport {
+  std::uint64_t lines = 0, lines_skipped = 0, events = 0, accepted = 0, duplicates = 0,
+                rejected = 0;
+  std::string reject_path;
+  std::int64_t first_event_time_ms = 0, last_event_time_ms = 0;
+};
+
+struct TrainRequest {
+  std::optional<std::int64_t> as_of_ms;  // data up to here; unset: the end of the log
+  bool evaluate = true;                  // and put the metrics into the manifest
+  bool tune = true;                      // blend weights on validation, where the recipe says so
+  std::function<void(std::string_view stage, double done)> progress;
+};
+
+struct ServableInfo {
+  std::string version;
+  std::string state;  // "active" | "previous" | "retained" | "unreadable"
+  std::string recipe;
+  std::int64_t created_at_ms = 0, as_of_ms = 0;
+  std::uint64_t actions = 0;
+  std::vector<std::pair<std::string, double>> metrics;
+  std::string problem;
+};
+
+struct EvaluateRequest {
+  std::string split;                 // "time" | "leave_one_out"; empty: as the recipe says
+  std::string variant;               // "new" | "all"; empty: as the recipe says
+  std::vector<std::string> methods;  // retriever names and "blend"; empty: all of them
+  std::string fit;                   // leave_one_out: "strict" | "refit"
+  int resamples = 1000;
+  std::function<void(std::string_view stage, double done)> progress;
+};
+
+// A metric's mean with its 95 % bootstrap interval.
+struct MetricEstimate {
+  std::string name;  // ir_measures names: nDCG@10, R@20, Success@10, RR@100
+  double mean = 0, low = 0, high = 0;
+};
+
+struct EvaluationRow {
+  std::string method;
+  std::vector<MetricEstimate> metrics;
+  double coverage = 0;         // share of the catalogue shown to anybody in the first 10
+  double mean_popularity = 0;  // mean training count of the items shown in the first 10
+  std::vector<MetricEstimate>
+      paired_with_best_part;  // blend only: difference to the best retriever
+};
+
+struct EvaluationReport {
+  std::string description;  // split, cut, users, items, fit, in words
+  std::uint64_t queries = 0;
+  std::string best_part;
+  std::vector<EvaluationRow> rows;
+  double seconds = 0;
+};
+
+struct EngineStatus {
+  std::string recipe, directory, active_servable, previous_servable;
+  std::uint64_t events = 0, items = 0, disk_bytes = 0, memory_bytes = 0;
+  std::int64_t now_ms = 0, last_event_time_ms = 0;
+};
+
+struct EntityView {
+  bool exists = false, erased = false;
+  std::vector<Field> fields;  // sorted by name
+};
+
+// Thread-safe. Errors are absl::Status: InvalidArgument for bad input (with the field), NotFound,
+// FailedPrecondition (another format version, another process holds the directory, ...).
+class Engine {
+ public:
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(const EngineOptions& options);
+  ~Engine();
+
+  // Durable when it returns: what is accepted is in the very next answer.
+  absl::StatusOr<std::vector<IngestResult>> Ingest(std::span<const Event> events);
+  // One JSON object, an array of them, or one a line. Each event stands for itself: a bad one is
+  // rejected with its reason and the good ones are kept.
+  absl::StatusOr<std::vector<IngestResult>> IngestJson(std::string_view json);
+  absl::StatusOr<ImportReport> Import(const ImportRequest& request);
+
+  absl::StatusOr<RecommendResponse> Recommend(const RecommendRequest& request);
+  absl::StatusOr<RecommendResponse> SimilarItems(const SimilarRequest& request);
+
+  absl::StatusOr<EntityView> GetItem(std::string_view item) const;
+  absl::StatusOr<EntityView> GetUser(std::string_view user) const;
+  // Newest first.
+  absl::StatusOr<std::vector<Event>> GetUserActions(std::string_view user, int limit) const;
+  absl::StatusOr<std::uint64_t> EraseUser(std::string_view user);
+
+  // Learns a new servable from the log and publishes it (not active yet); returns its version.
+  absl::StatusOr<std::string> Train(const TrainRequest& request);
+  absl::StatusOr<std::vector<ServableInfo>> Servables() const;
+  absl::Status Activate(std::string_view version);  // "latest": the newest readable one
+  absl::StatusOr<std::string> Rollback();           // to the previous; returns its version
+  absl::StatusOr<EvaluationReport> Evaluate(const EvaluateRequest& request);
+
+  // Slates for every known user, one JSON line each; returns the number of users.
+  absl::StatusOr<std::uint64_t> RecommendAllUsers(const std::string& output_path, int limit,
+                                                  const std::function<void(double done)>& progress);
+
+  std::int64_t NowMs() const;
+  EngineStatus Status() const;
+
+ private:
+  class Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fourfold

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "data/expression.h"
+#include "fourfold/event.h"
+
+// Files that users have, read as events: native JSONL, CSV/TSV with a column mapping, RecBole
+// atomic files, one line per user. Plain, .gz and .zst alike.
+namespace fourfold {
+
+// A line that could not be taken in, and why.
+struct RejectedLine {
+  std::uint64_t line = 0;  // 1-based
+  std::string field;       // column or JSON field, or empty for the line as a whole
+  std::string reason;
+  std::string text;  // the line itself, at most 4 KiB of it
+};
+
+// How a column becomes an event: the `import:` section of a recipe.
+struct ColumnMapping {
+  // Each of these names a column; empty: the event has none.
+  std::string user;
+  std::string session;
+  std::string item;
+  std::string time;
+  std::string tie_group;
+  std::string step;
+  std::string event_id;
+  std::string ranking;
+  // "unix_s" | "unix_ms" | "iso8601" | "%Y-%m-%d %H:%M:%S" (absl::ParseTime format, in UTC).
+  std::string time_format = "iso8601";
+  bool item_upper_case = false;
+
+  // The first rule whose condition holds gives the interaction its type; when none holds the row
+  // makes no interaction (it is counted as skipped, not as rejected). No condition: always.
+  struct TypeRule {
+    std::string type;
+    std::optional<Expression> when;
+  };
+  std::vector<TypeRule> types;
+  // Columns kept as fields of the interaction: {field name, column}.
+  struct FieldColumn {
+    std::string field;
+    std::string column;
+    enum class Kind : std::uint8_t { kString, kNumber, kBoolean, kList } kind = Kind::kString;
+    std::string list_separator = " ";  // kList
+  };
+  std::vector<FieldColumn> interaction_fields;
+  // Fields of the item. A row makes an item event when one of them differs from what the rows
+  // before it in the file said of this item (and it is not empty).
+  std::vector<FieldColumn> item_fields;
+  // Derived item fields: the first rule whose condition holds gives the value.
+  struct DerivedField {
+    std::string field;
+    struct Rule {
+      FieldValue value;
+      std::optional<Expression> when;
+    };
+    std::vector<Rule> rules;
+  };
+  std::vector<DerivedField> derived_item_fields;
+  // Fields of the user, as item_fields.
+  std::vector<FieldColumn> user_fields;
+};
+
+struct SourceOptions {
+  enum class Format : std::uint8_t { kJsonl, kCsv, kRecBole, kSequences } format = Format::kJsonl;
+  std::string path;      // for kRecBole any one of the atomic files: .inter, .item or .user
+  char separator = ',';  // kCsv
+  bool header = true;    // kCsv: first line names the columns; else column1, column2, ...
+  // kCsv and kRecBole (where the columns are the names before ':'); a RecBole .item or .user file
+  // makes item or user events of all its columns and needs item_id or user_id alone.
+  ColumnMapping mapping;
+  std::string sequence_type = "interaction";  // kSequences: the type of every action
+};
+
+// What one file gives. Not thread-safe.
+class EventSource {
+ public:
+  virtual ~EventSource() = default;
+  // The next event or rejected line; nullopt at the end. One line may give several events. An
+  // event without a time keeps kNoTimeMs; an event without an id keeps an empty one, and the
+  // importer makes it with ContentId.
+  // Errors are for the file as a whole (unreadable, broken compression, a missing column).
+  virtual absl::StatusOr<std::optional<std::variant<Event, RejectedLine>>> Next() = 0;
+  virtual std::uint64_t lines_read() const = 0;
+  virtual std::uint64_t lines_skipped() const = 0;  // no rule made an event of them
+  virtual std::uint64_t bytes_read() const = 0;     // of the file as it lies on disk
+  virtual std::uint64_t bytes_total() const = 0;
+};
+
+absl::StatusOr<std::unique_ptr<EventSource>> OpenEventSource(SourceOptions options);
+
+}  // namespace fourfold

@@ -1,0 +1,173 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/clock.h"
+#include "data/action.h"
+#include "feature/read_point.h"
+#include "fourfold/event.h"
+
+// The durable log of events, and every entity's history kept from it: what we know, readable as of
+// any moment. One directory, one engine, one process.
+namespace fourfold {
+
+namespace storage {
+class Store;
+}
+
+struct EventStoreOptions {
+  std::string directory;  // holds the store's files; made if absent
+  bool create_if_missing = true;
+  // Memory for recently written events before they go to sorted files, and for cached blocks.
+  std::size_t write_buffer_bytes = 32 << 20;
+  std::size_t block_cache_bytes = 32 << 20;
+};
+
+enum class EventOutcome : std::uint8_t { kAccepted, kDuplicate, kRejected };
+
+struct AppendResult {
+  EventOutcome outcome = EventOutcome::kRejected;
+  Position position = 0;           // of the event, or of the first one with this id
+  std::int64_t event_time_ms = 0;  // as stored
+  std::int64_t known_time_ms = 0;
+  std::string id;       // as stored
+  absl::Status status;  // why it was rejected
+};
+
+enum class Durability : std::uint8_t {
+  kSynced,    // on disk when the call returns
+  kBuffered,  // in the state when the call returns, on disk with the next synced write
+};
+
+// An event of an import: its known time is decided by the importer (Time, rule 1).
+struct TimedEvent {
+  Event event;
+  std::int64_t known_time_ms = 0;
+};
+
+// One event of the log, as stored.
+struct LoggedEvent {
+  Position position = 0;
+  std::int64_t known_time_ms = 0;
+  std::int64_t client_time_ms = kNoTimeMs;  // the client's own clock where it was ahead of ours
+  Event event;
+};
+
+// The value of one field of an entity, with the moment it has held since.
+struct FieldAsOf {
+  std::string name;
+  FieldValue value;
+  std::int64_t since_ms = kSinceForEverMs;
+};
+
+struct EntityAsOf {
+  bool exists = false;  // some item/user event is seen and the newest is no tombstone
+  bool erased = false;  // users: erased at erased_at_ms, nothing newer
+  std::int64_t erased_at_ms = 0;
+  std::vector<FieldAsOf> fields;  // sorted by name
+};
+
+// Called with each batch as soon as it can be read, before its writers get their answer, on the
+// writing thread, one batch at a time. Entries are the accepted events in log order.
+using CommitListener = std::function<void(absl::Span<const LoggedEvent> committed)>;
+
+// Thread-safe.
+class EventStore {
+ public:
+  // Fails with FailedPrecondition for a directory of another format version (the message names
+  // both) or one that another process holds.
+  static absl::StatusOr<std::unique_ptr<EventStore>> Open(const EventStoreOptions& options,
+                                                          const Clock* clock);
+  ~EventStore();
+  EventStore(const EventStore&) = delete;
+  EventStore& operator=(const EventStore&) = delete;
+
+  // Takes in live events (Time, rule 1): the event time is the client's but never after the clock;
+  // the known time is the clock, never going back. Each event is checked on its own: results[i]
+  // belongs to events[i], also when it is a duplicate or refused (data/limits.h). Concurrent calls
+  // share one write to disk. Fails as a whole only when the store does, and then nothing of the
+  // batch is taken. Interactions and rankings need a user or a session.
+  absl::StatusOr<std::vector<AppendResult>> Append(absl::Span<const Event> events,
+                                                   Durability durability = Durability::kSynced);
+
+  // The bulk path: known times come from the caller, in any order; nothing is durable until Flush
+  // returns. Same checks and results as Append.
+  absl::StatusOr<std::vector<AppendResult>> AppendImported(absl::Span<const TimedEvent> events);
+  absl::Status Flush();
+
+  // Where a request reads: the clock, and everything acknowledged so far.
+  ReadPoint Now() const;
+  // The clock, never behind the last acknowledged event's known time.
+  std::int64_t NowMs() const;
+  Position EndPosition() const;  // one past the last event in the state
+  // The largest event time in the store, or kSinceForEverMs when there is none.
+  std::int64_t LastEventTimeMs() const;
+
+  struct HistoryRequest {
+    std::string_view user;  // either may be empty, not both; given both, the union, each once
+    std::string_view session;
+    std::int64_t since_ms = kSinceForEverMs;  // event time >= since_ms
+    std::size_t limit = 100;                  // newest entries of the kinds asked for
+    bool actions = true;
+    bool impressions = false;
+  };
+  // Newest first by (event time, event id's digest); appended to *entries. A user's history
+  // includes that of the anonymous sessions that became theirs (Time, rule 8).
+  absl::Status ReadHistory(const HistoryRequest& request, const ReadPoint& at,
+                           std::vector<HistoryEntry>* entries) const;
+  // Same for an item: its actions (of everybody) and its item events.
+  absl::Status ReadItemHistory(std::string_view item, const ReadPoint& at, std::size_t limit,
+                               std::vector<HistoryEntry>* entries) const;
+
+  // Every field as of the read point: per field the value of the event that is newest by (event
+  // time, event id's digest) among those seen that name it, after the last tombstone.
+  absl::StatusOr<EntityAsOf> ReadItem(std::string_view item, const ReadPoint& at) const;
+  absl::StatusOr<EntityAsOf> ReadUser(std::string_view user, const ReadPoint& at) const;
+
+  // NotFound for an id never taken in, or of an erased event.
+  absl::StatusOr<LoggedEvent> FindEvent(std::string_view event_id) const;
+
+  // Log order from `from` up to `end` (exclusive; clipped to EndPosition()). Erased events are left
+  // out. Stops early, with OK, when the visitor returns false.
+  absl::Status ScanLog(Position from, Position end,
+                       const std::function<bool(const LoggedEvent&)>& visit) const;
+
+  // Visits every known user id (someone with at least one event), in key order.
+  absl::Status ScanUsers(const std::function<bool(std::string_view user)>& visit) const;
+  // Visits every item named by an item event or an interaction, in key order.
+  absl::Status ScanItems(const std::function<bool(std::string_view item)>& visit) const;
+
+  // Forgets a user: their events leave the log (a gap stays), every history and the fields; event
+  // ids stay known as digests, so that a replayed duplicate does not bring them back. Returns the
+  // number of events removed. Durable when it returns.
+  absl::StatusOr<std::uint64_t> EraseUser(std::string_view user);
+
+  // At most one; set it before the first write. The listener must not call back into Append.
+  void SetCommitListener(CommitListener listener);
+
+  struct Stats {
+    std::uint64_t events = 0;  // ever accepted, = EndPosition()
+    std::uint64_t disk_bytes = 0;
+    std::uint64_t memory_bytes = 0;  // buffers, caches, filters
+  };
+  Stats ReadStats() const;
+
+  // Small values beside the events, for the engine's own bookkeeping (import marks and the like).
+  absl::StatusOr<std::string> GetValue(std::string_view key) const;     // NotFound when absent
+  absl::Status PutValue(std::string_view key, std::string_view value);  // synced
+
+ private:
+  class Impl;
+  explicit EventStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fourfold

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/strings.h"
+#include "data/action.h"
+#include "fourfold/event.h"
+#include "index/item_to_item_map.h"
+
+// The bridge between the halves: what offline learned, as one immutable, verified, versioned
+// directory that online opens.
+namespace fourfold {
+
+// How a retriever turns what it has into scores; the recipe's `retrievers:` section. A plain value
+// that the trainer, the servable and the online retriever share.
+struct RetrieverSpec {
+  std::string name;  // unique in a recipe
+  enum class Kind : std::uint8_t {
+    kPopular,
+    kItemCf,
+    kCovisitation,
+    kRepeats
+  } kind = Kind::kPopular;
+  std::vector<std::string> action_types;  // what counts; empty: every type
+  int candidates = 200;                   // the most that it hands on
+
+  // Training (kPopular): actions of the window before the read point, or decayed, or all time.
+  std::int64_t window_ms = 0;     // 0: no window
+  std::int64_t half_life_ms = 0;  // 0: no decay
+  bool distinct_users = true;     // count a user once an item
+
+  // Training (kItemCf): cosine <x_i, x_j> / (|x_i||x_j| + shrink).
+  double shrink = 0;
+  std::int64_t pair_half_life_ms = 0;       // decay of a user's pair with the time between the two
+  std::int64_t user_item_half_life_ms = 0;  // x_ui decays with its age at the read point
+  // Training (kCovisitation): i before j within `window` steps of one history adds 1/gap to
+  // C[i,j] and backward_weight/gap to C[j,i]; divided by popularity^popularity_exponent.
+  int window_steps = 50;
+  double backward_weight = 0.5;
+  double popularity_exponent = 0;
+  bool within_tie_group = false;       // pairs of one basket (gap 1, both ways) count too
+  std::int64_t time_half_life_ms = 0;  // decay of a pair with its age at the read point
+  int neighbours = 200;                // kept per item
+
+  // Serving (kItemCf, kCovisitation): the user's latest actions, each weighted
+  // history_decay^(its place, 0 first) * 2^(-age / history_half_life).
+  int history_actions = 100;
+  double history_decay = 1.0;
+  std::int64_t history_half_life_ms = 0;  // 0: none; also kRepeats
+};
+
+// How lists are merged into one; the recipe's `blend:` section.
+struct BlendSpec {
+  enum class Method : std::uint8_t {
+    kReciprocalRank,    // sum of weight / (rank_constant + rank)
+    kNormalisedScores,  // sum of weight * score / (that list's largest score)
+  } method = Method::kNormalisedScores;
+  double rank_constant = 60;
+  std::map<std::string, double> weights;  // by retriever name; 0 or absent: not asked
+};
+
+struct ServableManifest {
+  int format_version = 1;
+  std::string version;  // hex digest of the contents: the directory's name
+  std::string engine_version;
+  std::string recipe_name;
+  std::int64_t created_at_ms = 0;  // the engine's clock
+  std::int64_t as_of_ms = 0;       // read point of the training data
+  std::int64_t known_at_ms = 0;
+  Position position_end = 0;  // data watermark
+  std::uint64_t actions = 0;  // that it was fitted on
+  std::vector<RetrieverSpec> retrievers;
+  BlendSpec blend;
+  std::map<std::string, double> metrics;     // of its evaluation, e.g. "nDCG@10"
+  std::map<std::string, std::string> files;  // name -> hex digest, every file but the manifest
+};
+
+// Item scores of one popularity retriever, and its order. Parallel to the vocabulary.
+struct PopularityTable {
+  std::vector<float> scores;
+  std::vector<std::uint32_t> by_score;  // indexes with a score above 0, best first
+};
+
+// One request with everything that its answer depends on, so that it can be asked again anywhere.
+struct GoldenRequest {
+  std::string name;
+  std::int64_t as_of_ms = 0;
+  std::vector<HistoryEntry> history;  // newest first
+  int limit = 20;
+  std::string filter;
+  struct Answer {
+    std::string item;
+    double score = 0;
+    friend bool operator==(const Answer&, const Answer&) = default;
+  };
+  std::vector<Answer> answers;
+};
+
+struct GoldenItem {
+  std::string item;
+  std::vector<Field> fields;
+};
+
+struct GoldenSet {
+  std::vector<GoldenItem> catalogue;  // the only items that exist for these requests
+  std::vector<GoldenRequest> requests;
+};
+
+// Immutable; thread-safe.
+struct Servable {
+  ServableManifest manifest;
+  std::string recipe_yaml;              // the recipe as it was, verbatim
+  std::vector<std::string> vocabulary;  // item ids; positions are the indexes used everywhere
+  StringMap<std::uint32_t> vocabulary_index;
+  std::vector<float> popularity;  // all-time counts: the tie rule and the fill order
+  std::map<std::string, PopularityTable> popularity_tables;  // by retriever name
+  std::map<std::string, ItemToItemMap> item_to_item;         // by retriever name
+  GoldenSet golden;
+};
+
+// Writes a servable into parent/<version>/ (via a temporary directory and a rename) and returns
+// the version, which it computes from the contents: the same contents have the same name.
+absl::StatusOr<std::string> SaveServable(const Servable& servable, const std::string& parent);
+
+// Verifies format version, the digest of every file and of the whole, and the bounds of every
+// index. Errors name the file and the reason: NotFound (no such version), DataLoss (corrupted,
+// truncated), FailedPrecondition (foreign or newer format).
+absl::StatusOr<std::shared_ptr<const Servable>> LoadServable(const std::string& directory);
+
+}  // namespace fourfold

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "base/strings.h"
 #include "data/expression.h"
 #include "feature/event_store.h"
@@ -70,7 +70,7 @@ class Catalogue {
   struct Row;
   struct Pending;
   Membership membership_;
-  mutable absl::Mutex mutex_;
+  mutable SharedMutex mutex_;
 };
 
 }  // namespace fourfold

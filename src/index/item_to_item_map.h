@@ -23,9 +23,11 @@ struct Neighbour {
 // "scores" F32 [n], opened by mapping it into memory.
 class ItemToItemMap {
  public:
-  // Rows must be sorted as said above and name items below rows.size().
+  // Rows must be sorted as said above, name each item at most once and only items below
+  // rows.size(), with finite scores.
   static ItemToItemMap FromRows(const std::vector<std::vector<Neighbour>>& rows);
-  // Checks every offset and index: a map that opens never reads out of bounds.
+  // Checks every offset, index, score and the order: a map that opens never reads out of bounds.
+  // DataLoss, naming the file and the item, for anything else.
   static absl::StatusOr<ItemToItemMap> Open(const std::string& path);
   absl::Status Save(const std::string& path) const;
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "base/strings.h"
 #include "absl/status/statusor.h"
+#include "base/strings.h"
 #include "feature/event_store.h"
 #include "feature/read_point.h"
 
@@ -14,7 +14,7 @@ namespace fourfold {
 // The actions of a log as columns of ids into dictionaries: what every retrieval trainer reads.
 // Rows stand grouped by user (dictionary order), each user's in (event time, event id digest)
 // order. Anonymous sessions are users of their own, named "session:<id>", unless they became
-// somebody's. 24 bytes a row.
+// somebody's. 26 bytes a row.
 struct InteractionTable {
   std::vector<std::string> users;
   std::vector<std::string> items;  // sorted by id: the order does not depend on the log's
@@ -25,6 +25,9 @@ struct InteractionTable {
   std::vector<std::uint32_t> item;      // per row
   std::vector<std::uint16_t> type;
   std::vector<std::int64_t> event_time_ms;
+  // When each row could have been known (HistoryEntry::known_time_ms). Empty: each row at its event
+  // time.
+  std::vector<std::int64_t> known_time_ms;
   // Rows with the same non-zero number and user are one tie group.
   std::vector<std::uint32_t> tie_group;
 

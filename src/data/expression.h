@@ -7,6 +7,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "fourfold/event.h"
 
 // One small boolean language over named fields, used for filters (`price < 5 and not (kind ==
@@ -22,10 +23,14 @@
 //   name       := letters, digits, _ and . ; `any name` in back-ticks. Strings: "..." or '...' with
 //               \ as escape. Keywords in lower case.
 //
+// The first argument of a function names a field, the second is a string. Escapes: \\ \" \' \n \t
+// \r. A name alone holds when the field is true.
+//
 // Missing fields and null: every comparison and function on one is false except == null, and
 // != with a value, which is true. Numbers compare as numbers; a string that is a number compares
-// with a number as one (CSV columns). Ordered comparison of strings is by bytes. A list field: ==,
-// in, contains and the functions hold when they hold for any of its elements.
+// with a number as one (CSV columns). Ordered comparison of strings is by bytes, of booleans and
+// lists false. A list field: ==, in, contains and the functions hold when they hold for any of its
+// elements. != is always the opposite of ==, and not in of in.
 // Limits: 4,096 bytes of text, 64 levels of nesting, 256 nodes, 1,024 list elements.
 namespace fourfold {
 
@@ -41,8 +46,10 @@ class Expression {
   Expression& operator=(Expression&&) noexcept;
   ~Expression();
 
-  // Const and thread-safe.
+  // Const and thread-safe; without allocation (but for what RE2 caches).
   bool Evaluate(const FieldLookup& lookup) const;
+  // The same over columns bound before: values[i] is that of field_names()[i], or null.
+  bool EvaluateValues(absl::Span<const FieldValue* const> values) const;
   const std::vector<std::string>& field_names() const;  // each once, in order of first use
   const std::string& text() const;
 

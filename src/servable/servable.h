@@ -21,7 +21,7 @@ namespace fourfold {
 // How a retriever turns what it has into scores; the recipe's `retrievers:` section. A plain value
 // that the trainer, the servable and the online retriever share.
 struct RetrieverSpec {
-  std::string name;  // unique in a recipe
+  std::string name;  // unique in a recipe; 1 to 64 of A-Z a-z 0-9 _ -
   enum class Kind : std::uint8_t {
     kPopular,
     kItemCf,
@@ -54,6 +54,8 @@ struct RetrieverSpec {
   int history_actions = 100;
   double history_decay = 1.0;
   std::int64_t history_half_life_ms = 0;  // 0: none; also kRepeats
+
+  friend bool operator==(const RetrieverSpec&, const RetrieverSpec&) = default;
 };
 
 // How lists are merged into one; the recipe's `blend:` section.
@@ -64,6 +66,8 @@ struct BlendSpec {
   } method = Method::kNormalisedScores;
   double rank_constant = 60;
   std::map<std::string, double> weights;  // by retriever name; 0 or absent: not asked
+
+  friend bool operator==(const BlendSpec&, const BlendSpec&) = default;
 };
 
 struct ServableManifest {
@@ -80,12 +84,17 @@ struct ServableManifest {
   BlendSpec blend;
   std::map<std::string, double> metrics;     // of its evaluation, e.g. "nDCG@10"
   std::map<std::string, std::string> files;  // name -> hex digest, every file but the manifest
+
+  friend bool operator==(const ServableManifest&, const ServableManifest&) = default;
 };
 
-// Item scores of one popularity retriever, and its order. Parallel to the vocabulary.
+// Item scores of one popularity retriever (parallel to the vocabulary, finite, never below 0), and
+// its order.
 struct PopularityTable {
   std::vector<float> scores;
-  std::vector<std::uint32_t> by_score;  // indexes with a score above 0, best first
+  std::vector<std::uint32_t> by_score;  // indexes with a score above 0, best first, ties by rank
+
+  friend bool operator==(const PopularityTable&, const PopularityTable&) = default;
 };
 
 // One request with everything that its answer depends on, so that it can be asked again anywhere.
@@ -101,37 +110,61 @@ struct GoldenRequest {
     friend bool operator==(const Answer&, const Answer&) = default;
   };
   std::vector<Answer> answers;
+
+  friend bool operator==(const GoldenRequest&, const GoldenRequest&) = default;
 };
 
 struct GoldenItem {
   std::string item;
   std::vector<Field> fields;
+
+  friend bool operator==(const GoldenItem&, const GoldenItem&) = default;
 };
 
 struct GoldenSet {
   std::vector<GoldenItem> catalogue;  // the only items that exist for these requests
   std::vector<GoldenRequest> requests;
+
+  friend bool operator==(const GoldenSet&, const GoldenSet&) = default;
 };
 
-// Immutable; thread-safe.
+// Immutable once loaded; thread-safe.
 struct Servable {
   ServableManifest manifest;
   std::string recipe_yaml;              // the recipe as it was, verbatim
-  std::vector<std::string> vocabulary;  // item ids; positions are the indexes used everywhere
-  StringMap<std::uint32_t> vocabulary_index;
-  std::vector<float> popularity;  // all-time counts: the tie rule and the fill order
-  std::map<std::string, PopularityTable> popularity_tables;  // by retriever name
-  std::map<std::string, ItemToItemMap> item_to_item;         // by retriever name
+  std::vector<std::string> vocabulary;  // item ids, each once; positions are the indexes used below
+  std::vector<float> popularity;  // all-time users of each item: the tie rule and the fill order
+  std::map<std::string, PopularityTable> popularity_tables;  // by retriever name: every kPopular
+  std::map<std::string, ItemToItemMap> item_to_item;         // every kItemCf and kCovisitation
   GoldenSet golden;
+
+  // Computed from the above by IndexVocabulary, not stored.
+  StringMap<std::uint32_t> vocabulary_index;
+  // The place of each item in the order that settles every tie: higher popularity first, then
+  // StableHash of the id, then the id.
+  std::vector<std::uint32_t> tie_rank;
 };
 
-// Writes a servable into parent/<version>/ (via a temporary directory and a rename) and returns
-// the version, which it computes from the contents: the same contents have the same name.
+// Fills vocabulary_index and tie_rank from vocabulary and popularity.
+void IndexVocabulary(Servable* servable);
+
+// The table of these scores; ties by tie_rank.
+PopularityTable RankByScore(std::vector<float> scores, const std::vector<std::uint32_t>& tie_rank);
+
+// Writes a servable into parent/<version>/ (via a temporary directory and a rename, durable when it
+// returns) and returns the version, which it computes from the contents: a digest over the manifest
+// with the digests of all files, leaving out only the version itself and created_at_ms. The same
+// contents have the same name, and saving them again keeps the first. Manifest.version,
+// format_version and files are filled in here. What was written is loaded once before it gets its
+// name; a servable that could not be loaded is InvalidArgument.
 absl::StatusOr<std::string> SaveServable(const Servable& servable, const std::string& parent);
 
 // Verifies format version, the digest of every file and of the whole, and the bounds of every
-// index. Errors name the file and the reason: NotFound (no such version), DataLoss (corrupted,
-// truncated), FailedPrecondition (foreign or newer format).
+// index. Errors name the file and the reason: NotFound (no such directory), DataLoss (corrupted,
+// truncated, a missing file), FailedPrecondition (foreign, or another format version).
 absl::StatusOr<std::shared_ptr<const Servable>> LoadServable(const std::string& directory);
+
+// The manifest alone, verified in itself; errors as LoadServable.
+absl::StatusOr<ServableManifest> LoadManifest(const std::string& directory);
 
 }  // namespace fourfold

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,9 +22,13 @@ class ServableRepository {
   struct State {
     std::string active;    // empty: none yet
     std::string previous;  // where rollback goes; empty: nowhere
+    friend bool operator==(const State&, const State&) = default;
   };
+  // Both empty when nothing was ever activated. DataLoss when state.json is not what this wrote.
   absl::StatusOr<State> ReadState() const;
-  // Makes `version` the active one (it must exist); the former one becomes the previous.
+  // Makes `version` the active one (its manifest must be readable); the former one becomes the
+  // previous. So SetActive(previous) is the rollback, and doing it again returns. Making the active
+  // one active changes nothing. Durable when it returns.
   absl::Status SetActive(const std::string& version);
 
   struct Listed {
@@ -29,16 +36,22 @@ class ServableRepository {
     std::optional<ServableManifest> manifest;  // absent: unreadable
     std::string problem;                       // why
   };
-  // Newest first by created_at_ms, then version. Reads manifests only.
+  // Newest first by created_at_ms, then version; the unreadable ones last. Reads manifests only.
+  // Empty when the directory does not exist.
   absl::StatusOr<std::vector<Listed>> List() const;
+  // Errors as LoadServable; a servable that lies under another's name is FailedPrecondition.
   absl::StatusOr<std::shared_ptr<const Servable>> Load(const std::string& version) const;
   absl::StatusOr<std::string> Publish(const Servable& servable) const;  // SaveServable here
-  // Removes the oldest beyond `keep`, never the active or the previous one.
+  // Removes the oldest beyond the `keep` newest, never the active or the previous one, nor one that
+  // it cannot read (it may belong to a newer engine); and what interrupted saves left behind.
   absl::Status Prune(std::size_t keep) const;
 
   const std::string& directory() const { return directory_; }
 
  private:
+  std::string PathOf(const std::string& version) const;
+  absl::StatusOr<ServableManifest> ReadManifest(const std::string& version) const;
+
   std::string directory_;
 };
 

@@ -24,6 +24,7 @@ struct EngineOptions {
   // Starts the engine's clock at this time (it runs on from there). Unset: the wall. The clock
   // never goes back behind a live event already acknowledged.
   std::optional<std::int64_t> clock_at_ms;
+  bool clock_at_log_end = false;  // as clock_at_ms = the newest event time of the log
   bool read_only_servable = false;  // do not load the active servable (import, train)
 };
 
@@ -58,6 +59,9 @@ struct TrainRequest {
   bool evaluate = true;                  // and put the metrics into the manifest
   bool tune = true;                      // blend weights on validation, where the recipe says so
   std::function<void(std::string_view stage, double done)> progress;
+  // What is worth knowing beside the result: the weights found, an evaluation that the log is too
+  // short for.
+  std::function<void(std::string_view note)> note;
 };
 
 struct ServableInfo {
@@ -76,6 +80,7 @@ struct EvaluateRequest {
   std::vector<std::string> methods;  // retriever names and "blend"; empty: all of them
   std::string fit;                   // leave_one_out: "strict" | "refit"
   int resamples = 1000;
+  bool tune = true;  // find the blend's weights on validation first, where the recipe says so
   std::function<void(std::string_view stage, double done)> progress;
 };
 
@@ -106,6 +111,7 @@ struct EngineStatus {
   std::string recipe, directory, active_servable, previous_servable;
   std::uint64_t events = 0, items = 0, disk_bytes = 0, memory_bytes = 0;
   std::int64_t now_ms = 0, last_event_time_ms = 0;
+  std::vector<std::string> warnings;  // what an operator should look at, in words
 };
 
 struct EntityView {
@@ -137,18 +143,30 @@ class Engine {
   absl::StatusOr<std::uint64_t> EraseUser(std::string_view user);
 
   // Learns a new servable from the log and publishes it (not active yet); returns its version.
+  // One at a time: FailedPrecondition while another call trains or evaluates.
   absl::StatusOr<std::string> Train(const TrainRequest& request);
+  // Takes in a servable that was made elsewhere: a directory, verified and copied.
+  absl::StatusOr<std::string> Publish(const std::string& servable_directory);
   absl::StatusOr<std::vector<ServableInfo>> Servables() const;
+  // Loads, verifies and replays its golden requests; then requests go to it, atomically. When
+  // anything is wrong with it the former one goes on serving.
   absl::Status Activate(std::string_view version);  // "latest": the newest readable one
   absl::StatusOr<std::string> Rollback();           // to the previous; returns its version
   absl::StatusOr<EvaluationReport> Evaluate(const EvaluateRequest& request);
 
-  // Slates for every known user, one JSON line each; returns the number of users.
+  // Slates for every known user as of now, one JSON line each, {"user", "items": [{"item",
+  // "score"}], "servable", "as_of"}, in the order of the ids; returns the number of users. The file
+  // appears when it is whole (a pipe or a terminal is written as it comes).
   absl::StatusOr<std::uint64_t> RecommendAllUsers(const std::string& output_path, int limit,
                                                   const std::function<void(double done)>& progress);
 
+  // The log as JSON lines that Import reads, in log order; returns the number of events.
+  absl::StatusOr<std::uint64_t> ExportEvents(const std::string& output_path) const;
+
   std::int64_t NowMs() const;
   EngineStatus Status() const;
+  // The item field that people read as its name, as the recipe says; empty: none.
+  std::string TitleField() const;
 
  private:
   class Impl;

@@ -1,0 +1,353 @@
+#include "engine/recipe.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_join.h"
+#include "base/strings.h"
+#include "engine/recipe_override.h"
+
+namespace fourfold {
+namespace {
+
+constexpr std::size_t kRecipeBytesMax = 1 << 20;
+constexpr int kCandidatesMax = 10'000;
+constexpr int kHistoryMax = 100'000;
+
+using Column = ColumnMapping::FieldColumn;
+
+void ReadFieldColumns(RecipeSection& section, const std::string& key,
+                      std::vector<Column>* columns) {
+  section.List(key, [&](RecipeSection& element) {
+    Column column;
+    element.RequireKey("field");
+    element.Text("field", &column.field);
+    element.Text("column", &column.column);
+    if (column.column.empty()) column.column = column.field;
+    element.Choice<Column::Kind>("kind", &column.kind,
+                                 {{"text", Column::Kind::kString},
+                                  {"number", Column::Kind::kNumber},
+                                  {"boolean", Column::Kind::kBoolean},
+                                  {"list", Column::Kind::kList}});
+    element.Text("list_separator", &column.list_separator);
+    columns->push_back(std::move(column));
+  });
+}
+
+void ReadColumnNames(RecipeSection& section, ColumnMapping* mapping) {
+  section.Text("user", &mapping->user);
+  section.Text("session", &mapping->session);
+  section.Text("item", &mapping->item);
+  section.Text("time", &mapping->time);
+  section.Text("tie_group", &mapping->tie_group);
+  section.Text("step", &mapping->step);
+  section.Text("event_id", &mapping->event_id);
+  section.Text("ranking", &mapping->ranking);
+}
+
+void ReadMapping(RecipeSection& section, ColumnMapping* mapping) {
+  section.Mapping("columns", [&](RecipeSection& columns) { ReadColumnNames(columns, mapping); });
+  section.Text("time_format", &mapping->time_format);
+  section.Flag("item_upper_case", &mapping->item_upper_case);
+  section.List("types", [&](RecipeSection& element) {
+    ColumnMapping::TypeRule rule;
+    element.RequireKey("type");
+    element.Text("type", &rule.type);
+    element.Condition("when", &rule.when);
+    mapping->types.push_back(std::move(rule));
+  });
+  ReadFieldColumns(section, "interaction_fields", &mapping->interaction_fields);
+  ReadFieldColumns(section, "item_fields", &mapping->item_fields);
+  ReadFieldColumns(section, "user_fields", &mapping->user_fields);
+  section.List("derived_item_fields", [&](RecipeSection& element) {
+    ColumnMapping::DerivedField derived;
+    element.RequireKey("field");
+    element.Text("field", &derived.field);
+    element.List("rules", [&](RecipeSection& inner) {
+      ColumnMapping::DerivedField::Rule rule;
+      inner.RequireKey("value");
+      inner.Value("value", &rule.value);
+      inner.Condition("when", &rule.when);
+      derived.rules.push_back(std::move(rule));
+    });
+    mapping->derived_item_fields.push_back(std::move(derived));
+  });
+}
+
+void ReadImport(RecipeSection& section, ImportRecipe* import) {
+  using Format = SourceOptions::Format;
+  section.Text("files", &import->files);
+  section.Choice<Format>("format", &import->source.format,
+                         {{"jsonl", Format::kJsonl},
+                          {"csv", Format::kCsv},
+                          {"recbole", Format::kRecBole},
+                          {"sequences", Format::kSequences}});
+  section.RequireKey("format");
+  section.Choice<Knowledge>(
+      "knowledge", &import->knowledge,
+      {{"event_time", Knowledge::kEventTime}, {"ingest", Knowledge::kIngest}});
+  section.AppliesIf(import->knowledge == Knowledge::kEventTime, "knowledge ingest");
+  section.Duration("lag", &import->lag_ms);
+
+  const Format format = import->source.format;
+  section.AppliesIf(format == Format::kCsv, "formats other than csv");
+  std::string separator(1, import->source.separator);
+  section.Text("separator", &separator);
+  if (separator.size() == 1) {
+    import->source.separator = separator[0];
+  } else {
+    section.Problem("separator", "must be one character");
+  }
+  section.Flag("header", &import->source.header);
+  section.AppliesIf(format == Format::kSequences, "formats other than sequences");
+  section.Text("sequence_type", &import->source.sequence_type);
+  section.AppliesIf(format == Format::kCsv || format == Format::kRecBole,
+                    "formats other than csv and recbole");
+  ReadMapping(section, &import->source.mapping);
+}
+
+// Settings that only some kinds of retriever have.
+void ReadRetrieverSettings(RecipeSection& section, RetrieverSpec* spec) {
+  using Kind = RetrieverSpec::Kind;
+  const bool maps = spec->kind == Kind::kItemCf || spec->kind == Kind::kCovisitation;
+  section.AppliesIf(spec->kind == Kind::kPopular, "this kind; only to popular");
+  section.Duration("window", &spec->window_ms);
+  section.Duration("half_life", &spec->half_life_ms);
+  section.Flag("distinct_users", &spec->distinct_users);
+  section.AppliesIf(spec->kind == Kind::kItemCf, "this kind; only to item_cf");
+  section.Number("shrink", &spec->shrink, 0, 1e9);
+  section.Duration("pair_half_life", &spec->pair_half_life_ms);
+  section.Duration("user_item_half_life", &spec->user_item_half_life_ms);
+  section.AppliesIf(spec->kind == Kind::kCovisitation, "this kind; only to covisitation");
+  section.Integer("window_steps", &spec->window_steps, 1, 10'000);
+  section.Number("backward_weight", &spec->backward_weight, 0, 1e6);
+  section.Number("popularity_exponent", &spec->popularity_exponent, 0, 10);
+  section.Flag("within_tie_group", &spec->within_tie_group);
+  section.Duration("time_half_life", &spec->time_half_life_ms);
+  section.AppliesIf(maps, "this kind; only to item_cf and covisitation");
+  section.Integer("neighbours", &spec->neighbours, 1, 100'000);
+  section.Integer("history_actions", &spec->history_actions, 1, kHistoryMax);
+  section.Number("history_decay", &spec->history_decay, 0, 1);
+  section.AppliesIf(maps || spec->kind == Kind::kRepeats,
+                    "this kind; only to item_cf, covisitation and repeats");
+  section.Duration("history_half_life", &spec->history_half_life_ms);
+}
+
+// It names files of the servable, too.
+bool IsRetrieverName(std::string_view name) {
+  return name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-';
+         });
+}
+
+void ReadRetrievers(RecipeSection& section, std::vector<RetrieverSpec>* retrievers) {
+  section.List("retrievers", [&](RecipeSection& element) {
+    using Kind = RetrieverSpec::Kind;
+    RetrieverSpec spec;
+    element.RequireKey("name");
+    element.Text("name", &spec.name);
+    element.RequireKey("kind");
+    element.Choice<Kind>("kind", &spec.kind,
+                         {{"popular", Kind::kPopular},
+                          {"item_cf", Kind::kItemCf},
+                          {"covisitation", Kind::kCovisitation},
+                          {"repeats", Kind::kRepeats}});
+    element.TextList("actions", &spec.action_types);
+    element.Integer("candidates", &spec.candidates, 1, kCandidatesMax);
+    ReadRetrieverSettings(element, &spec);
+    const bool named_twice =
+        !spec.name.empty() &&
+        std::any_of(retrievers->begin(), retrievers->end(),
+                    [&](const RetrieverSpec& other) { return other.name == spec.name; });
+    if (named_twice) {
+      element.Problem("name", StrCat("another retriever is named ", spec.name, " already"));
+    }
+    if (!spec.name.empty() && !IsRetrieverName(spec.name)) {
+      element.Problem("name", "must be 1 to 64 of the characters A-Z a-z 0-9 _ -");
+    }
+    if (spec.name == "blend" || spec.name == "fill") {
+      element.Problem("name", StrCat(spec.name, " has a meaning of its own; choose another name"));
+    }
+    retrievers->push_back(std::move(spec));
+  });
+}
+
+void ReadBlend(RecipeSection& section, const std::vector<RetrieverSpec>& retrievers,
+               BlendSpec* blend) {
+  using Method = BlendSpec::Method;
+  section.Choice<Method>("method", &blend->method,
+                         {{"normalised_scores", Method::kNormalisedScores},
+                          {"reciprocal_rank", Method::kReciprocalRank}});
+  section.AppliesIf(blend->method == Method::kReciprocalRank, "method normalised_scores");
+  section.Number("rank_constant", &blend->rank_constant, 0, 1e6);
+  section.AppliesIf(true, "");
+  section.Mapping("weights", [&](RecipeSection& weights) {
+    if (weights.collecting()) return;
+    weights.CallUnknown("no retriever has this name");
+    for (const RetrieverSpec& spec : retrievers) {
+      double weight = 0;
+      weights.Number(spec.name, &weight, 0, 1e6);
+      if (weights.Has(spec.name)) blend->weights[spec.name] = weight;
+    }
+  });
+  if (blend->weights.empty() && !section.Has("weights")) {
+    for (const RetrieverSpec& spec : retrievers) blend->weights[spec.name] = 1;
+  }
+}
+
+void ReadTuning(RecipeSection& section, TuningRecipe* tuning) {
+  section.Flag("enabled", &tuning->enabled);
+  section.Flag("keep_method", &tuning->keep_method);
+  section.NumberList("weights", &tuning->weights, 0, 1e6);
+  section.Number("least_gain", &tuning->least_gain, 0, 1);
+  section.Integer("queries", &tuning->queries, 1, 10'000'000);
+}
+
+void ReadPolicy(RecipeSection& section, PolicyOptions* policy) {
+  section.Condition("filter", &policy->filter);
+  section.List("seen_actions", [&](RecipeSection& element) {
+    PolicyOptions::SeenRule rule;
+    element.RequireKey("type");
+    element.Text("type", &rule.action_type);
+    element.Duration("within", &rule.within_ms);
+    policy->seen_actions.push_back(std::move(rule));
+  });
+  section.Integer("seen_impressions", &policy->seen_impressions, 0, 1'000);
+  section.Duration("seen_impressions_within", &policy->seen_impressions_within_ms);
+  section.Integer("history_actions", &policy->history_actions, 1, kHistoryMax);
+  section.Integer("seen_slates", &policy->seen_slates, 1, 10'000);
+}
+
+void ReadEvaluation(RecipeSection& section, EvaluationRecipe* evaluation) {
+  using Split = EvaluationRecipe::Split;
+  using Variant = EvaluationRecipe::Variant;
+  using Fit = EvaluationRecipe::Fit;
+  section.Choice<Split>("split", &evaluation->split,
+                        {{"leave_one_out", Split::kLeaveOneOut}, {"time", Split::kTime}});
+  const bool by_time = evaluation->split == Split::kTime;
+  section.AppliesIf(by_time, "split leave_one_out");
+  section.Time("cut", &evaluation->cut_ms);
+  if (by_time && section.Has("split")) section.RequireKey("cut");
+  section.Time("validation_cut", &evaluation->validation_cut_ms);
+  section.Time("end", &evaluation->end_ms);
+  section.AppliesIf(!by_time, "split time");
+  section.Choice<Fit>("fit", &evaluation->fit, {{"refit", Fit::kRefit}, {"strict", Fit::kStrict}});
+  section.AppliesIf(true, "");
+  section.Choice<Variant>("variant", &evaluation->variant,
+                          {{"new", Variant::kNew}, {"all", Variant::kAll}});
+  section.TextList("actions", &evaluation->action_types);
+  section.Flag("anonymous_sessions", &evaluation->anonymous_sessions);
+  const auto in_order = [](const std::optional<std::int64_t>& first,
+                           const std::optional<std::int64_t>& second) {
+    return !first.has_value() || !second.has_value() || *first < *second;
+  };
+  if (!in_order(evaluation->validation_cut_ms, evaluation->cut_ms)) {
+    section.Problem("validation_cut", "must lie before cut");
+  }
+  if (!in_order(evaluation->cut_ms, evaluation->end_ms)) {
+    section.Problem("end", "must lie after cut");
+  }
+}
+
+void ReadSections(RecipeSection& root, Recipe* recipe) {
+  root.RequireKey("name");
+  root.Text("name", &recipe->name);
+  root.Text("description", &recipe->description);
+  root.Mapping("catalogue", [&](RecipeSection& section) {
+    section.Choice<Catalogue::Membership>("items", &recipe->membership,
+                                          {{"declared", Catalogue::Membership::kDeclared},
+                                           {"acted_on", Catalogue::Membership::kActedOn}});
+    section.Text("title", &recipe->title_field);
+  });
+  root.List(
+      "import",
+      [&](RecipeSection& section) {
+        ImportRecipe import;
+        ReadImport(section, &import);
+        recipe->imports.push_back(std::move(import));
+      },
+      /*or_single=*/true);
+  root.Mapping("training", [&](RecipeSection& section) {
+    section.TextList("actions", &recipe->training.action_types);
+    section.Flag("declared_items_only", &recipe->training.declared_items_only);
+    section.Flag("anonymous_sessions", &recipe->training.anonymous_sessions);
+  });
+  root.RequireKey("retrievers");
+  ReadRetrievers(root, &recipe->retrievers);
+  root.Mapping("blend", [&](RecipeSection& section) {
+    ReadBlend(section, recipe->retrievers, &recipe->blend);
+  });
+  root.Mapping("tuning", [&](RecipeSection& section) { ReadTuning(section, &recipe->tuning); });
+  root.Mapping("policy", [&](RecipeSection& section) { ReadPolicy(section, &recipe->policy); });
+  root.Mapping("evaluation",
+               [&](RecipeSection& section) { ReadEvaluation(section, &recipe->evaluation); });
+  if (recipe->tuning.enabled && recipe->evaluation.split == EvaluationRecipe::Split::kTime &&
+      !recipe->evaluation.validation_cut_ms.has_value()) {
+    root.Problem("tuning", "needs evaluation.validation_cut with split time");
+  }
+  root.Mapping("servables", [&](RecipeSection& section) {
+    section.Integer("keep", &recipe->servables.keep, 2, 1'000);
+    section.Integer("golden_requests", &recipe->servables.golden_requests, 0, 1'000);
+  });
+  root.Mapping("server",
+               [&](RecipeSection& section) { section.Flag("log_slates", &recipe->log_slates); });
+  root.Finish();
+}
+
+absl::Status ProblemsOf(const RecipeReading& reading) {
+  std::vector<std::pair<int, std::string>> problems = reading.problems;
+  std::stable_sort(problems.begin(), problems.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  return absl::InvalidArgumentError(absl::StrJoin(
+      problems, "\n", [](std::string* out, const auto& problem) { out->append(problem.second); }));
+}
+
+}  // namespace
+
+absl::StatusOr<Recipe> ParseRecipe(std::string_view text, std::string_view file,
+                                   std::span<const Environment::value_type> overrides) {
+  RecipeReading reading;
+  reading.file = file;
+  if (text.size() > kRecipeBytesMax) return InvalidArgument(file, ": longer than 1 MiB");
+  Recipe recipe;
+  recipe.text = text;
+  try {
+    YAML::Node document = YAML::Load(recipe.text);
+    if (!document.IsDefined() || document.IsNull()) return InvalidArgument(file, ": is empty");
+    for (const auto& [variable, value] : overrides) {
+      const absl::Status status = ApplyRecipeOverride(variable, value, &document, &reading);
+      if (!status.ok()) reading.problems.emplace_back(0, std::string(MessageOf(status)));
+    }
+    RecipeSection root(&reading, document, "");
+    ReadSections(root, &recipe);
+  } catch (const YAML::Exception& error) {
+    return InvalidArgument(file, ":", error.mark.line + 1, ": not YAML: column ",
+                           error.mark.column + 1, ": ", error.msg);
+  }
+  if (!reading.problems.empty()) return ProblemsOf(reading);
+  return recipe;
+}
+
+absl::StatusOr<Recipe> LoadRecipe(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return NotFound(path, ": ", std::strerror(errno));
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const Environment environment = RecipeEnvironment();
+  return ParseRecipe(text, path, environment);
+}
+
+std::vector<RecipeKey> KnownRecipeKeys() {
+  std::vector<RecipeKey> keys;
+  RecipeReading reading;
+  reading.keys = &keys;
+  Recipe recipe;
+  RecipeSection root(&reading, YAML::Node(), "");
+  ReadSections(root, &recipe);
+  return keys;
+}
+
+}  // namespace fourfold

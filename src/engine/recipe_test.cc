@@ -1,0 +1,197 @@
+#include "engine/recipe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "base/strings.h"
+
+namespace fourfold {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr std::int64_t kDayMs = 86'400'000;
+
+std::string ProblemsOf(std::string_view text, const Environment& overrides = {}) {
+  const absl::StatusOr<Recipe> recipe = ParseRecipe(text, "r.yaml", overrides);
+  if (recipe.ok()) return "";
+  EXPECT_EQ(recipe.status().code(), absl::StatusCode::kInvalidArgument);
+  return std::string(MessageOf(recipe.status()));
+}
+
+constexpr std::string_view kSmall = R"(name: small
+retrievers:
+  - {name: popular, kind: popular, window: 30d}
+  - name: cf
+    kind: item_cf
+    shrink: 2.5
+)";
+
+TEST(RecipeTest, ReadsWhatIsSaidAndKeepsDefaultsOfTheRest) {
+  const absl::StatusOr<Recipe> recipe = ParseRecipe(kSmall, "r.yaml");
+  ASSERT_TRUE(recipe.ok()) << recipe.status();
+  EXPECT_EQ(recipe->text, kSmall);
+  EXPECT_EQ(recipe->name, "small");
+  ASSERT_EQ(recipe->retrievers.size(), 2u);
+  EXPECT_EQ(recipe->retrievers[0].kind, RetrieverSpec::Kind::kPopular);
+  EXPECT_EQ(recipe->retrievers[0].window_ms, 30 * kDayMs);
+  EXPECT_EQ(recipe->retrievers[1].shrink, 2.5);
+  EXPECT_EQ(recipe->retrievers[1].neighbours, RetrieverSpec().neighbours);
+  EXPECT_EQ(recipe->blend.weights, (std::map<std::string, double>{{"cf", 1}, {"popular", 1}}));
+  EXPECT_TRUE(recipe->log_slates);
+}
+
+TEST(RecipeTest, EveryProblemOfAFileIsToldWithItsLine) {
+  EXPECT_EQ(ProblemsOf(R"(name: [a]
+catalogue:
+  items: declred
+  titel: description
+retrievers:
+  - name: popular
+    kind: popular
+    window: 30 days
+    candidates: many
+    shrink: 3
+  - {name: popular, kind: repeats}
+  - {kind: item_cf}
+blend:
+  weights: {popullar: 1, popular: 2}
+policy:
+  filter: price < and
+  seen_impressions: 1.5
+  history_actions: 0
+)"),
+            R"(r.yaml:1: name: must be a text, not a list
+r.yaml:3: catalogue.items: "declred" is not one of declared, acted_on; did you mean declared?
+r.yaml:4: catalogue.titel: unknown key; did you mean title?
+r.yaml:8: retrievers[0].window: WINDOW
+r.yaml:9: retrievers[0].candidates: must be a number, not "many"
+r.yaml:10: retrievers[0].shrink: does not apply to this kind; only to item_cf
+r.yaml:11: retrievers[1].name: another retriever is named popular already
+r.yaml:12: retrievers[2].name: is required and missing
+r.yaml:14: blend.weights.popullar: no retriever has this name; did you mean popular?
+r.yaml:16: policy.filter: COLUMN
+r.yaml:17: policy.seen_impressions: must be a whole number, not 1.5
+r.yaml:18: policy.history_actions: must lie between 1 and 100000, not 0)");
+}
+
+TEST(RecipeTest, TextThatIsNoYamlIsToldWithLineAndColumn) {
+  EXPECT_EQ(ProblemsOf("name: a\nretrievers: [\n"), "?");
+  EXPECT_EQ(ProblemsOf(""), "r.yaml: is empty");
+  EXPECT_EQ(ProblemsOf("- a\n- b\n"), "r.yaml:1: must be a mapping of keys, not a list");
+}
+
+TEST(RecipeTest, AKeyThatStandsTwiceIsAnError) {
+  EXPECT_EQ(ProblemsOf(StrCat(kSmall, "name: other\n")),
+            "r.yaml:7: name: stands here twice; first at line 1");
+}
+
+TEST(RecipeTest, AQuotedNumberIsAText) {
+  EXPECT_EQ(ProblemsOf("name: a\nretrievers:\n- {name: p, kind: popular, candidates: \"5\"}\n"),
+            "r.yaml:3: retrievers[0].candidates: must be a number, not \"5\"");
+}
+
+TEST(RecipeTest, SplitByTimeNeedsItsCuts) {
+  EXPECT_THAT(ProblemsOf(StrCat(kSmall, "evaluation: {split: time}\n")),
+              HasSubstr("evaluation.cut: is required and missing"));
+  EXPECT_THAT(ProblemsOf(StrCat(kSmall, "tuning: {enabled: true}\n",
+                                "evaluation: {split: time, cut: 2011-11-01}\n")),
+              HasSubstr("tuning: needs evaluation.validation_cut with split time"));
+  EXPECT_THAT(ProblemsOf(StrCat(kSmall,
+                                "evaluation: {split: time, cut: 2011-11-01, "
+                                "validation_cut: 2011-12-01}\n")),
+              HasSubstr("evaluation.validation_cut: must lie before cut"));
+}
+
+TEST(RecipeTest, AnEnvironmentVariableSetsOneKey) {
+  const Environment overrides = {{"FOURFOLD_POLICY__HISTORY_ACTIONS", "50"},
+                                 {"FOURFOLD_RETRIEVERS__CF__SHRINK", "7"},
+                                 {"FOURFOLD_RETRIEVERS__0__CANDIDATES", "33"},
+                                 {"FOURFOLD_BLEND__WEIGHTS", "{cf: 0.5}"}};
+  const absl::StatusOr<Recipe> recipe = ParseRecipe(kSmall, "r.yaml", overrides);
+  ASSERT_TRUE(recipe.ok()) << recipe.status();
+  EXPECT_EQ(recipe->policy.history_actions, 50);
+  EXPECT_EQ(recipe->retrievers[1].shrink, 7);
+  EXPECT_EQ(recipe->retrievers[0].candidates, 33);
+  EXPECT_EQ(recipe->blend.weights, (std::map<std::string, double>{{"cf", 0.5}}));
+  EXPECT_EQ(recipe->text, kSmall);
+}
+
+TEST(RecipeTest, AProblemWithAnEnvironmentVariableNamesIt) {
+  EXPECT_EQ(
+      ProblemsOf(kSmall, {{"FOURFOLD_POLICY__HISTROY_ACTIONS", "50"}}),
+      "environment variable FOURFOLD_POLICY__HISTROY_ACTIONS: policy.histroy_actions: unknown "
+      "key; did you mean history_actions?");
+  EXPECT_EQ(ProblemsOf(kSmall, {{"FOURFOLD_RETRIEVERS__NOBODY__SHRINK", "1"}}),
+            "environment variable FOURFOLD_RETRIEVERS__NOBODY__SHRINK: retrievers has no element "
+            "nobody");
+}
+
+TEST(RecipeTest, ImportMapsColumnsToEvents) {
+  const absl::StatusOr<Recipe> recipe = ParseRecipe(StrCat(kSmall, R"(
+import:
+  - files: "*.tsv"
+    format: csv
+    separator: "\t"
+    columns: {user: who, item: what, time: when}
+    time_format: unix_s
+    lag: 2h
+    types:
+      - {type: like, when: rating >= 4}
+      - {type: rating}
+    item_fields:
+      - {field: genres, kind: list, list_separator: "|"}
+    derived_item_fields:
+      - field: kind
+        rules:
+          - {value: [1, 2], when: 'starts_with(what, "x")'}
+          - {value: other}
+  - {format: jsonl}
+)"),
+                                                    "r.yaml");
+  ASSERT_TRUE(recipe.ok()) << recipe.status();
+  ASSERT_EQ(recipe->imports.size(), 2u);
+  const ImportRecipe& import = recipe->imports[0];
+  EXPECT_EQ(import.source.separator, '\t');
+  EXPECT_EQ(import.lag_ms, 2 * 3'600'000);
+  EXPECT_EQ(import.source.mapping.user, "who");
+  ASSERT_EQ(import.source.mapping.types.size(), 2u);
+  EXPECT_EQ(import.source.mapping.types[0].when->text(), "rating >= 4");
+  EXPECT_FALSE(import.source.mapping.types[1].when.has_value());
+  EXPECT_EQ(import.source.mapping.item_fields[0].column, "genres");
+  const auto& rules = import.source.mapping.derived_item_fields[0].rules;
+  EXPECT_EQ(rules[0].value, FieldValue(std::vector<double>{1, 2}));
+  EXPECT_EQ(rules[1].value, FieldValue(std::string("other")));
+}
+
+TEST(RecipeTest, EveryKeyStandsInTheManualWithItsTypeAndDefault) {
+  std::ifstream file(FOURFOLD_SOURCE_DIR "/docs/recipe.md");
+  const std::string manual{std::istreambuf_iterator<char>(file), {}};
+  ASSERT_FALSE(manual.empty());
+  for (const RecipeKey& key : KnownRecipeKeys()) {
+    EXPECT_THAT(manual,
+                HasSubstr(StrCat("| `", key.path, "` | ", key.type, " | ", key.fallback, " |")));
+  }
+}
+
+TEST(RecipeTest, EveryRecipeOfTheHouseIsSound) {
+  int recipes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(FOURFOLD_SOURCE_DIR "/recipes")) {
+    const absl::StatusOr<Recipe> recipe = LoadRecipe(entry.path().string());
+    EXPECT_TRUE(recipe.ok()) << recipe.status();
+    if (recipe.ok()) {
+      EXPECT_EQ(recipe->name, entry.path().stem().string());
+    }
+    ++recipes;
+  }
+  EXPECT_GE(recipes, 4);
+}
+
+}  // namespace
+}  // namespace fourfold

@@ -10,9 +10,9 @@ double BlendContribution(const BlendSpec& spec, double weight, int rank, double 
                          double largest_score) {
   switch (spec.method) {
     case BlendSpec::Method::kReciprocalRank:
-      return weight / (spec.rank_constant + rank);
+      return weight * (1 / (spec.rank_constant + rank));
     case BlendSpec::Method::kNormalisedScores:
-      return largest_score > 0 ? weight * std::max(score, 0.0) / largest_score : 0;
+      return largest_score > 0 ? weight * (std::max(score, 0.0) / largest_score) : 0;
   }
   FOURFOLD_CHECK(false);
 }

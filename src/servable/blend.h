@@ -11,8 +11,9 @@ namespace fourfold {
 // What a retriever of this weight adds to the blended score of a candidate of its list.
 //
 // `rank` is the candidate's place in that list, 1 first; `largest_score` is the score of rank 1.
-//   kReciprocalRank:    weight / (rank_constant + rank)
-//   kNormalisedScores:  weight * score / largest_score
+//   kReciprocalRank:    weight * (1 / (rank_constant + rank))
+//   kNormalisedScores:  weight * (score / largest_score)
+// The brackets matter: the heads of two lists of equal weight are then exactly equal.
 // A score below zero counts as zero, and a list whose largest score is not above zero adds nothing
 // under kNormalisedScores. So contributions are never negative and never grow down the list.
 //

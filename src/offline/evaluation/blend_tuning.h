@@ -22,8 +22,8 @@ struct RetrieverList {
 };
 
 struct TuningQuery {
-  std::vector<RetrieverList> lists;  // one a retriever
-  std::vector<std::uint32_t> relevant;
+  std::vector<RetrieverList> lists;     // one a retriever
+  std::vector<std::uint32_t> relevant;  // ascending
 };
 
 // Answers one query by one retriever. Called from several threads at once.
@@ -67,7 +67,8 @@ struct TunedBlend {
 absl::StatusOr<TunedBlend> TuneBlend(const TuningQueries& queries,
                                      const BlendTuningOptions& options);
 
-// nDCG@10 of a blend over the queries, computed plainly: what TuneBlend maximises.
+// nDCG@10 of a blend over the queries, computed plainly: what TuneBlend maximises. Every name of
+// spec.weights is one of the retrievers. A candidate whose blended score is 0 counts as not found.
 double BlendNdcgAt10(const TuningQueries& queries, std::span<const std::string> retrievers,
                      const BlendSpec& spec, std::span<const std::uint32_t> tie_order);
 

@@ -28,15 +28,17 @@ struct Interval {
 // interpolated linearly.
 //
 // Every column is resampled with the same draws. So the interval of a paired difference of two
-// methods is that of a column holding the difference query by query (PairedDifference), which is
+// methods is that of a column holding the difference query by query (PairedDifferences), which is
 // narrower than what two overlapping intervals suggest. Without rows every interval is 0.
 std::vector<Interval> BootstrapMeans(std::span<const double> values, std::size_t columns,
                                      std::span<const std::uint32_t> cluster_of_row,
                                      const BootstrapOptions& options);
 
-// The mean of a - b over the same queries, with its interval.
-Interval PairedDifference(std::span<const double> a, std::span<const double> b,
-                          std::span<const std::uint32_t> cluster_of_row,
-                          const BootstrapOptions& options);
+// The means of a - b over the same queries, with their intervals. `a` and `b` are shaped as
+// `values` above.
+std::vector<Interval> PairedDifferences(std::span<const double> a, std::span<const double> b,
+                                        std::size_t columns,
+                                        std::span<const std::uint32_t> cluster_of_row,
+                                        const BootstrapOptions& options);
 
 }  // namespace fourfold

@@ -44,6 +44,8 @@ struct EvaluationSplitOptions {
   // Which actions the exam is about: only they are targets, make an item "acted on before", or make
   // a user evaluated. Rows of other types are still fitted on where time allows. Empty: all types.
   std::vector<std::string> action_types;
+  // Ask anonymous sessions too, not only users.
+  bool anonymous_sessions = false;
   // Read with today's knowledge instead of that of the time: for a log whose known times are those
   // of its import (`knowledge: ingest`), where nothing would be known in time.
   bool as_known_now = false;
@@ -63,8 +65,9 @@ absl::StatusOr<EvaluationSplit> SplitInTime(const InteractionTable& table,
                                             const TimeSplitOptions& options);
 
 // Leave one out. The target is the user's last action (second last for validation), the input
-// everything before it. Users with fewer than three actions are not asked and keep all their rows.
-// With kNew, a user whose target is an item of the input has nothing relevant and is not asked.
+// everything before it. Users with fewer than three actions and anonymous sessions, where these are
+// not asked, keep all their rows. With kNew, a user whose target is an item of the input has
+// nothing relevant and is not asked.
 struct LeaveOneOutOptions : EvaluationSplitOptions {
   enum class Target : std::uint8_t { kTest, kValidation } target = Target::kTest;
   // What the statistics are fitted on, of each user: kStrict all but the last two actions, kRefit

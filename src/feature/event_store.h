@@ -112,8 +112,8 @@ class EventStore {
   std::int64_t LastEventTimeMs() const;
 
   struct HistoryRequest {
-    std::string_view user;  // either may be empty, not both; given both, the union, each once
-    std::string_view session;
+    std::string_view user = {};  // either may be empty, not both; given both: the union, each once
+    std::string_view session = {};
     std::int64_t since_ms = kSinceForEverMs;  // event time >= since_ms
     std::size_t limit = 100;                  // newest entries of the kinds asked for
     bool actions = true;

@@ -19,7 +19,8 @@ struct ReadPoint {
   Position position_end = std::numeric_limits<Position>::max();
 
   // Rule 5, for imported rows: an entry of this session with a smaller step than `before_step` is
-  // seen even if its event time equals the row's own (as_of_ms + 1). Empty: no such exception.
+  // seen even if its event time is the row's own (as_of_ms + 1) and it became known in that very
+  // millisecond (known_at_ms + 1). Empty: no such exception.
   std::string own_session;
   std::int64_t before_step = 0;
   // Entries of this tie group are never seen. Empty: no such exception.
@@ -34,8 +35,10 @@ struct ReadPoint {
 inline ReadPoint EverythingKnown() { return {}; }
 
 // Where an imported slate or action that becomes a training or evaluation row reads: strictly
-// before its own event time and known by then, plus earlier steps of its own session, never its
-// own tie group.
+// before its own event time and known strictly before it too, plus earlier steps of its own
+// session, never its own tie group. So with a lag of knowledge an event is seen by the rows later
+// than its event time plus the lag, and a log imported with `knowledge: ingest` shows its own rows
+// nothing, as nobody could have known it then. A row that holds since for ever sees nothing.
 ReadPoint BeforeRow(const HistoryEntry& row);
 
 }  // namespace fourfold

@@ -1,0 +1,176 @@
+#include "feature/event_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/coding.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "feature/event_store_codec.h"
+#include "feature/event_store_reader.h"
+#include "feature/event_store_writer.h"
+#include "storage/store.h"
+
+namespace fourfold {
+
+class EventStore::Impl {
+ public:
+  Impl(std::unique_ptr<storage::Store> store, std::unique_ptr<EventWriter> writer)
+      : store_(std::move(store)), writer_(std::move(writer)) {}
+
+  storage::Store& store() const { return *store_; }
+  EventWriter& writer() const { return *writer_; }
+
+  // Bounds the read by what is in the store now: what is written while it runs stays out of it.
+  ReadPoint Clip(const ReadPoint& at) const {
+    ReadPoint clipped = at;
+    clipped.position_end = std::min(at.position_end, writer_->end());
+    return clipped;
+  }
+
+ private:
+  std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<EventWriter> writer_;
+};
+
+absl::StatusOr<std::unique_ptr<EventStore>> EventStore::Open(const EventStoreOptions& options,
+                                                             const Clock* clock) {
+  storage::StoreOptions store_options;
+  store_options.url = "rocksdb:" + options.directory;
+  store_options.create_if_missing = options.create_if_missing;
+  store_options.format_name = kEventStoreFormatName;
+  store_options.format_version = kEventStoreFormatVersion;
+  store_options.write_buffer_bytes = options.write_buffer_bytes;
+  store_options.block_cache_bytes = options.block_cache_bytes;
+  FOURFOLD_ASSIGN_OR_RETURN(std::unique_ptr<storage::Store> store,
+                            storage::OpenStore(store_options));
+  FOURFOLD_ASSIGN_OR_RETURN(std::unique_ptr<EventWriter> writer,
+                            EventWriter::Open(store.get(), clock));
+  return std::unique_ptr<EventStore>(
+      new EventStore(std::make_unique<Impl>(std::move(store), std::move(writer))));
+}
+
+EventStore::EventStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+EventStore::~EventStore() = default;
+
+absl::StatusOr<std::vector<AppendResult>> EventStore::Append(absl::Span<const Event> events,
+                                                             Durability durability) {
+  return impl_->writer().Append(events, durability);
+}
+
+absl::StatusOr<std::vector<AppendResult>> EventStore::AppendImported(
+    absl::Span<const TimedEvent> events) {
+  return impl_->writer().AppendImported(events);
+}
+
+absl::Status EventStore::Flush() { return impl_->store().Flush(); }
+
+ReadPoint EventStore::Now() const {
+  ReadPoint now;
+  now.position_end = EndPosition();  // before the clock: see EventWriter::end
+  now.as_of_ms = NowMs();
+  now.known_at_ms = now.as_of_ms;
+  return now;
+}
+
+std::int64_t EventStore::NowMs() const { return impl_->writer().NowMs(); }
+Position EventStore::EndPosition() const { return impl_->writer().end(); }
+std::int64_t EventStore::LastEventTimeMs() const { return impl_->writer().last_event_time_ms(); }
+
+absl::Status EventStore::ReadHistory(const HistoryRequest& request, const ReadPoint& at,
+                                     std::vector<HistoryEntry>* entries) const {
+  return ReadHistoryFrom(impl_->store(), request, impl_->Clip(at), entries);
+}
+
+absl::Status EventStore::ReadItemHistory(std::string_view item, const ReadPoint& at,
+                                         std::size_t limit,
+                                         std::vector<HistoryEntry>* entries) const {
+  return ReadItemHistoryFrom(impl_->store(), item, impl_->Clip(at), limit, entries);
+}
+
+absl::StatusOr<EntityAsOf> EventStore::ReadItem(std::string_view item, const ReadPoint& at) const {
+  return ReadFactsFrom(impl_->store(), Stream::kItemFacts, item, impl_->Clip(at));
+}
+
+absl::StatusOr<EntityAsOf> EventStore::ReadUser(std::string_view user, const ReadPoint& at) const {
+  const ReadPoint clipped = impl_->Clip(at);
+  FOURFOLD_ASSIGN_OR_RETURN(EntityAsOf entity,
+                            ReadFactsFrom(impl_->store(), Stream::kUserFacts, user, clipped));
+  std::string erased_at;
+  const absl::Status found = impl_->store().GetValue(ErasedKey(user), &erased_at);
+  if (absl::IsNotFound(found)) return entity;
+  FOURFOLD_RETURN_IF_ERROR(found);
+  Decoder decoder(erased_at);
+  entity.erased_at_ms = decoder.SignedVarint();
+  if (!decoder.ok()) return DataLoss("user \"", user, "\": the time of erasure is not readable");
+  std::vector<HistoryEntry> newer;
+  FOURFOLD_RETURN_IF_ERROR(ReadHistoryFrom(
+      impl_->store(), {.user = user, .limit = 1, .impressions = true}, clipped, &newer));
+  entity.erased = !entity.exists && newer.empty();
+  if (!entity.erased) entity.erased_at_ms = 0;
+  return entity;
+}
+
+absl::StatusOr<LoggedEvent> EventStore::FindEvent(std::string_view event_id) const {
+  const Digest digest = DigestOf(event_id);
+  std::vector<std::optional<Position>> positions;
+  FOURFOLD_RETURN_IF_ERROR(impl_->store().FindPositions({&digest, 1}, &positions));
+  const absl::Status absent = NotFound("no event \"", event_id, "\"");
+  if (!positions[0].has_value()) return absent;
+  std::string record;
+  const absl::Status found = impl_->store().ReadLog(*positions[0], &record);
+  if (absl::IsNotFound(found)) return absent;
+  FOURFOLD_RETURN_IF_ERROR(found);
+  return DecodeLogged(*positions[0], record);
+}
+
+absl::Status EventStore::ScanLog(Position from, Position end,
+                                 const std::function<bool(const LoggedEvent&)>& visit) const {
+  absl::Status readable;
+  FOURFOLD_RETURN_IF_ERROR(impl_->store().ScanLog(
+      from, std::min(end, EndPosition()), [&](Position position, std::string_view record) {
+        absl::StatusOr<LoggedEvent> logged = DecodeLogged(position, record);
+        readable = logged.status();
+        return logged.ok() && visit(*logged);
+      }));
+  return readable;
+}
+
+absl::Status EventStore::ScanUsers(const std::function<bool(std::string_view user)>& visit) const {
+  return ScanEntitiesOf(impl_->store(),
+                        {Stream::kUserActions, Stream::kUserSlates, Stream::kUserFacts}, visit);
+}
+
+absl::Status EventStore::ScanItems(const std::function<bool(std::string_view item)>& visit) const {
+  return ScanEntitiesOf(impl_->store(), {Stream::kItemActions, Stream::kItemFacts}, visit);
+}
+
+absl::StatusOr<std::uint64_t> EventStore::EraseUser(std::string_view user) {
+  return impl_->writer().EraseUser(user);
+}
+
+void EventStore::SetCommitListener(CommitListener listener) {
+  impl_->writer().SetCommitListener(std::move(listener));
+}
+
+EventStore::Stats EventStore::ReadStats() const {
+  const storage::StoreStats stats = impl_->store().ReadStats();
+  return {EndPosition(), stats.disk_bytes, stats.memory_bytes};
+}
+
+absl::StatusOr<std::string> EventStore::GetValue(std::string_view key) const {
+  std::string value;
+  const absl::Status found = impl_->store().GetValue(EngineValueKey(key), &value);
+  if (absl::IsNotFound(found)) return NotFound("no value \"", key, "\"");
+  FOURFOLD_RETURN_IF_ERROR(found);
+  return value;
+}
+
+absl::Status EventStore::PutValue(std::string_view key, std::string_view value) {
+  const std::unique_ptr<storage::Batch> batch = impl_->store().NewBatch();
+  batch->PutValue(EngineValueKey(key), value);
+  FOURFOLD_RETURN_IF_ERROR(impl_->store().Write(batch.get(), storage::Logging::kLogged));
+  return impl_->store().Sync();
+}
+
+}  // namespace fourfold

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "feature/event_store.h"
+#include "feature/event_store_codec.h"
+#include "storage/store.h"
+
+// The reads of the event store. Every read point given here is clipped to what the store holds.
+namespace fourfold {
+
+// Whose an anonymous session is, and since when that is known (Time, rule 8).
+struct SessionOwner {
+  std::string user;
+  std::int64_t known_time_ms = 0;
+};
+
+// The user of the session's first event, by (event time, digest), that carries one and is seen.
+absl::StatusOr<std::optional<SessionOwner>> OwnerOf(storage::HistoryCursor* cursor,
+                                                    std::string_view session, const ReadPoint& at);
+
+absl::Status ReadHistoryFrom(const storage::Store& store, const EventStore::HistoryRequest& request,
+                             const ReadPoint& at, std::vector<HistoryEntry>* entries);
+absl::Status ReadItemHistoryFrom(const storage::Store& store, std::string_view item,
+                                 const ReadPoint& at, std::size_t limit,
+                                 std::vector<HistoryEntry>* entries);
+// The fields of an item (kItemFacts) or a user (kUserFacts).
+absl::StatusOr<EntityAsOf> ReadFactsFrom(const storage::Store& store, Stream stream,
+                                         std::string_view id, const ReadPoint& at);
+// Each id that has a history in one of the streams, once, in the order of bytes.
+absl::Status ScanEntitiesOf(const storage::Store& store, absl::Span<const Stream> streams,
+                            const std::function<bool(std::string_view id)>& visit);
+
+}  // namespace fourfold

@@ -1,0 +1,491 @@
+#include "storage/rocksdb_store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/options_util.h>
+#include <rocksdb/write_batch.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include <atomic>
+#include <utility>
+
+#include "base/check.h"
+#include "base/coding.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "storage/format_file.h"
+#include "storage/rocksdb_keys.h"
+
+namespace fourfold::storage {
+namespace {
+
+using rocksdb::ColumnFamilyHandle;
+using rocksdb::Slice;
+
+enum Family { kDefault, kLog, kIds, kHistory, kValues, kFamilies };
+constexpr const char* kFamilyNames[kFamilies] = {"default", "log", "ids", "history", "values"};
+
+Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+std::string_view ToView(const Slice& slice) { return {slice.data(), slice.size()}; }
+Slice ToSlice(const RecordId& id) { return {reinterpret_cast<const char*>(id.data()), id.size()}; }
+
+absl::Status ToStatus(const rocksdb::Status& status, std::string_view what) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string message = StrCat(what, ": ", status.ToString());
+  if (status.IsNotFound()) return absl::NotFoundError(message);
+  if (status.IsCorruption()) return absl::DataLossError(message);
+  if (status.IsNoSpace()) return absl::ResourceExhaustedError(message);
+  return absl::UnavailableError(message);
+}
+
+// The entity's part of a history key, for filters that tell which files know an entity at all.
+class EntityPrefix final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "fourfold.EntityPrefix"; }
+  Slice Transform(const Slice& key) const override {
+    return {key.data(), key.size() - kPlaceBytes};
+  }
+  bool InDomain(const Slice& key) const override { return key.size() > kPlaceBytes; }
+};
+
+class RocksDbBatch final : public Batch {
+ public:
+  explicit RocksDbBatch(const std::vector<ColumnFamilyHandle*>& families) : families_(families) {}
+
+  void AppendLog(std::uint64_t position, const RecordId& id, std::string_view record) override {
+    Check(batch_.Put(families_[kLog], LogKey(position), ToSlice(record)));
+    value_.clear();
+    AppendVarint(&value_, position);
+    Check(batch_.Put(families_[kIds], ToSlice(id), value_));
+  }
+  void EraseLog(std::uint64_t position) override {
+    Check(batch_.Delete(families_[kLog], LogKey(position)));
+  }
+  void PutHistory(std::string_view entity, std::int64_t time, const RecordId& id,
+                  std::string_view record) override {
+    Check(batch_.Put(families_[kHistory], HistoryKey(entity, time, id), ToSlice(record)));
+  }
+  void EraseHistory(std::string_view entity, std::int64_t time, const RecordId& id) override {
+    Check(batch_.Delete(families_[kHistory], HistoryKey(entity, time, id)));
+  }
+  void PutValue(std::string_view key, std::string_view value) override {
+    Check(batch_.Put(families_[kValues], ToSlice(key), ToSlice(value)));
+  }
+  void EraseValue(std::string_view key) override {
+    Check(batch_.Delete(families_[kValues], ToSlice(key)));
+  }
+  std::size_t size_bytes() const override { return batch_.GetDataSize(); }
+
+  rocksdb::WriteBatch* batch() { return &batch_; }
+
+ private:
+  // Adding to a batch fails only for limits that we do not set.
+  static void Check(const rocksdb::Status& status) { FOURFOLD_CHECK(status.ok()); }
+
+  Slice LogKey(std::uint64_t position) {
+    key_.clear();
+    AppendBigEndian64(&key_, position);
+    return key_;
+  }
+  Slice HistoryKey(std::string_view entity, std::int64_t time, const RecordId& id) {
+    key_.clear();
+    AppendEntityKey(entity, &key_);
+    AppendPlaceKey(time, id, &key_);
+    return key_;
+  }
+
+  const std::vector<ColumnFamilyHandle*>& families_;
+  rocksdb::WriteBatch batch_;
+  std::string key_;
+  std::string value_;
+};
+
+class RocksDbHistoryCursor final : public HistoryCursor {
+ public:
+  RocksDbHistoryCursor(rocksdb::DB* db, ColumnFamilyHandle* family) : db_(db), family_(family) {}
+
+  void SeekNewest(std::string_view entity, std::int64_t time_max) override {
+    if (newest_first_ == nullptr) {
+      rocksdb::ReadOptions options;
+      options.prefix_same_as_start = true;
+      newest_first_.reset(db_->NewIterator(options, family_));
+    }
+    Start(entity, newest_first_.get());
+    AppendBigEndian64(&key_, ~OrderedBits(time_max));
+    key_.append(kPlaceBytes - 8, '\0');
+    iterator_->Seek(key_);
+  }
+  void SeekOldest(std::string_view entity) override {
+    if (oldest_first_ == nullptr) {
+      rocksdb::ReadOptions options;
+      options.total_order_seek = true;  // prefix filters do not serve the way back
+      oldest_first_.reset(db_->NewIterator(options, family_));
+    }
+    Start(entity, oldest_first_.get());
+    key_.append(kPlaceBytes, '\xff');
+    iterator_->SeekForPrev(key_);
+  }
+  bool Valid() const override {
+    if (iterator_ == nullptr || !iterator_->Valid()) return false;
+    const Slice key = iterator_->key();
+    return key.size() == entity_key_bytes_ + kPlaceBytes &&
+           std::memcmp(key.data(), key_.data(), entity_key_bytes_) == 0;
+  }
+  void Next() override {
+    if (iterator_ == newest_first_.get()) {
+      iterator_->Next();
+    } else {
+      iterator_->Prev();
+    }
+  }
+  std::int64_t time() const override {
+    return TimeOfPlace(iterator_->key().data() + entity_key_bytes_);
+  }
+  RecordId id() const override { return IdOfPlace(iterator_->key().data() + entity_key_bytes_); }
+  std::string_view record() const override { return ToView(iterator_->value()); }
+  absl::Status status() const override {
+    if (iterator_ == nullptr) return absl::OkStatus();
+    return ToStatus(iterator_->status(), "reading a history");
+  }
+
+ private:
+  void Start(std::string_view entity, rocksdb::Iterator* iterator) {
+    iterator_ = iterator;
+    key_.clear();
+    AppendEntityKey(entity, &key_);
+    entity_key_bytes_ = key_.size();
+  }
+
+  rocksdb::DB* db_;
+  ColumnFamilyHandle* family_;
+  std::unique_ptr<rocksdb::Iterator> newest_first_;
+  std::unique_ptr<rocksdb::Iterator> oldest_first_;
+  rocksdb::Iterator* iterator_ = nullptr;
+  std::string key_;
+  std::size_t entity_key_bytes_ = 0;
+};
+
+class RocksDbEntityCursor final : public EntityCursor {
+ public:
+  RocksDbEntityCursor(std::unique_ptr<rocksdb::Iterator> iterator, std::string_view prefix)
+      : iterator_(std::move(iterator)), prefix_(prefix) {
+    AppendEntityKey(prefix, &key_);
+    key_.resize(key_.size() - 2);  // the entities that go on from here too
+    iterator_->Seek(key_);
+    Read();
+  }
+
+  bool Valid() const override { return valid_; }
+  void Next() override {
+    key_.append(kPlaceBytes + 1, '\xff');  // past every record of this entity
+    iterator_->Seek(key_);
+    Read();
+  }
+  const std::string& entity() const override { return entity_; }
+  absl::Status status() const override {
+    return ToStatus(iterator_->status(), "listing histories");
+  }
+
+ private:
+  void Read() {
+    valid_ = iterator_->Valid() && iterator_->key().size() > kPlaceBytes;
+    if (!valid_) return;
+    const Slice key = iterator_->key();
+    key_.assign(key.data(), key.size() - kPlaceBytes);
+    entity_ = EntityOfKey(key_);
+    valid_ = entity_.starts_with(prefix_);
+  }
+
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+  std::string prefix_;
+  std::string key_;  // of the entity, escaped and terminated
+  std::string entity_;
+  bool valid_ = false;
+};
+
+class RocksDbStore final : public Store {
+ public:
+  RocksDbStore(std::unique_ptr<rocksdb::DB> db, std::vector<ColumnFamilyHandle*> families,
+               std::shared_ptr<rocksdb::WriteBufferManager> buffers,
+               std::shared_ptr<rocksdb::Cache> cache)
+      : db_(std::move(db)),
+        families_(std::move(families)),
+        buffers_(std::move(buffers)),
+        cache_(std::move(cache)) {}
+
+  ~RocksDbStore() override {
+    // Unlogged batches would be lost with the write buffers.
+    (void)Flush();
+    for (ColumnFamilyHandle* family : families_) {
+      (void)db_->DestroyColumnFamilyHandle(family);
+    }
+    (void)db_->Close();
+  }
+
+  std::unique_ptr<Batch> NewBatch() override { return std::make_unique<RocksDbBatch>(families_); }
+
+  absl::Status Write(Batch* batch, Logging logging) override {
+    rocksdb::WriteOptions options;
+    options.disableWAL = logging == Logging::kUnlogged;
+    if (!options.disableWAL && flushed_batches_.load() < unlogged_batches_.load()) {
+      FOURFOLD_RETURN_IF_ERROR(Flush());
+    }
+    FOURFOLD_RETURN_IF_ERROR(Refusal());
+    rocksdb::WriteBatch* const writes = static_cast<RocksDbBatch*>(batch)->batch();
+    FOURFOLD_RETURN_IF_ERROR(Kept(ToStatus(db_->Write(options, writes), "writing a batch")));
+    (options.disableWAL ? unlogged_batches_ : logged_batches_).fetch_add(1);
+    return absl::OkStatus();
+  }
+
+  absl::Status Sync() override {
+    const std::uint64_t wanted = logged_batches_.load();
+    MutexLock lock(&sync_mutex_);
+    while (synced_batches_ < wanted) {
+      FOURFOLD_RETURN_IF_ERROR(Refusal());
+      if (is_syncing_) {
+        sync_done_.Wait(&sync_mutex_);
+        continue;
+      }
+      is_syncing_ = true;
+      const std::uint64_t covered = logged_batches_.load();
+      sync_mutex_.Unlock();
+      const absl::Status status = Kept(ToStatus(db_->SyncWAL(), "syncing the write-ahead log"));
+      sync_mutex_.Lock();
+      is_syncing_ = false;
+      if (status.ok()) synced_batches_ = covered;
+      sync_done_.SignalAll();
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Flush() override {
+    FOURFOLD_RETURN_IF_ERROR(Refusal());
+    const std::uint64_t covered = unlogged_batches_.load();
+    rocksdb::FlushOptions options;
+    options.allow_write_stall = true;
+    FOURFOLD_RETURN_IF_ERROR(Kept(ToStatus(db_->Flush(options, families_), "flushing")));
+    std::uint64_t flushed = flushed_batches_.load();
+    while (flushed < covered && !flushed_batches_.compare_exchange_weak(flushed, covered)) {
+    }
+    return Sync();
+  }
+
+  absl::Status FindPositions(absl::Span<const RecordId> ids,
+                             std::vector<std::optional<std::uint64_t>>* positions) const override {
+    positions->assign(ids.size(), std::nullopt);
+    std::vector<Slice> keys;
+    keys.reserve(ids.size());
+    for (const RecordId& id : ids) keys.push_back(ToSlice(id));
+    std::vector<rocksdb::PinnableSlice> values(ids.size());
+    std::vector<rocksdb::Status> statuses(ids.size());
+    db_->MultiGet(rocksdb::ReadOptions(), families_[kIds], keys.size(), keys.data(), values.data(),
+                  statuses.data());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (statuses[i].IsNotFound()) continue;
+      FOURFOLD_RETURN_IF_ERROR(ToStatus(statuses[i], "finding an id"));
+      Decoder decoder(ToView(values[i]));
+      (*positions)[i] = decoder.Varint();
+      if (!decoder.ok()) return DataLoss("the position of an id is not readable");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadLog(std::uint64_t position, std::string* record) const override {
+    std::string key;
+    AppendBigEndian64(&key, position);
+    return ToStatus(db_->Get(rocksdb::ReadOptions(), families_[kLog], key, record),
+                    "reading the log");
+  }
+
+  absl::Status ScanLog(std::uint64_t from, std::uint64_t end,
+                       absl::FunctionRef<bool(std::uint64_t position, std::string_view record)>
+                           visit) const override {
+    std::string first;
+    AppendBigEndian64(&first, from);
+    std::string bound;
+    AppendBigEndian64(&bound, end);
+    const Slice upper_bound = bound;
+    rocksdb::ReadOptions options;
+    options.iterate_upper_bound = &upper_bound;
+    options.readahead_size = 2 << 20;
+    options.fill_cache = false;
+    const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(options, families_[kLog]));
+    for (iterator->Seek(first); iterator->Valid(); iterator->Next()) {
+      if (iterator->key().size() != 8) return DataLoss("a key of the log is not a position");
+      if (!visit(ReadBigEndian64(iterator->key().data()), ToView(iterator->value()))) break;
+    }
+    return ToStatus(iterator->status(), "scanning the log");
+  }
+
+  std::unique_ptr<HistoryCursor> NewHistoryCursor() const override {
+    return std::make_unique<RocksDbHistoryCursor>(db_.get(), families_[kHistory]);
+  }
+
+  std::unique_ptr<EntityCursor> NewEntityCursor(std::string_view prefix) const override {
+    rocksdb::ReadOptions options;
+    options.total_order_seek = true;
+    options.fill_cache = false;
+    return std::make_unique<RocksDbEntityCursor>(
+        std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, families_[kHistory])), prefix);
+  }
+
+  absl::Status CompactHistories(absl::Span<const std::string> entities) override {
+    rocksdb::CompactRangeOptions options;
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    for (const std::string& entity : entities) {
+      std::string first;
+      AppendEntityKey(entity, &first);
+      const std::string last = first + std::string(kPlaceBytes, '\xff');
+      const Slice from = first;
+      const Slice to = last;
+      FOURFOLD_RETURN_IF_ERROR(
+          ToStatus(db_->CompactRange(options, families_[kHistory], &from, &to), "compacting"));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status GetValue(std::string_view key, std::string* value) const override {
+    return ToStatus(db_->Get(rocksdb::ReadOptions(), families_[kValues], ToSlice(key), value),
+                    "reading a value");
+  }
+
+  absl::Status ScanValues(
+      std::string_view prefix,
+      absl::FunctionRef<bool(std::string_view key, std::string_view value)> visit) const override {
+    const std::unique_ptr<rocksdb::Iterator> iterator(
+        db_->NewIterator(rocksdb::ReadOptions(), families_[kValues]));
+    for (iterator->Seek(ToSlice(prefix));
+         iterator->Valid() && iterator->key().starts_with(ToSlice(prefix)); iterator->Next()) {
+      if (!visit(ToView(iterator->key()), ToView(iterator->value()))) break;
+    }
+    return ToStatus(iterator->status(), "scanning values");
+  }
+
+  StoreStats ReadStats() const override {
+    StoreStats stats;
+    stats.memory_bytes = buffers_->memory_usage() + cache_->GetUsage();
+    for (ColumnFamilyHandle* family : families_) {
+      std::uint64_t bytes = 0;
+      if (db_->GetIntProperty(family, rocksdb::DB::Properties::kEstimateTableReadersMem, &bytes)) {
+        stats.memory_bytes += bytes;
+      }
+      if (db_->GetIntProperty(family, rocksdb::DB::Properties::kTotalSstFilesSize, &bytes)) {
+        stats.disk_bytes += bytes;
+      }
+    }
+    rocksdb::VectorLogPtr logs;
+    if (db_->GetSortedWalFiles(logs).ok()) {
+      for (const auto& log : logs) stats.disk_bytes += log->SizeFileBytes();
+    }
+    return stats;
+  }
+
+ private:
+  absl::Status Refusal() const {
+    if (!has_failed_.load()) return absl::OkStatus();
+    return absl::UnavailableError("the store refuses writes since one failed; open it again");
+  }
+  // Passes the status on and remembers a failure.
+  absl::Status Kept(absl::Status status) {
+    if (!status.ok()) has_failed_.store(true);
+    return status;
+  }
+
+  std::unique_ptr<rocksdb::DB> db_;
+  const std::vector<ColumnFamilyHandle*> families_;
+  const std::shared_ptr<rocksdb::WriteBufferManager> buffers_;
+  const std::shared_ptr<rocksdb::Cache> cache_;
+  std::atomic<bool> has_failed_ = false;
+  std::atomic<std::uint64_t> unlogged_batches_ = 0;
+  std::atomic<std::uint64_t> flushed_batches_ = 0;  // of the unlogged ones
+  std::atomic<std::uint64_t> logged_batches_ = 0;
+  Mutex sync_mutex_;
+  CondVar sync_done_;
+  bool is_syncing_ ABSL_GUARDED_BY(sync_mutex_) = false;
+  std::uint64_t synced_batches_ ABSL_GUARDED_BY(sync_mutex_) = 0;
+};
+
+rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& options,
+                                           const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.format_version = 5;
+  rocksdb::ColumnFamilyOptions result;
+  // The write buffer manager is what bounds them together.
+  result.write_buffer_size = options.write_buffer_bytes;
+  result.compression = rocksdb::kLZ4Compression;
+  result.bottommost_compression = rocksdb::kZSTD;
+  result.level_compaction_dynamic_level_bytes = true;
+  if (family == kLog) {
+    table.block_size = 16 << 10;
+  } else {
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  }
+  if (family == kIds) {
+    result.compression = rocksdb::kNoCompression;  // digests do not compress
+    result.bottommost_compression = rocksdb::kNoCompression;
+    result.memtable_prefix_bloom_size_ratio = 0.05;
+    result.memtable_whole_key_filtering = true;
+  }
+  if (family == kHistory) {
+    result.prefix_extractor = std::make_shared<EntityPrefix>();
+    table.whole_key_filtering = false;
+  }
+  result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return result;
+}
+
+absl::Status OpenError(const rocksdb::Status& status, const std::string& directory) {
+  // RocksDB has no code of its own for a lock that somebody holds.
+  if (status.IsIOError() && status.ToString().find("LOCK") != std::string::npos) {
+    return FailedPrecondition(directory, ": another process (or this one) holds it open");
+  }
+  if (status.IsInvalidArgument()) return DataLoss(directory, ": ", status.ToString());
+  return ToStatus(status, directory);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& directory,
+                                                        const StoreOptions& options) {
+  FOURFOLD_RETURN_IF_ERROR(CheckFormat(directory, options));
+  const std::string path = directory + "/rocksdb";
+  FOURFOLD_RETURN_IF_ERROR(CheckDatabaseFiles(path));
+
+  rocksdb::DBOptions db_options;
+  db_options.create_if_missing = true;
+  db_options.create_missing_column_families = true;
+  db_options.atomic_flush = true;
+  db_options.max_background_jobs = 2;
+  db_options.max_open_files = 512;
+  db_options.max_total_wal_size = 4 * options.write_buffer_bytes;
+  db_options.bytes_per_sync = 1 << 20;
+  db_options.keep_log_file_num = 2;
+  db_options.max_log_file_size = 1 << 20;
+  db_options.info_log_level = rocksdb::WARN_LEVEL;
+  db_options.stats_dump_period_sec = 0;
+  db_options.stats_persist_period_sec = 0;
+  auto buffers = std::make_shared<rocksdb::WriteBufferManager>(options.write_buffer_bytes);
+  db_options.write_buffer_manager = buffers;
+  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (int family = 0; family < kFamilies; ++family) {
+    descriptors.emplace_back(kFamilyNames[family],
+                             FamilyOptions(static_cast<Family>(family), options, cache));
+  }
+  rocksdb::DB* db = nullptr;
+  std::vector<ColumnFamilyHandle*> families;
+  const rocksdb::Status status = rocksdb::DB::Open(db_options, path, descriptors, &families, &db);
+  if (!status.ok()) return OpenError(status, directory);
+  return std::make_unique<RocksDbStore>(std::unique_ptr<rocksdb::DB>(db), std::move(families),
+                                        std::move(buffers), cache);
+}
+
+}  // namespace fourfold::storage

@@ -1,0 +1,264 @@
+#include "server/answers.h"
+
+#include <algorithm>
+#include <array>
+
+#include "data/event_json.h"
+#include "server/json_writer.h"
+
+namespace fourfold {
+namespace {
+
+void Member(JsonWriter* writer, std::string_view key, std::string_view text) {
+  writer->Key(key);
+  writer->String(text);
+}
+
+void MemberUnlessEmpty(JsonWriter* writer, std::string_view key, std::string_view text) {
+  if (!text.empty()) Member(writer, key, text);
+}
+
+void Member(JsonWriter* writer, std::string_view key, std::int64_t number) {
+  writer->Key(key);
+  writer->Integer(number);
+}
+
+void Member(JsonWriter* writer, std::string_view key, double number) {
+  writer->Key(key);
+  writer->Number(number);
+}
+
+void FieldsMember(JsonWriter* writer, const std::vector<Field>& fields) {
+  writer->Key("fields");
+  writer->BeginObject();
+  for (const Field& field : fields) {
+    writer->Key(field.name);
+    writer->Value(field.value);
+  }
+  writer->EndObject();
+}
+
+void WriteContribution(JsonWriter* writer, const RetrieverContribution& contribution) {
+  writer->BeginObject();
+  Member(writer, "retriever", contribution.retriever);
+  Member(writer, "rank", std::int64_t{contribution.rank});
+  Member(writer, "score", contribution.score);
+  Member(writer, "blended", contribution.blended);
+  if (!contribution.because_item.empty()) {
+    Member(writer, "because_item", contribution.because_item);
+    Member(writer, "because_type", contribution.because_type);
+    Member(writer, "because_time_ms", contribution.because_time_ms);
+  }
+  writer->EndObject();
+}
+
+void ItemsMember(JsonWriter* writer, const std::vector<RecommendedItem>& items, bool explain) {
+  writer->Key("items");
+  writer->BeginArray();
+  for (const RecommendedItem& item : items) {
+    writer->BeginObject();
+    Member(writer, "item", item.item);
+    Member(writer, "score", item.score);
+    writer->Key("retrievers");
+    writer->BeginArray();
+    for (const std::string& retriever : item.retrievers) writer->String(retriever);
+    writer->EndArray();
+    if (explain) {
+      FieldsMember(writer, item.fields);
+      writer->Key("contributions");
+      writer->BeginArray();
+      for (const auto& contribution : item.contributions) WriteContribution(writer, contribution);
+      writer->EndArray();
+    }
+    writer->EndObject();
+  }
+  writer->EndArray();
+}
+
+void DegradedMember(JsonWriter* writer, const std::vector<Degradation>& degraded) {
+  writer->Key("degraded");
+  writer->BeginArray();
+  for (const Degradation& degradation : degraded) {
+    writer->BeginObject();
+    Member(writer, "stage", degradation.stage);
+    Member(writer, "reason", degradation.reason);
+    writer->EndObject();
+  }
+  writer->EndArray();
+}
+
+void EventsMember(JsonWriter* writer, std::string_view key, const std::vector<Event>& events) {
+  writer->Key(key);
+  writer->BeginArray();
+  for (const Event& event : events) writer->Raw(EventToJson(event));
+  writer->EndArray();
+}
+
+void ExplanationMembers(JsonWriter* writer, const RecommendResponse& response) {
+  writer->Key("dropped");
+  writer->BeginArray();
+  for (const DroppedItem& dropped : response.dropped) {
+    writer->BeginObject();
+    Member(writer, "item", dropped.item);
+    Member(writer, "dropped_by", dropped.dropped_by);
+    Member(writer, "reason", dropped.reason);
+    writer->EndObject();
+  }
+  writer->EndArray();
+  EventsMember(writer, "history", response.history);
+}
+
+// Each answer is one object that begins with its request id.
+template <typename Members>
+std::string Object(std::string_view request_id, const Members& members) {
+  std::string json;
+  JsonWriter writer(&json);
+  writer.BeginObject();
+  Member(&writer, "request_id", request_id);
+  members(&writer);
+  writer.EndObject();
+  return json;
+}
+
+constexpr std::string_view NameOf(IngestOutcome outcome) {
+  switch (outcome) {
+    case IngestOutcome::kAccepted:
+      return "accepted";
+    case IngestOutcome::kDuplicate:
+      return "duplicate";
+    case IngestOutcome::kRejected:
+      break;
+  }
+  return "rejected";
+}
+
+void WriteIngestResult(JsonWriter* writer, const IngestResult& result) {
+  writer->BeginObject();
+  Member(writer, "outcome", NameOf(result.outcome));
+  MemberUnlessEmpty(writer, "id", result.id);
+  if (result.outcome == IngestOutcome::kRejected) {
+    Member(writer, "error", result.error);
+  } else {
+    Member(writer, "position", result.position);
+    Member(writer, "event_time_ms", result.event_time_ms);
+  }
+  writer->EndObject();
+}
+
+void WriteServable(JsonWriter* writer, const ServableInfo& servable) {
+  writer->BeginObject();
+  Member(writer, "version", servable.version);
+  Member(writer, "state", servable.state);
+  Member(writer, "recipe", servable.recipe);
+  Member(writer, "created_at_ms", servable.created_at_ms);
+  Member(writer, "as_of_ms", servable.as_of_ms);
+  writer->Key("actions");
+  writer->Unsigned(servable.actions);
+  writer->Key("metrics");
+  writer->BeginObject();
+  for (const auto& [name, value] : servable.metrics) Member(writer, name, value);
+  writer->EndObject();
+  MemberUnlessEmpty(writer, "problem", servable.problem);
+  writer->EndObject();
+}
+
+}  // namespace
+
+std::string RecommendJson(const RecommendResponse& response, bool explain) {
+  return Object(response.request_id, [&](JsonWriter* writer) {
+    Member(writer, "servable", response.servable);
+    Member(writer, "as_of_ms", response.as_of_ms);
+    ItemsMember(writer, response.items, explain);
+    DegradedMember(writer, response.degraded);
+    if (explain) ExplanationMembers(writer, response);
+    if (!response.why_not.item.empty()) {
+      writer->Key("why_not");
+      writer->BeginObject();
+      Member(writer, "item", response.why_not.item);
+      Member(writer, "verdict", response.why_not.verdict);
+      Member(writer, "reason", response.why_not.reason);
+      writer->EndObject();
+    }
+  });
+}
+
+std::string SimilarJson(const RecommendResponse& response, std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) {
+    Member(writer, "servable", response.servable);
+    Member(writer, "as_of_ms", response.as_of_ms);
+    ItemsMember(writer, response.items, /*explain=*/false);
+    DegradedMember(writer, response.degraded);
+  });
+}
+
+std::string IngestJson(const std::vector<IngestResult>& results, std::string_view request_id) {
+  std::array<std::int64_t, 3> counts{};
+  std::string_view position;
+  for (const IngestResult& result : results) {
+    ++counts[static_cast<std::size_t>(result.outcome)];
+    if (!result.position.empty()) position = result.position;
+  }
+  return Object(request_id, [&](JsonWriter* writer) {
+    for (const auto outcome :
+         {IngestOutcome::kAccepted, IngestOutcome::kDuplicate, IngestOutcome::kRejected}) {
+      Member(writer, NameOf(outcome), counts[static_cast<std::size_t>(outcome)]);
+    }
+    MemberUnlessEmpty(writer, "position", position);
+    writer->Key("results");
+    writer->BeginArray();
+    for (const IngestResult& result : results) WriteIngestResult(writer, result);
+    writer->EndArray();
+  });
+}
+
+std::string EntityJson(std::string_view kind, std::string_view id, const EntityView& entity,
+                       std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) {
+    Member(writer, kind, id);
+    FieldsMember(writer, entity.fields);
+  });
+}
+
+std::string ActionsJson(std::string_view user, const std::vector<Event>& actions,
+                        std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) {
+    Member(writer, "user", user);
+    EventsMember(writer, "actions", actions);
+  });
+}
+
+std::string ErasedJson(std::string_view user, std::uint64_t events, std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) {
+    Member(writer, "user", user);
+    writer->Key("erased_events");
+    writer->Unsigned(events);
+  });
+}
+
+std::string ServablesJson(const std::vector<ServableInfo>& servables, std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) {
+    writer->Key("servables");
+    writer->BeginArray();
+    for (const ServableInfo& servable : servables) WriteServable(writer, servable);
+    writer->EndArray();
+  });
+}
+
+std::string ActiveServableJson(std::string_view version, std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) { Member(writer, "active", version); });
+}
+
+std::string ReadyJson(const EngineStatus& status, std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) {
+    Member(writer, "status", "ready");
+    Member(writer, "servable", status.active_servable);
+    Member(writer, "recipe", status.recipe);
+    Member(writer, "now_ms", status.now_ms);
+  });
+}
+
+std::string LiveJson(std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) { Member(writer, "status", "live"); });
+}
+
+}  // namespace fourfold

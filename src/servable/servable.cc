@@ -145,7 +145,7 @@ absl::Status ReadPopularity(const std::string& path, Servable* servable) {
     if (spec.kind != RetrieverSpec::Kind::kPopular) continue;
     FOURFOLD_ASSIGN_OR_RETURN(std::vector<float> scores,
                               ReadScores(file, ScoresTensor(spec.name), items));
-    PopularityTable table = RankByScore(std::move(scores), servable->tie_rank);
+    PopularityTable table = MakePopularityTable(std::move(scores), servable->tie_rank);
     FOURFOLD_ASSIGN_OR_RETURN(const TensorView order,
                               file.Find(OrderTensor(spec.name), Dtype::kU32));
     const auto stored = order.As<std::uint32_t>();
@@ -295,7 +295,7 @@ void IndexVocabulary(Servable* servable) {
   }
 }
 
-PopularityTable RankByScore(std::vector<float> scores, const std::vector<std::uint32_t>& tie_rank) {
+PopularityTable MakePopularityTable(std::vector<float> scores, const std::vector<std::uint32_t>& tie_rank) {
   FOURFOLD_CHECK(scores.size() == tie_rank.size());
   PopularityTable table;
   for (std::size_t item = 0; item < scores.size(); ++item) {

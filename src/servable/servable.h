@@ -149,7 +149,8 @@ struct Servable {
 void IndexVocabulary(Servable* servable);
 
 // The table of these scores; ties by tie_rank.
-PopularityTable RankByScore(std::vector<float> scores, const std::vector<std::uint32_t>& tie_rank);
+PopularityTable MakePopularityTable(std::vector<float> scores,
+                                    const std::vector<std::uint32_t>& tie_rank);
 
 // Writes a servable into parent/<version>/ (via a temporary directory and a rename, durable when it
 // returns) and returns the version, which it computes from the contents: a digest over the manifest

@@ -1,0 +1,93 @@
+#include "offline/retrieval/train_retrievers.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/strings.h"
+#include "offline/retrieval/covisitation.h"
+#include "offline/retrieval/item_cf.h"
+#include "offline/retrieval/popularity.h"
+#include "offline/retrieval/training_actions.h"
+
+namespace fourfold {
+namespace {
+
+// Every type that some retriever counts; empty: all.
+std::vector<std::string> CountedTypes(const std::vector<RetrieverSpec>& retrievers) {
+  std::set<std::string> types;
+  for (const RetrieverSpec& spec : retrievers) {
+    if (spec.action_types.empty()) return {};
+    types.insert(spec.action_types.begin(), spec.action_types.end());
+  }
+  return {types.begin(), types.end()};
+}
+
+absl::Status CheckSpec(const RetrieverSpec& spec) {
+  const auto fail = [&](std::string_view field, std::string_view what) {
+    return InvalidArgument("retriever \"", spec.name, "\": ", field, " ", what);
+  };
+  const std::pair<std::string_view, double> not_below_0[] = {
+      {"window", static_cast<double>(spec.window_ms)},
+      {"half_life", static_cast<double>(spec.half_life_ms)},
+      {"shrink", spec.shrink},
+      {"pair_half_life", static_cast<double>(spec.pair_half_life_ms)},
+      {"user_item_half_life", static_cast<double>(spec.user_item_half_life_ms)},
+      {"window_steps", spec.window_steps},
+      {"backward_weight", spec.backward_weight},
+      {"time_half_life", static_cast<double>(spec.time_half_life_ms)},
+      {"neighbours", spec.neighbours}};
+  for (const auto& [field, value] : not_below_0) {
+    if (!(value >= 0)) return fail(field, "is below 0");
+  }
+  return absl::OkStatus();
+}
+
+void Train(const InteractionTable& table, const RetrieverSpec& spec,
+           const TrainRetrieversOptions& options, Servable* servable) {
+  const TrainingActions actions = SelectActions(table, spec.action_types);
+  switch (spec.kind) {
+    case RetrieverSpec::Kind::kPopular:
+      servable->popularity_tables.emplace(
+          spec.name, MakePopularityTable(PopularityScores(actions, spec, options.as_of_ms),
+                                         servable->tie_rank));
+      return;
+    case RetrieverSpec::Kind::kItemCf:
+      servable->item_to_item.emplace(spec.name,
+                                     TrainItemCf(actions, spec, options.as_of_ms, options.threads));
+      return;
+    case RetrieverSpec::Kind::kCovisitation:
+      servable->item_to_item.emplace(
+          spec.name, TrainCovisitation(actions, spec, options.as_of_ms, options.threads));
+      return;
+    case RetrieverSpec::Kind::kRepeats:
+      return;  // served from the user's state alone
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Servable> TrainRetrievers(const InteractionTable& table,
+                                         const TrainRetrieversOptions& options) {
+  std::set<std::string_view> names;
+  for (const RetrieverSpec& spec : options.retrievers) {
+    if (!names.insert(spec.name).second) {
+      return InvalidArgument("two retrievers are named \"", spec.name, "\"");
+    }
+    if (const absl::Status status = CheckSpec(spec); !status.ok()) return status;
+  }
+  Servable servable;
+  servable.manifest.retrievers = options.retrievers;
+  servable.vocabulary = table.items;
+  const TrainingActions counted = SelectActions(table, CountedTypes(options.retrievers));
+  servable.popularity = PopularityScores(counted, RetrieverSpec{}, options.as_of_ms);
+  IndexVocabulary(&servable);
+  for (const RetrieverSpec& spec : options.retrievers) {
+    if (options.progress) options.progress(spec.name, 0);
+    Train(table, spec, options, &servable);
+    if (options.progress) options.progress(spec.name, 1);
+  }
+  return servable;
+}
+
+}  // namespace fourfold

@@ -37,7 +37,9 @@ struct ColumnMapping {
   std::string ranking;
   // "unix_s" | "unix_ms" | "iso8601" | "%Y-%m-%d %H:%M:%S" (absl::ParseTime format, in UTC).
   std::string time_format = "iso8601";
-  bool item_upper_case = false;
+  bool item_upper_case = false;  // of A to Z
+  // Cells that count as empty, as an empty cell does ("NA").
+  std::vector<std::string> missing_values;
 
   // The first rule whose condition holds gives the interaction its type; when none holds the row
   // makes no interaction (it is counted as skipped, not as rejected). No condition: always.
@@ -50,13 +52,23 @@ struct ColumnMapping {
   struct FieldColumn {
     std::string field;
     std::string column;
-    enum class Kind : std::uint8_t { kString, kNumber, kBoolean, kList } kind = Kind::kString;
-    std::string list_separator = " ";  // kList
+    enum class Kind : std::uint8_t {
+      kString,
+      kNumber,
+      kBoolean,
+      kList,        // of strings
+      kNumberList,  // of numbers
+    } kind = Kind::kString;
+    std::string list_separator = " ";  // kList, kNumberList
   };
   std::vector<FieldColumn> interaction_fields;
-  // Fields of the item. A row makes an item event when one of them differs from what the rows
-  // before it in the file said of this item (and it is not empty).
+  // Fields of the item. A row makes an item event, holding what is new, when the file names this
+  // item for the first time or when one of them differs from what the rows before it said (and is
+  // not empty). What was said is remembered of kRememberedEntitiesMax items and as many users; when
+  // there are more, all is forgotten, and facts already known make events once more.
   std::vector<FieldColumn> item_fields;
+  // The rows whose item fields count; the others make no item event. No condition: all.
+  std::optional<Expression> item_fields_when;
   // Derived item fields: the first rule whose condition holds gives the value.
   struct DerivedField {
     std::string field;
@@ -71,32 +83,47 @@ struct ColumnMapping {
   std::vector<FieldColumn> user_fields;
 };
 
+inline constexpr std::size_t kRememberedEntitiesMax = 1'000'000;
+
 struct SourceOptions {
   enum class Format : std::uint8_t { kJsonl, kCsv, kRecBole, kSequences } format = Format::kJsonl;
   std::string path;      // for kRecBole any one of the atomic files: .inter, .item or .user
   char separator = ',';  // kCsv
   bool header = true;    // kCsv: first line names the columns; else column1, column2, ...
-  // kCsv and kRecBole (where the columns are the names before ':'); a RecBole .item or .user file
-  // makes item or user events of all its columns and needs item_id or user_id alone.
+  // kCsv and kRecBole, where the columns are the names before ':'. Of a RecBole .inter file, user,
+  // item, time and types may be left out: they are user_id, item_id, timestamp in seconds, and
+  // sequence_type. A RecBole .item or .user file makes item or user events of all its columns,
+  // by their types there, and of the mapping only `item`, `user` and missing_values count.
   ColumnMapping mapping;
   std::string sequence_type = "interaction";  // kSequences: the type of every action
+  // kJsonl: threads that parse; 0: one a processor, at most 8.
+  int parser_threads = 0;
 };
 
 // What one file gives. Not thread-safe.
 class EventSource {
  public:
   virtual ~EventSource() = default;
-  // The next event or rejected line; nullopt at the end. One line may give several events. An
-  // event without a time keeps kNoTimeMs; an event without an id keeps an empty one, and the
-  // importer makes it with ContentId.
+  using Result = std::variant<Event, RejectedLine>;
+  // The next event or rejected line, in the order of the file; nullopt at the end. One line may
+  // give several events. Every event fulfils FindProblem, and interactions and rankings have a
+  // time (the k-th action of a sequence the k-th millisecond); an item or user event without one
+  // keeps kNoTimeMs. An event without an id keeps an empty one: the importer makes it with
+  // ContentId. Rejected are lines that are no event, are longer than limits::kLineBytesMax, or are
+  // not UTF-8.
   // Errors are for the file as a whole (unreadable, broken compression, a missing column).
-  virtual absl::StatusOr<std::optional<std::variant<Event, RejectedLine>>> Next() = 0;
+  virtual absl::StatusOr<std::optional<Result>> Next() = 0;
+  // Lines that hold something, the header not counted. Of all counters, what Next has returned and
+  // a little ahead of it.
   virtual std::uint64_t lines_read() const = 0;
   virtual std::uint64_t lines_skipped() const = 0;  // no rule made an event of them
   virtual std::uint64_t bytes_read() const = 0;     // of the file as it lies on disk
   virtual std::uint64_t bytes_total() const = 0;
 };
 
+// Fails where the file cannot be opened or its header does not fit the mapping; the message names
+// the file, and a missing column among those that are there. Compression is told by the file's
+// first bytes, not by its name.
 absl::StatusOr<std::unique_ptr<EventSource>> OpenEventSource(SourceOptions options);
 
 }  // namespace fourfold

@@ -200,13 +200,10 @@ bool EvaluateNode(const expression::Program& program, std::uint32_t index, const
 
 struct Expression::Program : expression::Program {};
 
-Expression::Expression(std::unique_ptr<Program> program) : program_(std::move(program)) {}
-Expression::Expression(Expression&&) noexcept = default;
-Expression& Expression::operator=(Expression&&) noexcept = default;
-Expression::~Expression() = default;
+Expression::Expression(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
 
 absl::StatusOr<Expression> Expression::Parse(std::string_view text) {
-  auto program = std::make_unique<Program>();
+  auto program = std::make_shared<Program>();
   if (absl::Status status = expression::ParseInto(text, program.get()); !status.ok()) return status;
   return Expression(std::move(program));
 }

@@ -42,10 +42,6 @@ class Expression {
   // InvalidArgument with the column (1-based) and what was expected there.
   static absl::StatusOr<Expression> Parse(std::string_view text);
 
-  Expression(Expression&&) noexcept;
-  Expression& operator=(Expression&&) noexcept;
-  ~Expression();
-
   // Const and thread-safe; without allocation (but for what RE2 caches).
   bool Evaluate(const FieldLookup& lookup) const;
   // The same over columns bound before: values[i] is that of field_names()[i], or null.
@@ -55,8 +51,8 @@ class Expression {
 
  private:
   struct Program;
-  explicit Expression(std::unique_ptr<Program> program);
-  std::unique_ptr<Program> program_;
+  explicit Expression(std::shared_ptr<const Program> program);
+  std::shared_ptr<const Program> program_;  // immutable: copies of the expression share it
 };
 
 }  // namespace fourfold

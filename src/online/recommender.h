@@ -1,46 +1,33 @@
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/mutex.h"
-#include "base/clock.h"
-#include "data/expression.h"
 #include "feature/catalogue.h"
 #include "feature/event_store.h"
 #include "fourfold/recommend.h"
+#include "online/policy/policy_options.h"
 #include "servable/servable.h"
 
 // The online half: a query in, a slate out.
 namespace fourfold {
-
-// What may be shown; the recipe's `policy:` section.
-struct PolicyOptions {
-  std::optional<Expression> filter;  // on item fields; candidates for which it is false are dropped
-  struct SeenRule {
-    std::string action_type;     // an item with such an action is dropped ...
-    std::int64_t within_ms = 0;  // ... if it happened within this time; 0: ever
-  };
-  std::vector<SeenRule> seen_actions;
-  int seen_impressions = 0;                     // dropped once shown this often ...
-  std::int64_t seen_impressions_within_ms = 0;  // ... within this time; 0: ever. 0 times: off
-  int history_actions = 200;                    // the newest actions that are read per request
-  int seen_slates = 50;  // the newest slates that are read where seen_impressions is on
-};
 
 struct RecommenderOptions {
   PolicyOptions policy;
   bool log_slates = true;
 };
 
+// A servable made ready to answer requests from one catalogue: Recommender::Bind. Immutable.
+struct BoundSurfaces;
+
 // Thread-safe. Holds the active servable; a request is pinned to one version from start to end.
+// The store's CommitListener must feed the catalogue.
 class Recommender {
  public:
+  // The store and the catalogue outlive it.
   Recommender(EventStore* store, Catalogue* catalogue, RecommenderOptions options);
   ~Recommender();
 
@@ -50,12 +37,20 @@ class Recommender {
   absl::Status Activate(std::shared_ptr<const Servable> servable);
   std::string active_version() const;  // empty: none, and the slate is filled without it
 
+  // InvalidArgument for a bad request, with the field; FailedPrecondition for an after_position
+  // that the state does not hold. What can be answered without is listed in `degraded`.
   absl::StatusOr<RecommendResponse> Recommend(const RecommendRequest& request);
+  // Leaves no trace in the log. An item that nobody has heard of gets what is popular.
   absl::StatusOr<RecommendResponse> Similar(const SimilarRequest& request);
 
+  // For RecommendAsOf: any servable, active or not, published or not. The result must not outlive
+  // this object. FailedPrecondition when the parts of the servable do not fit together.
+  absl::StatusOr<std::shared_ptr<const BoundSurfaces>> Bind(
+      std::shared_ptr<const Servable> servable) const;
+
   // The same pipeline at a read point of the past, leaving no trace: batch files and evaluation.
-  // `only_retriever` (empty: the blend) gives that retriever's list alone. The catalogue is
-  // today's unless `candidates` (may be null) restricts it further.
+  // `only_retriever` (empty: the blend) gives that retriever's list alone, without the fill. The
+  // catalogue is that of the clock: which items there are, and the fields that filters read.
   struct AsOfRequest {
     std::string user;
     std::string session;
@@ -63,14 +58,16 @@ class Recommender {
     int limit = 20;
     std::string only_retriever;
     const std::vector<std::string>* exclude_items = nullptr;
-    bool apply_policy = true;  // false: neither recipe filter nor seen rules
+    bool apply_policy = true;          // false: neither recipe filter nor seen rules
+    const BlendSpec* blend = nullptr;  // null: the servable's own
   };
-  // Item ids with scores, best first. Does not allocate per candidate.
   struct ScoredItem {
     std::string item;
     double score = 0;
   };
-  absl::Status RecommendAsOf(const AsOfRequest& request, const Servable& servable,
+  // Item ids with scores, best first; fewer than `limit` when there are no more. Strings of *slate
+  // are reused: hand in the same one again.
+  absl::Status RecommendAsOf(const AsOfRequest& request, const BoundSurfaces& bound,
                              std::vector<ScoredItem>* slate) const;
 
  private:
@@ -78,7 +75,8 @@ class Recommender {
   std::unique_ptr<Impl> impl_;
 };
 
-// Runs the golden requests of a servable on their own inputs, without any engine.
+// Runs the golden requests of a servable on their own inputs, without any engine or policy; the
+// result has the answers as they come out now.
 absl::StatusOr<std::vector<GoldenRequest>> AnswerGoldenRequests(const Servable& servable);
 
 }  // namespace fourfold

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "fourfold/recommend.h"
+#include "online/pipeline/pipeline.h"
+
+namespace fourfold {
+
+// The items of a finished request and, where `request` asks for it, why they stand there, what
+// was dropped, what history was used, and what became of why_not_item. The catalogue is still
+// locked.
+void Present(const RecommendRequest& request, const Pipeline& pipeline, const RequestState& state,
+             RecommendResponse* response);
+
+}  // namespace fourfold

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "feature/event_store.h"
+#include "online/pipeline/stage.h"
+#include "online/policy/policy_options.h"
+
+namespace fourfold {
+
+// Marks what the seen rules of the recipe say has been acted on or shown enough. Without a store
+// no slates are read. `policy` outlives the stage.
+class SeenHydrator final : public Hydrator {
+ public:
+  SeenHydrator(const EventStore* store, const PolicyOptions* policy);
+  absl::Status Fetch(const Query& query, QueryColumns* columns) const override;
+  absl::Status Resolve(const Query& query, QueryColumns* columns) const override;
+
+ private:
+  const EventStore* store_;
+  const PolicyOptions* policy_;
+};
+
+// Drops what is marked so.
+class SeenFilter final : public Filter {
+ public:
+  explicit SeenFilter(const PolicyOptions* policy);
+  void Mark(const Query& query, std::span<const ItemIndex> items, DropMask* drop) const override;
+  std::string Reason(const Query& query, ItemIndex item) const override;
+
+ private:
+  const PolicyOptions* policy_;
+};
+
+}  // namespace fourfold

@@ -1,0 +1,71 @@
+#include "online/retrieval/repeats_retriever.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "math/exp2.h"
+#include "online/retrieval/best_candidates.h"
+#include "online/retrieval/candidate_limit.h"
+
+namespace fourfold {
+namespace {
+
+// The tie rule for items that may lie outside the vocabulary, as ranks from 0.
+void RankTies(const Query& query, std::vector<RetrievalScratch::Scored>* items) {
+  std::sort(items->begin(), items->end(), [&](const auto& a, const auto& b) {
+    const float popularity_a = query.servable->Popularity(a.item);
+    const float popularity_b = query.servable->Popularity(b.item);
+    if (popularity_a != popularity_b) return popularity_a > popularity_b;
+    return query.catalogue->OrderHash(a.item) < query.catalogue->OrderHash(b.item);
+  });
+  std::uint32_t rank = 0;
+  for (auto& item : *items) item.tie_rank = rank++;
+}
+
+}  // namespace
+
+RepeatsRetriever::RepeatsRetriever(RetrieverSpec spec)
+    : Retriever({.name = spec.name,
+                 .reads = {Column::kHistory},
+                 .writes = {Column::kCandidates},
+                 .on_failure = OnFailure::kSkipStage}),
+      spec_(std::move(spec)) {}
+
+absl::Status RepeatsRetriever::Retrieve(const Query& query, RetrievalScratch* scratch,
+                                        CandidateSink* sink) const {
+  const QueryColumns& columns = *query.columns;
+  auto& occurrences = scratch->occurrences;
+  occurrences.clear();
+  int actions = 0;
+  for (std::uint32_t a = 0; a < columns.history.size() && actions < spec_.history_actions; ++a) {
+    if (!Counts(spec_, columns.history[a])) continue;
+    ++actions;
+    if (columns.history_items[a] != kNoItem) occurrences.push_back({columns.history_items[a], a});
+  }
+  std::sort(occurrences.begin(), occurrences.end(), [](const auto& a, const auto& b) {
+    return a.item != b.item ? a.item < b.item : a.action < b.action;
+  });
+
+  auto& best = scratch->best;
+  best.clear();
+  for (std::size_t begin = 0, end = 0; begin < occurrences.size(); begin = end) {
+    while (end < occurrences.size() && occurrences[end].item == occurrences[begin].item) ++end;
+    const std::uint32_t newest = occurrences[begin].action;
+    const std::int64_t age_ms = query.at.as_of_ms - columns.history[newest].event_time_ms;
+    best.push_back({.score = static_cast<double>(end - begin) *
+                             HalfLifeDecay(age_ms, spec_.history_half_life_ms),
+                    .item = occurrences[begin].item,
+                    .trigger = newest});
+  }
+  RankTies(query, &best);
+  std::sort(best.begin(), best.end(), IsBetter);
+
+  const std::size_t limit = CandidateLimit(spec_, query);
+  if (best.size() > limit) sink->MarkCutOff();
+  for (std::size_t i = 0; i < std::min(limit, best.size()); ++i) {
+    if (!sink->Add(best[i].item, best[i].score, best[i].trigger)) break;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace fourfold

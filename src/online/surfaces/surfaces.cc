@@ -1,0 +1,44 @@
+#include "online/surfaces/surfaces.h"
+
+#include <utility>
+
+#include "base/status_macros.h"
+#include "online/retrieval/retrievers.h"
+
+namespace fourfold {
+namespace {
+
+// The weights of the item-to-item retrievers as in the blend of the home feed or, where that asks
+// none of them, all alike.
+BlendSpec SimilarBlend(const Servable* servable) {
+  BlendSpec blend;
+  if (servable == nullptr) return blend;
+  blend = servable->manifest.blend;
+  blend.weights.clear();
+  const std::vector<RetrieverSpec> specs = ItemToItemRetrieversOf(servable);
+  for (const RetrieverSpec& spec : specs) {
+    const auto weight = servable->manifest.blend.weights.find(spec.name);
+    if (weight != servable->manifest.blend.weights.end() && weight->second > 0) {
+      blend.weights.insert(*weight);
+    }
+  }
+  if (blend.weights.empty()) {
+    for (const RetrieverSpec& spec : specs) blend.weights[spec.name] = 1;
+  }
+  return blend;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const BoundSurfaces>> BoundSurfaces::Bind(
+    std::shared_ptr<const Servable> servable, Catalogue* catalogue, const SurfaceParts& parts) {
+  auto bound = std::make_shared<BoundSurfaces>();
+  if (servable != nullptr) bound->home_blend = servable->manifest.blend;
+  bound->similar_blend = SimilarBlend(servable.get());
+  FOURFOLD_ASSIGN_OR_RETURN(bound->home, BuildHome(parts, servable.get()));
+  FOURFOLD_ASSIGN_OR_RETURN(bound->similar, BuildSimilar(parts, servable.get()));
+  FOURFOLD_ASSIGN_OR_RETURN(bound->items, BoundServable::Bind(std::move(servable), catalogue));
+  return bound;
+}
+
+}  // namespace fourfold

@@ -1,0 +1,418 @@
+#include "server/api.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "base/strings.h"
+#include "server/http_bodies.h"
+#include "server/openapi.h"
+#include "server/openapi_checker.h"
+#include "server/server_testing.h"
+
+namespace fourfold {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using Json = nlohmann::json;
+
+std::string Click(std::string_view user, std::string_view item, std::string_view id = "") {
+  return StrCat(R"({"event":"interaction","user":")", user, R"(","item":")", item,
+                R"(","type":"click")", id.empty() ? "" : ",\"id\":\"", id, id.empty() ? "" : "\"",
+                "}");
+}
+
+std::vector<std::string> ItemsOf(const HttpAnswer& answer) {
+  std::vector<std::string> items;
+  for (const Json& item : answer.json().at("items")) items.push_back(item.at("item"));
+  return items;
+}
+
+// Asks over HTTP; every single answer is held against the description.
+class ApiTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    engine_.Fill();
+    version_ = engine_.Train();
+    Serve({});
+  }
+
+  void Serve(ServerOptions options) {
+    client_.reset();
+    server_.reset();
+    options.port = 0;
+    auto started = Server::Start(*engine_, options);
+    ASSERT_TRUE(started.ok()) << started.status();
+    server_ = *std::move(started);
+    client_ = std::make_unique<HttpClient>(*server_);
+  }
+
+  HttpAnswer Ask(std::string_view method, std::string_view target, std::string_view body = "",
+                 const HttpClient::Headers& headers = {}) {
+    HttpAnswer answer = client_->Ask(method, target, body, headers);
+    EXPECT_EQ(checker_.CheckAnswer(method, target, answer.status, answer.content_type, answer.body),
+              "")
+        << method << " " << target << "\n"
+        << answer.body;
+    EXPECT_FALSE(answer.request_id.empty());
+    if (method != "HEAD" && answer.json().is_object() && answer.json().contains("request_id") &&
+        headers.empty()) {
+      EXPECT_EQ(answer.json().at("request_id"), answer.request_id);
+    }
+    return answer;
+  }
+
+  TestEngine engine_;
+  std::string version_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<HttpClient> client_;
+  OpenApiChecker checker_{OpenApiJson()};
+};
+
+TEST_F(ApiTest, TheLastActionChangesTheNextResponse) {
+  const HttpAnswer before = Ask("POST", "/v1/recommend", R"({"user":"new"})");
+  ASSERT_EQ(before.status, 200) << before.body;
+  EXPECT_THAT(before.json().at("items"), Not(IsEmpty()));
+  EXPECT_EQ(before.json().at("servable"), version_);
+
+  const HttpAnswer taken = Ask("POST", "/v1/events", Click("new", "i7"));
+  ASSERT_EQ(taken.status, 200) << taken.body;
+  const std::string position = taken.json().at("position");
+  const HttpAnswer after =
+      Ask("POST", "/v1/recommend",
+          StrCat(R"({"user":"new","explain":true,"after_position":")", position, "\"}"));
+  ASSERT_EQ(after.status, 200) << after.body;
+  EXPECT_EQ(after.json().at("history").at(0).at("item"), "i7");
+  EXPECT_THAT(ItemsOf(after), Not(Contains("i7")));
+  EXPECT_NE(ItemsOf(after), ItemsOf(before));
+}
+
+TEST_F(ApiTest, ExplainAndWhyNotSayWhatBecameOfItems) {
+  const HttpAnswer answer =
+      Ask("POST", "/v1/recommend", R"({"user":"u3","limit":3,"explain":true,"why_not_item":"i3"})");
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const Json json = answer.json();
+  EXPECT_EQ(json.at("items").size(), 3U);
+  EXPECT_TRUE(json.at("items").at(0).at("fields").contains("price"));
+  EXPECT_EQ(json.at("why_not").at("verdict"), "dropped");
+  EXPECT_THAT(json.at("dropped"), Not(IsEmpty()));
+  const HttpAnswer plain = Ask("POST", "/v1/recommend", R"({"user":"u3"})");
+  for (const char* key : {"dropped", "history", "why_not"}) {
+    EXPECT_FALSE(plain.json().contains(key)) << key;
+  }
+}
+
+TEST_F(ApiTest, ARequestRulesItsSlate) {
+  const HttpAnswer filtered = Ask(
+      "POST", "/v1/recommend", R"({"user":"u3","filter":"price >= 20","exclude_items":["i25"]})");
+  ASSERT_EQ(filtered.status, 200) << filtered.body;
+  for (const std::string& item : ItemsOf(filtered)) {
+    EXPECT_GE(std::stoi(item.substr(1)), 20);
+    EXPECT_NE(item, "i25");
+  }
+  const HttpAnswer included = Ask("POST", "/v1/recommend", R"({"include_items":["i20","i21"]})");
+  EXPECT_THAT(ItemsOf(included), ::testing::UnorderedElementsAre("i20", "i21"));
+
+  const HttpAnswer first = Ask("POST", "/v1/recommend", R"({"user":"u1","limit":5})");
+  const HttpAnswer next = Ask("POST", "/v1/recommend",
+                              StrCat(R"({"user":"u1","limit":5,"after_request":")",
+                                     std::string(first.json().at("request_id")), "\"}"));
+  ASSERT_EQ(next.status, 200) << next.body;
+  for (const std::string& item : ItemsOf(next)) EXPECT_THAT(ItemsOf(first), Not(Contains(item)));
+}
+
+TEST_F(ApiTest, EventsAreTakenOneByOneInAnArrayAndOneALine) {
+  const HttpAnswer one = Ask("POST", "/v1/events", Click("a", "i1", "e1"));
+  ASSERT_EQ(one.status, 200) << one.body;
+  EXPECT_EQ(one.json().at("accepted"), 1);
+  EXPECT_EQ(one.json().at("results").at(0).at("id"), "e1");
+
+  const HttpAnswer array =
+      Ask("POST", "/v1/events", StrCat("[", Click("a", "i1", "e1"), ",", Click("a", "i2"), "]"));
+  ASSERT_EQ(array.status, 200) << array.body;
+  EXPECT_EQ(array.json().at("accepted"), 1);
+  EXPECT_EQ(array.json().at("duplicate"), 1);
+  EXPECT_EQ(array.json().at("results").at(0).at("outcome"), "duplicate");
+  EXPECT_EQ(array.json().at("results").at(0).at("position"), one.json().at("position"));
+
+  const HttpAnswer lines =
+      Ask("POST", "/v1/events", StrCat(Click("a", "i3"), "\n", R"({"event":"click"})", "\n"),
+          {{"Content-Type", "application/x-ndjson"}});
+  EXPECT_EQ(lines.status, 207) << lines.body;
+  EXPECT_EQ(lines.json().at("accepted"), 1);
+  EXPECT_EQ(lines.json().at("rejected"), 1);
+  EXPECT_THAT(std::string(lines.json().at("results").at(1).at("error")), HasSubstr("line 2"));
+}
+
+TEST_F(ApiTest, WhenEveryEventIsRejectedItIsAProblem) {
+  const HttpAnswer answer = Ask("POST", "/v1/events", R"([{"event":"item"},{"evnt":"item"}])");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.problem(), "events-rejected");
+  EXPECT_EQ(answer.json().at("errors").size(), 2U);
+  EXPECT_EQ(answer.json().at("errors").at(1).at("field"), "events[1]");
+  EXPECT_EQ(Ask("POST", "/v1/events", "").problem(), "invalid-request");
+  EXPECT_EQ(Ask("POST", "/v1/events", "[{").problem(), "invalid-request");
+}
+
+TEST_F(ApiTest, EveryKeyOfAnEventThatIsDescribedIsTaken) {
+  const std::string events = R"([
+    {"event":"item","id":"k1","timestamp":"2020-01-01T00:00:00Z","tenant":"default","item":"i1",
+     "deleted":false,"fields":[{"name":"price","value":2}]},
+    {"event":"user","id":"k2","timestamp":1577836800000,"user":"k","session":"s",
+     "fields":[{"name":"tags","value":["a","b"]}]},
+    {"event":"ranking","id":"k3","timestamp":"1577836800001","user":"k","session":"s",
+     "surface":"home","query":"q","items":[{"id":"i1","fields":[{"name":"rank","value":1}]}]},
+    {"event":"interaction","id":"k4","user":"k","session":"s","item":"i1","type":"click",
+     "ranking":"k3","tie_group":"t","step":4,"fields":[{"name":"dwell","value":null}]}])";
+  std::set<std::string> keys;
+  for (const Json& event : Json::parse(events)) {
+    EXPECT_EQ(checker_.CheckAs("Event", event), "");
+    for (const auto& [key, unused] : event.items()) keys.insert(key);
+  }
+  const auto& described =
+      checker_.document().at("components").at("schemas").at("Event").at("properties");
+  for (const auto& [key, unused] : described.items()) EXPECT_THAT(keys, Contains(key));
+  const HttpAnswer answer = Ask("POST", "/v1/events", events);
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(answer.json().at("accepted"), 4);
+}
+
+TEST_F(ApiTest, AnItemIsReplacedMergedAndDeleted) {
+  ASSERT_EQ(Ask("PUT", "/v1/items/a%2Fb", R"({"fields":{"price":3,"kind":"x"}})").status, 200);
+  EXPECT_EQ(Ask("GET", "/v1/items/a%2Fb").json().at("fields"),
+            Json::parse(R"({"price":3,"kind":"x"})"));
+  EXPECT_EQ(Ask("GET", "/v1/items/a%2Fb").json().at("item"), "a/b");
+  ASSERT_EQ(Ask("PATCH", "/v1/items/a%2Fb", R"({"fields":{"price":4}})").status, 200);
+  EXPECT_EQ(Ask("GET", "/v1/items/a%2Fb").json().at("fields"),
+            Json::parse(R"({"price":4,"kind":"x"})"));
+  ASSERT_EQ(Ask("PUT", "/v1/items/a%2Fb", R"({"fields":{"colour":"red"}})").status, 200);
+  EXPECT_EQ(Ask("GET", "/v1/items/a%2Fb").json().at("fields"), Json::parse(R"({"colour":"red"})"));
+  EXPECT_THAT(ItemsOf(Ask("POST", "/v1/recommend", R"({"include_items":["a/b"]})")),
+              Contains("a/b"));
+  ASSERT_EQ(Ask("DELETE", "/v1/items/a%2Fb").status, 200);
+  EXPECT_EQ(Ask("GET", "/v1/items/a%2Fb").problem(), "not-found");
+  EXPECT_THAT(ItemsOf(Ask("POST", "/v1/recommend", R"({"include_items":["a/b"]})")), IsEmpty());
+}
+
+TEST_F(ApiTest, AUserIsReplacedMergedAndForgotten) {
+  ASSERT_EQ(Ask("PUT", "/v1/users/w", R"({"fields":{"country":"FR","age":30}})").status, 200);
+  ASSERT_EQ(Ask("PATCH", "/v1/users/w", R"({"fields":{"age":null}})").status, 200);
+  EXPECT_EQ(Ask("GET", "/v1/users/w").json().at("fields"), Json::parse(R"({"country":"FR"})"));
+  ASSERT_EQ(Ask("POST", "/v1/events", Click("w", "i2")).status, 200);
+  const HttpAnswer actions = Ask("GET", "/v1/users/w/actions?limit=10");
+  ASSERT_EQ(actions.status, 200) << actions.body;
+  EXPECT_EQ(actions.json().at("actions").at(0).at("item"), "i2");
+
+  const HttpAnswer erased = Ask("DELETE", "/v1/users/w");
+  ASSERT_EQ(erased.status, 200) << erased.body;
+  EXPECT_GE(erased.json().at("erased_events"), 1);
+  EXPECT_EQ(Ask("GET", "/v1/users/w").problem(), "gone");
+  const HttpAnswer nothing = Ask("GET", "/v1/users/w/actions");
+  if (nothing.status == 200) EXPECT_THAT(nothing.json().at("actions"), IsEmpty());
+}
+
+TEST_F(ApiTest, AnIdempotencyKeyMakesAWriteCountOnce) {
+  const HttpClient::Headers key = {{"Idempotency-Key", "write-1"}};
+  EXPECT_EQ(Ask("PATCH", "/v1/items/i1", R"({"fields":{"price":9}})", key).json().at("accepted"),
+            1);
+  EXPECT_EQ(Ask("PATCH", "/v1/items/i1", R"({"fields":{"price":8}})", key).json().at("duplicate"),
+            1);
+  EXPECT_EQ(Ask("GET", "/v1/items/i1").json().at("fields").at("price"), 9);
+}
+
+TEST_F(ApiTest, SimilarItemsAreNeighbours) {
+  const HttpAnswer answer = Ask("GET", "/v1/items/i10/similar?limit=2&filter=price%20%3E%2010");
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  EXPECT_THAT(ItemsOf(answer), ::testing::SizeIs(2));
+  for (const std::string& item : ItemsOf(answer)) EXPECT_GT(std::stoi(item.substr(1)), 10);
+  EXPECT_EQ(Ask("GET", "/v1/items/i10/similar?limit=0").problem(), "invalid-request");
+  EXPECT_EQ(Ask("GET", "/v1/items/i10/similar?filter=price+%3C").problem(), "invalid-request");
+}
+
+TEST_F(ApiTest, ServablesAreListedActivatedAndRolledBack) {
+  ASSERT_EQ(Ask("POST", "/v1/events", Click("u1", "i20")).status, 200);
+  const std::string second = engine_.Train();
+  ASSERT_NE(second, version_);
+  HttpAnswer listed = Ask("GET", "/v1/servables");
+  ASSERT_EQ(listed.json().at("servables").size(), 2U) << listed.body;
+
+  const HttpAnswer back = Ask("POST", "/v1/servables:rollback");
+  ASSERT_EQ(back.status, 200) << back.body;
+  EXPECT_EQ(back.json().at("active"), version_);
+  EXPECT_EQ(Ask("POST", "/v1/recommend", "{}").json().at("servable"), version_);
+  const HttpAnswer forth = Ask("POST", StrCat("/v1/servables/", second, ":activate"));
+  ASSERT_EQ(forth.status, 200) << forth.body;
+  EXPECT_EQ(Ask("POST", "/v1/recommend", "{}").json().at("servable"), second);
+  EXPECT_EQ(Ask("POST", "/v1/servables/latest:activate").json().at("active"), second);
+  EXPECT_EQ(Ask("POST", "/v1/servables/nonsense:activate").status, 404);
+}
+
+TEST_F(ApiTest, TheDefaultTenantIsTheSamePlace) {
+  ASSERT_EQ(Ask("POST", "/v1/tenants/default/events", Click("t", "i1")).status, 200);
+  EXPECT_EQ(Ask("GET", "/v1/users/t/actions").json().at("actions").size(), 1U);
+  EXPECT_EQ(Ask("GET", "/v1/tenants/default/items/i1").status, 200);
+  EXPECT_EQ(Ask("GET", "/v1/tenants/other/items/i1").problem(), "unknown-tenant");
+  EXPECT_EQ(Ask("GET", "/v1/tenants/default").problem(), "not-found");
+}
+
+TEST_F(ApiTest, HealthSaysWhetherToSendRequests) {
+  EXPECT_EQ(Ask("GET", "/health/live").status, 200);
+  EXPECT_EQ(Ask("HEAD", "/health/live").status, 200);
+  const HttpAnswer ready = Ask("GET", "/health/ready");
+  EXPECT_EQ(ready.status, 200);
+  EXPECT_EQ(ready.json().at("servable"), version_);
+}
+
+TEST_F(ApiTest, MetricsCountWhatHappened) {
+  Ask("POST", "/v1/recommend", R"({"user":"u1"})");
+  Ask("POST", "/v1/events", Click("u1", "i9"));
+  const HttpAnswer metrics = Ask("GET", "/metrics");
+  ASSERT_EQ(metrics.status, 200);
+  for (const char* line :
+       {"fourfold_http_request_duration_seconds_count{route=\"/v1/recommend\",method=\"POST\","
+        "code=\"200\"} 1\n",
+        "fourfold_requests_total{surface=\"home\",degraded=\"false\"} 1\n",
+        "fourfold_events_total{result=\"accepted\"} 1\n",
+        "fourfold_event_visible_seconds_count 1\n", "fourfold_catalogue_items 30\n",
+        "fourfold_http_connections 1\n", "process_resident_memory_bytes "}) {
+    EXPECT_THAT(metrics.body, HasSubstr(line));
+  }
+  EXPECT_THAT(metrics.body, HasSubstr(StrCat("fourfold_servable_info{version=\"", version_)));
+}
+
+TEST_F(ApiTest, MistakesAreNamedByField) {
+  const HttpAnswer body = Ask("POST", "/v1/recommend", R"({"usr":"u","limit":501})");
+  EXPECT_EQ(body.status, 400);
+  EXPECT_EQ(body.problem(), "invalid-request");
+  EXPECT_EQ(body.json().at("errors").at(0).at("field"), "usr");
+  EXPECT_EQ(body.json().at("errors").at(1).at("field"), "limit");
+  const HttpAnswer query = Ask("GET", "/v1/items/i1/similar?limt=3");
+  EXPECT_EQ(query.json().at("errors").at(0).at("field"), "limt");
+  EXPECT_EQ(Ask("GET", "/v1/items/i1?x=1").problem(), "invalid-request");
+  EXPECT_EQ(Ask("GET", "/v1/items/%zz").problem(), "invalid-request");
+  EXPECT_EQ(Ask("POST", "/v1/recommend", R"({"filter":"price <"})").problem(), "invalid-request");
+  EXPECT_EQ(Ask("PUT", "/v1/items/i1", "{}").problem(), "invalid-request");
+  EXPECT_EQ(Ask("GET", "/v1/users/u1/actions?limit=1001").problem(), "invalid-request");
+  EXPECT_EQ(Ask("GET", "/v1/items/none").problem(), "not-found");
+  EXPECT_EQ(Ask("GET", "/v1/users/none").problem(), "not-found");
+}
+
+TEST_F(ApiTest, OtherPathsAndMethodsAreRefused) {
+  EXPECT_EQ(Ask("GET", "/").problem(), "not-found");
+  EXPECT_EQ(Ask("GET", "/v1/recommend/").problem(), "not-found");
+  const HttpAnswer wrong = Ask("DELETE", "/v1/recommend");
+  EXPECT_EQ(wrong.problem(), "method-not-allowed");
+  EXPECT_EQ(wrong.allow, "POST");
+  EXPECT_EQ(Ask("POST", "/v1/items/i1").allow, "GET, HEAD, PUT, PATCH, DELETE");
+  EXPECT_EQ(Ask("POST", "/v1/recommend", "{}", {{"Content-Encoding", "gzip"}}).problem(),
+            "unsupported-encoding");
+}
+
+TEST_F(ApiTest, TheRequestIdOfTheClientIsEchoed) {
+  EXPECT_EQ(Ask("GET", "/health/live", "", {{"X-Request-Id", "abc-1"}}).request_id, "abc-1");
+  const HttpAnswer slate = Ask("POST", "/v1/recommend", "{}", {{"X-Request-Id", "abc-2"}});
+  EXPECT_EQ(slate.request_id, "abc-2");
+  EXPECT_NE(slate.json().at("request_id"), "abc-2");
+  const std::string too_long(129, 'x');
+  EXPECT_NE(Ask("GET", "/health/live", "", {{"X-Request-Id", too_long}}).request_id, too_long);
+  EXPECT_NE(Ask("GET", "/health/live").request_id, Ask("GET", "/health/live").request_id);
+}
+
+TEST_F(ApiTest, WithAKeyOnlyHealthIsOpen) {
+  Serve({.api_key = "secret"});
+  const HttpAnswer refused = Ask("POST", "/v1/recommend", "{}");
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_EQ(refused.problem(), "unauthorized");
+  EXPECT_EQ(refused.authenticate, "Bearer");
+  EXPECT_EQ(Ask("GET", "/metrics").status, 401);
+  EXPECT_EQ(Ask("GET", "/openapi.json").status, 401);
+  EXPECT_EQ(Ask("GET", "/nowhere").status, 401);
+  EXPECT_EQ(Ask("GET", "/health/live").status, 200);
+  EXPECT_EQ(Ask("GET", "/health/ready").status, 200);
+  const auto with = [&](const char* name, const char* value) {
+    return Ask("POST", "/v1/recommend", "{}", {{name, value}}).status;
+  };
+  EXPECT_EQ(with("X-API-Key", "secret"), 200);
+  EXPECT_EQ(with("Authorization", "Bearer secret"), 200);
+  EXPECT_EQ(with("Authorization", "bearer secret"), 200);
+  EXPECT_EQ(with("X-API-Key", "Secret"), 401);
+  EXPECT_EQ(with("X-API-Key", "secret2"), 401);
+  EXPECT_EQ(with("Authorization", "Basic secret"), 401);
+}
+
+TEST_F(ApiTest, TheDescriptionNamesEveryRouteAndNoOther) {
+  std::set<std::string> served, described;
+  for (const Api::Route& route : Api::Routes()) {
+    served.insert(StrCat(route.method, " ", route.pattern, route.open ? " open" : ""));
+    for (const auto& key : route.query_keys) served.insert(StrCat(route.pattern, "?", key));
+  }
+  for (const auto& [pattern, item] : checker_.document().at("paths").items()) {
+    for (const auto& [method, operation] : item.items()) {
+      if (method == "parameters") continue;
+      std::string upper = method;
+      for (char& c : upper) c = static_cast<char>(c & ~0x20);
+      described.insert(StrCat(upper, " ", pattern, operation.contains("security") ? " open" : ""));
+      for (const Json& parameter : operation.value("parameters", Json::array())) {
+        if (parameter.at("in") != "query") continue;
+        described.insert(StrCat(pattern, "?", std::string(parameter.at("name"))));
+      }
+    }
+  }
+  EXPECT_EQ(served, described);
+
+  const auto& properties =
+      checker_.document().at("components").at("schemas").at("RecommendRequest").at("properties");
+  std::set<std::string> read, told;
+  for (const std::string_view key : RecommendKeys()) read.insert(std::string(key));
+  for (const auto& [key, unused] : properties.items()) told.insert(key);
+  EXPECT_EQ(read, told);
+  EXPECT_EQ(Ask("GET", "/openapi.json").json(), checker_.document());
+}
+
+TEST_F(ApiTest, EveryFieldOfAnAnswerThatIsDescribedIsServed) {
+  Ask("GET", "/health/live");
+  Ask("GET", "/health/ready");
+  Ask("POST", "/v1/recommend", R"({"user":"u3","explain":true,"why_not_item":"i3"})");
+  Ask("POST", "/v1/recommend", R"({"x":1})");
+  Ask("GET", "/v1/items/i3");
+  Ask("GET", "/v1/items/i3/similar");
+  Ask("PUT", "/v1/users/u3", R"({"fields":{"a":1}})");
+  Ask("GET", "/v1/users/u3");
+  Ask("GET", "/v1/users/u3/actions");
+  Ask("POST", "/v1/events", StrCat("[{},", Click("u3", "i1"), "]"));
+  Ask("DELETE", "/v1/users/u3");
+  Ask("POST", StrCat("/v1/servables/", version_, ":activate"));
+  Ask("GET", "/v1/servables");
+  const std::set<std::string> only_when_something_broke = {"Servable.problem", "Degradation.stage",
+                                                           "Degradation.reason"};
+  for (const auto& [name, schema] : checker_.document().at("components").at("schemas").items()) {
+    if (name == "Event" || name == "RecommendRequest" || name == "EntityBody") continue;
+    for (const auto& [property, unused] : schema.value("properties", Json::object()).items()) {
+      const std::string key = StrCat(name, ".", property);
+      if (only_when_something_broke.contains(key)) continue;
+      EXPECT_THAT(checker_.seen(), Contains(key));
+    }
+  }
+}
+
+TEST(ApiWithoutServableTest, TheServerIsNotReadyButAnswers) {
+  TestEngine engine;
+  auto server = Server::Start(*engine, {.port = 0});
+  ASSERT_TRUE(server.ok()) << server.status();
+  HttpClient client(**server);
+  EXPECT_EQ(client.Ask("GET", "/health/live").status, 200);
+  const HttpAnswer ready = client.Ask("GET", "/health/ready");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(ready.problem(), "unavailable");
+  EXPECT_EQ(ready.retry_after, "1");
+  EXPECT_EQ(client.Ask("POST", "/v1/recommend", "{}").status, 200);
+  EXPECT_EQ(client.Ask("POST", "/v1/servables:rollback").status / 100, 4);
+}
+
+}  // namespace
+}  // namespace fourfold

@@ -41,6 +41,7 @@ void VisitRetriever(Archive& archive, Spec& spec) {
   archive.Field("window_steps", spec.window_steps);
   archive.Field("backward_weight", spec.backward_weight);
   archive.Field("popularity_exponent", spec.popularity_exponent);
+  archive.Field("history_popularity_exponent", spec.history_popularity_exponent);
   archive.Field("within_tie_group", spec.within_tie_group);
   archive.Field("time_half_life_ms", spec.time_half_life_ms);
   archive.Field("neighbours", spec.neighbours);

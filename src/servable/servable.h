@@ -37,16 +37,19 @@ struct RetrieverSpec {
   bool distinct_users = true;     // count a user once an item
 
   // Training (kItemCf): cosine <x_i, x_j> / (|x_i||x_j| + shrink).
-  double shrink = 0;
+  double shrink = 0;                        // kCovisitation too
   std::int64_t pair_half_life_ms = 0;       // decay of a user's pair with the time between the two
   std::int64_t user_item_half_life_ms = 0;  // x_ui decays with its age at the read point
   // Training (kCovisitation): i before j within `window` steps of one history adds 1/gap to
-  // C[i,j] and backward_weight/gap to C[j,i]; divided by popularity^popularity_exponent.
+  // C[i,j] and backward_weight/gap to C[j,i]. The score of j for an action on i is
+  // C[i,j] / (n_i^history_popularity_exponent n_j^popularity_exponent + shrink), where n counts in
+  // how many tie groups an item stands (an action without one is a group of its own).
   int window_steps = 50;
   double backward_weight = 0.5;
   double popularity_exponent = 0;
+  double history_popularity_exponent = 0;
   bool within_tie_group = false;       // pairs of one basket (gap 1, both ways) count too
-  std::int64_t time_half_life_ms = 0;  // decay of a pair with its age at the read point
+  std::int64_t time_half_life_ms = 0;  // pairs and n decay with their age at the read point
   int neighbours = 200;                // kept per item
 
   // Serving (kItemCf, kCovisitation): the user's latest actions, each weighted

@@ -21,7 +21,7 @@ struct ServerOptions {
 
   int threads = 2;                          // read requests and compute slates
   int ingest_threads = 4;                   // wait for the disk, so that no slate has to
-  int connections_max = 1024;               // past it: 503 and close
+  int connections_max = 512;                // past it: 503 and close
   std::size_t header_bytes_max = 16 << 10;  // past it: 431 and close
   std::size_t body_bytes_max = 8 << 20;     // past it: 413 and close
   // Of all requests being read or answered together; past it: 503 for what is over 64 KiB.

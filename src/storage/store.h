@@ -38,8 +38,6 @@ class Batch {
 
   virtual void PutValue(std::string_view key, std::string_view value) = 0;
   virtual void EraseValue(std::string_view key) = 0;
-
-  virtual std::size_t size_bytes() const = 0;
 };
 
 // Reads the histories of entities one after the other. Sees what was written before it was made.

@@ -24,7 +24,7 @@ struct EngineOptions {
   // Starts the engine's clock at this time (it runs on from there). Unset: the wall. The clock
   // never goes back behind a live event already acknowledged.
   std::optional<std::int64_t> clock_at_ms;
-  bool clock_at_log_end = false;  // as clock_at_ms = the newest event time of the log
+  bool clock_at_log_end = false;    // as clock_at_ms = the newest event time of the log
   bool read_only_servable = false;  // do not load the active servable (import, train)
 };
 
@@ -82,6 +82,7 @@ struct EvaluateRequest {
   int resamples = 1000;
   bool tune = true;  // find the blend's weights on validation first, where the recipe says so
   std::function<void(std::string_view stage, double done)> progress;
+  std::function<void(std::string_view note)> note;  // as of TrainRequest
 };
 
 // A metric's mean with its 95 % bootstrap interval.

@@ -53,6 +53,7 @@ void ReadMapping(RecipeSection& section, ColumnMapping* mapping) {
   section.Mapping("columns", [&](RecipeSection& columns) { ReadColumnNames(columns, mapping); });
   section.Text("time_format", &mapping->time_format);
   section.Flag("item_upper_case", &mapping->item_upper_case);
+  section.TextList("missing_values", &mapping->missing_values);
   section.List("types", [&](RecipeSection& element) {
     ColumnMapping::TypeRule rule;
     element.RequireKey("type");
@@ -62,6 +63,7 @@ void ReadMapping(RecipeSection& section, ColumnMapping* mapping) {
   });
   ReadFieldColumns(section, "interaction_fields", &mapping->interaction_fields);
   ReadFieldColumns(section, "item_fields", &mapping->item_fields);
+  section.Condition("item_fields_when", &mapping->item_fields_when);
   ReadFieldColumns(section, "user_fields", &mapping->user_fields);
   section.List("derived_item_fields", [&](RecipeSection& element) {
     ColumnMapping::DerivedField derived;

@@ -1,0 +1,209 @@
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+#include "data/timestamp.h"
+#include "engine/engine_directory.h"
+#include "engine/file_import.h"
+#include "engine/recipe.h"
+
+// What goes in and out: init, import, validate, export.
+namespace fourfold {
+namespace {
+
+nlohmann::ordered_json ToJson(const std::string& path, const ImportReport& report) {
+  nlohmann::ordered_json json = {{"file", path},
+                                 {"lines", report.lines},
+                                 {"lines_skipped", report.lines_skipped},
+                                 {"events", report.events},
+                                 {"accepted", report.accepted},
+                                 {"duplicates", report.duplicates},
+                                 {"rejected", report.rejected}};
+  if (report.rejected > 0) json["reject_file"] = report.reject_path;
+  if (report.events > 0) {
+    json["first_event_time"] = FormatTimestamp(report.first_event_time_ms);
+    json["last_event_time"] = FormatTimestamp(report.last_event_time_ms);
+  }
+  return json;
+}
+
+void PrintReport(const Context& context, const std::string& path, const ImportReport& report,
+                 bool dry_run) {
+  if (context.json()) {
+    context.out << ToJson(path, report).dump() << "\n";
+    return;
+  }
+  std::ostream& out = context.out;
+  out << path << ": " << Thousands(report.lines) << " lines, " << Thousands(report.events)
+      << " events";
+  if (report.events > 0) {
+    out << " from " << FormatTimestamp(report.first_event_time_ms) << " to "
+        << FormatTimestamp(report.last_event_time_ms);
+  }
+  out << "\n";
+  if (dry_run) {
+    out << "  checked only, nothing written\n";
+  } else {
+    out << "  " << Thousands(report.accepted) << " taken in, " << Thousands(report.duplicates)
+        << " known already\n";
+  }
+  if (report.lines_skipped > 0) {
+    out << "  " << Thousands(report.lines_skipped)
+        << " lines passed over: no rule made an event of "
+        << "them\n";
+  }
+  if (report.rejected > 0) {
+    out << "  " << Thousands(report.rejected) << " lines refused; why: " << report.reject_path
+        << "\n";
+  }
+}
+
+struct ImportArguments {
+  std::vector<std::string> paths;
+  std::string format;
+  std::string reject_path;
+  bool strict = false;
+};
+
+ImportRequest MakeRequest(const Context& context, const ImportArguments& arguments,
+                          const std::string& path) {
+  ImportRequest request;
+  request.path = path;
+  request.format = arguments.format;
+  request.strict = arguments.strict;
+  request.reject_path = arguments.reject_path;
+  request.progress = context.Progress();
+  return request;
+}
+
+absl::StatusOr<int> Import(const Context& context, const ImportArguments& arguments) {
+  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(/*with_servable=*/false));
+  int code = kExitOk;
+  for (const std::string& path : arguments.paths) {
+    FOURFOLD_ASSIGN_OR_RETURN(const ImportReport report,
+                              engine->Import(MakeRequest(context, arguments, path)));
+    context.EndProgress();
+    PrintReport(context, path, report, /*dry_run=*/false);
+    if (report.rejected > 0) code = kExitRejects;
+  }
+  return code;
+}
+
+void AddFileOptions(CLI::App* verb, ImportArguments* arguments) {
+  verb->add_option("--input-format", arguments->format,
+                   "jsonl, csv, recbole or sequences; without it the recipe or the name tells")
+      ->check(CLI::IsMember({"jsonl", "csv", "recbole", "sequences"}));
+  verb->add_option(
+      "--reject-file", arguments->reject_path,
+      "Where refused lines go; without it FILE.rejects.jsonl in the current directory");
+  verb->add_flag("--strict", arguments->strict, "Stop at the first bad line and take nothing");
+}
+
+void AddImport(CLI::App& app, Context& context) {
+  const auto arguments = std::make_shared<ImportArguments>();
+  CLI::App* verb = AddVerb(
+      app, "import", "Read files of events into the log (also .gz and .zst); again changes nothing",
+      "  fourfold import data/online_retail.csv.zst --recipe recipes/online_retail.yaml\n"
+      "  fourfold import movies.csv ratings.csv --recipe recipes/movielens_small.yaml\n"
+      "  fourfold import events.jsonl.gz --strict");
+  verb->add_option("FILE", arguments->paths, "Files, in this order")->required();
+  AddFileOptions(verb, arguments.get());
+  verb->callback([&context, arguments] {
+    context.run = [&context, arguments] { return Import(context, *arguments); };
+  });
+}
+
+bool IsRecipe(const std::string& path) { return path.ends_with(".yaml") || path.ends_with(".yml"); }
+
+absl::Status ValidateRecipe(const Context& context, const std::string& path) {
+  FOURFOLD_ASSIGN_OR_RETURN(const Recipe recipe, LoadRecipe(path));
+  if (context.json()) {
+    context.out << nlohmann::ordered_json({{"file", path}, {"recipe", recipe.name}}).dump() << "\n";
+  } else {
+    context.out << path << ": a sound recipe, " << recipe.name << ", with "
+                << recipe.retrievers.size() << " retrievers\n";
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Validate(const Context& context, const ImportArguments& arguments) {
+  int code = kExitOk;
+  for (const std::string& path : arguments.paths) {
+    if (IsRecipe(path)) {
+      FOURFOLD_RETURN_IF_ERROR(ValidateRecipe(context, path));
+      continue;
+    }
+    const std::string recipe_path =
+        context.recipe.empty() ? context.directory + "/recipe.yaml" : context.recipe;
+    FOURFOLD_ASSIGN_OR_RETURN(const Recipe recipe, LoadRecipe(recipe_path));
+    ImportRequest request = MakeRequest(context, arguments, path);
+    request.dry_run = true;
+    FOURFOLD_ASSIGN_OR_RETURN(const ImportRecipe* import,
+                              FindImport(recipe, path, arguments.format));
+    FOURFOLD_ASSIGN_OR_RETURN(
+        const ImportSummary summary,
+        ImportFile(nullptr, SystemClock(), MakeImportOptions(*import, request)));
+    context.EndProgress();
+    const ImportReport report = ReportOf(summary);
+    PrintReport(context, path, report, /*dry_run=*/true);
+    if (report.rejected > 0) code = kExitRejects;
+  }
+  return code;
+}
+
+void AddValidate(CLI::App& app, Context& context) {
+  const auto arguments = std::make_shared<ImportArguments>();
+  CLI::App* verb =
+      AddVerb(app, "validate", "Check recipes (.yaml) or files of events without writing anything",
+              "  fourfold validate recipes/online_retail.yaml\n"
+              "  fourfold validate data/online_retail.csv.zst --recipe recipes/online_retail.yaml");
+  verb->add_option("FILE", arguments->paths, "Recipes and files")->required();
+  AddFileOptions(verb, arguments.get());
+  verb->callback([&context, arguments] {
+    context.run = [&context, arguments] { return Validate(context, *arguments); };
+  });
+}
+
+void AddInit(CLI::App& app, Context& context) {
+  CLI::App* verb = AddVerb(app, "init", "Make an engine's directory from a recipe",
+                           "  fourfold init --recipe recipes/online_retail.yaml -d shop");
+  verb->callback([&context] {
+    context.run = [&context]() -> absl::StatusOr<int> {
+      if (context.recipe.empty()) return InvalidArgument("init needs --recipe FILE");
+      FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
+      const EngineStatus status = engine->Status();
+      context.out << status.directory << ": an engine for the recipe " << status.recipe << ", with "
+                  << Thousands(status.events) << " events\n";
+      return kExitOk;
+    };
+  });
+}
+
+void AddExport(CLI::App& app, Context& context) {
+  const auto path = std::make_shared<std::string>("/dev/stdout");
+  CLI::App* verb = AddVerb(app, "export", "Write the log as JSON lines that `import` reads",
+                           "  fourfold export -o events.jsonl\n"
+                           "  fourfold export | gzip > events.jsonl.gz");
+  verb->add_option("-o,--output", *path, "Where to write; without it the standard output");
+  verb->callback([&context, path] {
+    context.run = [&context, path]() -> absl::StatusOr<int> {
+      FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(/*with_servable=*/false));
+      FOURFOLD_ASSIGN_OR_RETURN(const std::uint64_t events, engine->ExportEvents(*path));
+      context.err << Thousands(events) << " events written\n";
+      return kExitOk;
+    };
+  });
+}
+
+}  // namespace
+
+void AddDataVerbs(CLI::App& app, Context& context) {
+  AddInit(app, context);
+  AddImport(app, context);
+  AddValidate(app, context);
+  AddExport(app, context);
+}
+
+}  // namespace fourfold

@@ -1,0 +1,177 @@
+#include <nlohmann/json.hpp>
+
+#include "base/status_macros.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+#include "engine/time_text.h"
+
+// What is learned, and how good it is: train, eval.
+namespace fourfold {
+namespace {
+
+struct TrainArguments {
+  std::string as_of;
+  bool no_evaluation = false;
+  bool no_tuning = false;
+  bool activate = false;
+};
+
+absl::StatusOr<int> Train(const Context& context, const TrainArguments& arguments) {
+  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(arguments.activate));
+  TrainRequest request;
+  if (!arguments.as_of.empty()) {
+    const absl::StatusOr<std::int64_t> as_of_ms = ParseTimeMs(arguments.as_of);
+    if (!as_of_ms.ok()) return Annotate(as_of_ms.status(), "--as-of");
+    request.as_of_ms = *as_of_ms;
+  }
+  request.evaluate = !arguments.no_evaluation;
+  request.tune = !arguments.no_tuning;
+  request.progress = context.Progress();
+  request.note = context.Notes();
+  FOURFOLD_ASSIGN_OR_RETURN(const std::string version, engine->Train(request));
+  context.EndProgress();
+  if (arguments.activate) FOURFOLD_RETURN_IF_ERROR(engine->Activate(version));
+  const std::string_view state = arguments.activate ? "active" : "published";
+  if (context.json()) {
+    context.out << nlohmann::ordered_json({{"servable", version}, {"state", state}}).dump() << "\n";
+    return kExitOk;
+  }
+  context.out << "servable " << version << " is " << state << "\n";
+  if (!arguments.activate) context.out << "  serve it: fourfold activate " << version << "\n";
+  return kExitOk;
+}
+
+void AddTrain(CLI::App& app, Context& context) {
+  const auto arguments = std::make_shared<TrainArguments>();
+  CLI::App* verb =
+      AddVerb(app, "train", "Learn a servable from the log and publish it (`activate` serves it)",
+              "  fourfold train\n"
+              "  fourfold train --activate\n"
+              "  fourfold train --as-of 2011-11-01 --no-evaluation");
+  verb->add_option("--as-of", arguments->as_of, "Learn from what happened up to this time");
+  verb->add_flag("--no-evaluation", arguments->no_evaluation, "Leave out the metrics");
+  verb->add_flag("--no-tuning", arguments->no_tuning, "Keep the recipe's blend weights");
+  verb->add_flag("--activate", arguments->activate, "Serve it at once");
+  verb->callback([&context, arguments] {
+    context.run = [&context, arguments] { return Train(context, *arguments); };
+  });
+}
+
+std::string WithInterval(const MetricEstimate& metric) {
+  return StrCat(Decimal(metric.mean, 4), " [", Decimal(metric.low, 4), ", ",
+                Decimal(metric.high, 4), "]");
+}
+
+std::string WithSign(const MetricEstimate& metric) {
+  const auto sign = [](double value) { return StrCat(value < 0 ? "" : "+", Decimal(value, 4)); };
+  return StrCat(sign(metric.mean), " [", sign(metric.low), ", ", sign(metric.high), "]");
+}
+
+nlohmann::ordered_json ToJson(const std::vector<MetricEstimate>& metrics) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const MetricEstimate& metric : metrics) {
+    json[metric.name] = {{"mean", metric.mean}, {"low", metric.low}, {"high", metric.high}};
+  }
+  return json;
+}
+
+nlohmann::ordered_json ToJson(const EvaluationReport& report) {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const EvaluationRow& row : report.rows) {
+    nlohmann::ordered_json entry = {{"method", row.method},
+                                    {"metrics", ToJson(row.metrics)},
+                                    {"coverage", row.coverage},
+                                    {"mean_popularity", row.mean_popularity}};
+    if (!row.paired_with_best_part.empty()) {
+      entry["difference_to_best_part"] = ToJson(row.paired_with_best_part);
+    }
+    rows.push_back(std::move(entry));
+  }
+  return {{"description", report.description},
+          {"queries", report.queries},
+          {"best_part", report.best_part},
+          {"seconds", report.seconds},
+          {"methods", std::move(rows)}};
+}
+
+void PrintReport(std::ostream& out, const EvaluationReport& report) {
+  out << report.description << "\n\n";
+  std::vector<Table::Column> columns = {{"method"}};
+  for (const MetricEstimate& metric : report.rows.front().metrics) columns.push_back({metric.name});
+  columns.push_back({"coverage", Table::Align::kRight});
+  columns.push_back({"popularity", Table::Align::kRight});
+  Table table(columns);
+  for (const EvaluationRow& row : report.rows) {
+    std::vector<std::string> cells = {row.method};
+    for (const MetricEstimate& metric : row.metrics) cells.push_back(WithInterval(metric));
+    cells.push_back(StrCat(Decimal(100 * row.coverage, 1), " %"));
+    cells.push_back(Decimal(row.mean_popularity, 1));
+    table.AddRow(std::move(cells));
+  }
+  for (const EvaluationRow& row : report.rows) {
+    if (row.paired_with_best_part.empty() || report.best_part.empty()) continue;
+    std::vector<std::string> cells = {StrCat(row.method, " - ", report.best_part)};
+    for (const MetricEstimate& metric : row.paired_with_best_part) {
+      cells.push_back(WithSign(metric));
+    }
+    cells.insert(cells.end(), 2, "");
+    table.AddRow(std::move(cells));
+  }
+  table.Print(out);
+  out << "\n95 % intervals by bootstrap; the last line is paired, query by query. "
+      << "Evaluated in " << Decimal(report.seconds, 1) << " s.\n";
+}
+
+struct EvaluateArguments {
+  EvaluateRequest request;
+  bool no_tuning = false;
+};
+
+absl::StatusOr<int> Evaluate(const Context& context, EvaluateArguments& arguments) {
+  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(/*with_servable=*/false));
+  arguments.request.tune = !arguments.no_tuning;
+  arguments.request.progress = context.Progress();
+  arguments.request.note = context.Notes();
+  FOURFOLD_ASSIGN_OR_RETURN(const EvaluationReport report, engine->Evaluate(arguments.request));
+  context.EndProgress();
+  if (context.json()) {
+    context.out << ToJson(report).dump() << "\n";
+  } else {
+    PrintReport(context.out, report);
+  }
+  return kExitOk;
+}
+
+void AddEvaluate(CLI::App& app, Context& context) {
+  const auto arguments = std::make_shared<EvaluateArguments>();
+  EvaluateRequest& request = arguments->request;
+  CLI::App* verb =
+      AddVerb(app, "eval", "Judge every retriever and the blend on what happened later in the log",
+              "  fourfold eval\n"
+              "  fourfold eval --variant all --method repeats,blend\n"
+              "  fourfold eval --split leave_one_out --fit strict --format json");
+  verb->add_option("--split", request.split, "time or leave_one_out; else as the recipe says")
+      ->check(CLI::IsMember({"time", "leave_one_out"}));
+  verb->add_option("--variant", request.variant,
+                   "new (items new to the user) or all; else as the recipe says")
+      ->check(CLI::IsMember({"new", "all"}));
+  verb->add_option("--fit", request.fit,
+                   "leave_one_out: refit (all but the last action) or strict (all but two)")
+      ->check(CLI::IsMember({"refit", "strict"}));
+  verb->add_option("--method", request.methods, "Retrievers, or blend; else all of them")
+      ->delimiter(',');
+  verb->add_option("--resamples", request.resamples, "Of the bootstrap")->capture_default_str();
+  verb->add_flag("--no-tuning", arguments->no_tuning, "Keep the recipe's blend weights");
+  verb->callback([&context, arguments] {
+    context.run = [&context, arguments] { return Evaluate(context, *arguments); };
+  });
+}
+
+}  // namespace
+
+void AddLearningVerbs(CLI::App& app, Context& context) {
+  AddTrain(app, context);
+  AddEvaluate(app, context);
+}
+
+}  // namespace fourfold

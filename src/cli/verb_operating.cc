@@ -1,0 +1,113 @@
+#include <nlohmann/json.hpp>
+
+#include "base/status_macros.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+#include "data/timestamp.h"
+#include "server/answers.h"
+#include "server/server.h"
+
+// Running an engine: serve, status, users.
+namespace fourfold {
+namespace {
+
+absl::StatusOr<int> Serve(const Context& context, const ServerOptions& options) {
+  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
+  FOURFOLD_ASSIGN_OR_RETURN(const auto server, Server::Start(*engine, options));
+  const EngineStatus status = engine->Status();
+  context.out << "serving " << status.recipe << " on " << server->url() << ", the clock at "
+              << FormatTimestamp(status.now_ms) << ", servable "
+              << (status.active_servable.empty() ? "none" : status.active_servable) << std::endl;
+  FOURFOLD_RETURN_IF_ERROR(server->RunUntilSignal());
+  context.out << "stopped" << std::endl;
+  return kExitOk;
+}
+
+void AddServe(CLI::App& app, Context& context) {
+  const auto options = std::make_shared<ServerOptions>();
+  CLI::App* verb = AddVerb(app, "serve", "Answer over HTTP until Ctrl-C",
+                           "  fourfold serve\n"
+                           "  fourfold serve --clock-at end --port 9000\n"
+                           "  FOURFOLD_API_KEY=secret fourfold serve --address 0.0.0.0");
+  verb->add_option("--address", options->address, "Address to listen on")->capture_default_str();
+  verb->add_option("--port", options->port, "Port, 0 for any free one")->capture_default_str();
+  verb->add_option("--api-key", options->api_key, "Every request but /health/* must carry it")
+      ->envname("FOURFOLD_API_KEY");
+  verb->add_option("--threads", options->threads, "Threads for slates")->capture_default_str();
+  verb->add_option("--ingest-threads", options->ingest_threads, "Threads for events")
+      ->capture_default_str();
+  verb->add_option("--connections", options->connections_max, "The most open connections")
+      ->capture_default_str();
+  verb->callback([&context, options] {
+    context.run = [&context, options] { return Serve(context, *options); };
+  });
+}
+
+absl::StatusOr<int> ShowStatus(const Context& context) {
+  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
+  const EngineStatus status = engine->Status();
+  if (context.json()) {
+    const nlohmann::ordered_json json = {
+        {"directory", status.directory},
+        {"recipe", status.recipe},
+        {"events", status.events},
+        {"items", status.items},
+        {"now", FormatTimestamp(status.now_ms)},
+        {"last_event_time", FormatTimestamp(status.last_event_time_ms)},
+        {"active_servable", status.active_servable},
+        {"previous_servable", status.previous_servable},
+        {"disk_bytes", status.disk_bytes},
+        {"memory_bytes", status.memory_bytes},
+        {"warnings", status.warnings}};
+    context.out << json.dump() << "\n";
+    return kExitOk;
+  }
+  const auto or_none = [](const std::string& text) { return text.empty() ? "none" : text; };
+  Table table({{"engine"}, {status.directory}});
+  table.AddRow({"recipe", status.recipe});
+  table.AddRow({"clock", FormatTimestamp(status.now_ms)});
+  table.AddRow({"events", Thousands(status.events)});
+  table.AddRow({"newest event", FormatTimestamp(status.last_event_time_ms)});
+  table.AddRow({"items", Thousands(status.items)});
+  table.AddRow({"active servable", or_none(status.active_servable)});
+  table.AddRow({"previous servable", or_none(status.previous_servable)});
+  table.AddRow({"on disk", Bytes(status.disk_bytes)});
+  table.AddRow({"store's memory", Bytes(status.memory_bytes)});
+  table.Print(context.out);
+  return kExitOk;
+}
+
+void AddUsers(CLI::App& app, Context& context) {
+  const auto user = std::make_shared<std::string>();
+  CLI::App* verb = AddVerb(app, "users", "What concerns one user", "  fourfold users erase 17850");
+  verb->require_subcommand(1);
+  CLI::App* erase =
+      AddVerb(*verb, "erase", "Forget a user: every event and history of theirs, for good",
+              "  fourfold users erase 17850");
+  erase->add_option("USER", *user, "The user")->required();
+  erase->callback([&context, user] {
+    context.run = [&context, user]() -> absl::StatusOr<int> {
+      FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(/*with_servable=*/false));
+      FOURFOLD_ASSIGN_OR_RETURN(const std::uint64_t events, engine->EraseUser(*user));
+      if (context.json()) {
+        context.out << ErasedJson(*user, events, "") << "\n";
+      } else {
+        context.out << "user " << *user << " is forgotten; " << Thousands(events)
+                    << " events were removed\n";
+      }
+      return kExitOk;
+    };
+  });
+}
+
+}  // namespace
+
+void AddOperatingVerbs(CLI::App& app, Context& context) {
+  AddServe(app, context);
+  CLI::App* verb = AddVerb(app, "status", "What the engine holds and how it is",
+                           "  fourfold status\n  fourfold status --format json");
+  verb->callback([&context] { context.run = [&context] { return ShowStatus(context); }; });
+  AddUsers(app, context);
+}
+
+}  // namespace fourfold

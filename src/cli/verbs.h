@@ -1,0 +1,17 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "cli/context.h"
+
+// Each adds its verbs to the command line; the one that is named sets Context::run.
+namespace fourfold {
+
+void AddDataVerbs(CLI::App& app, Context& context);       // init, import, validate, export
+void AddLearningVerbs(CLI::App& app, Context& context);   // train, eval
+void AddServableVerbs(CLI::App& app, Context& context);   // publish, activate, rollback, servables
+void AddRecommendVerbs(CLI::App& app, Context& context);  // recommend, similar
+void AddExplainVerbs(CLI::App& app, Context& context);    // explain, why-not
+void AddOperatingVerbs(CLI::App& app, Context& context);  // serve, status, users
+
+}  // namespace fourfold

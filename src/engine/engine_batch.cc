@@ -1,0 +1,178 @@
+#include <sys/stat.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <thread>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "data/event_json.h"
+#include "data/limits.h"
+#include "data/timestamp.h"
+#include "engine/engine_impl.h"
+#include "fourfold/engine.h"
+
+// What goes out of an engine as a file of lines.
+namespace fourfold {
+namespace {
+
+// A file that appears under its name when it is whole. Pipes, terminals and the like get their
+// lines as they come.
+class LinesFile {
+ public:
+  explicit LinesFile(std::string path) : path_(std::move(path)) {
+    struct stat found = {};
+    streams_ = stat(path_.c_str(), &found) == 0 && !S_ISREG(found.st_mode);
+    written_path_ = streams_ ? path_ : path_ + ".partial";
+    file_.open(written_path_, std::ios::binary | std::ios::trunc);
+    if (!file_) error_ = StrCat(written_path_, ": ", std::strerror(errno));
+  }
+  ~LinesFile() {
+    if (streams_ || finished_) return;
+    std::error_code ignored;
+    std::filesystem::remove(written_path_, ignored);
+  }
+  LinesFile(const LinesFile&) = delete;
+  LinesFile& operator=(const LinesFile&) = delete;
+
+  absl::Status Open() const {
+    return error_.empty() ? absl::OkStatus() : absl::FailedPreconditionError(error_);
+  }
+  void Write(std::string_view lines) { file_ << lines; }
+  absl::Status Finish() {
+    file_.close();
+    if (!file_) return FailedPrecondition(written_path_, ": cannot be written");
+    if (streams_) return absl::OkStatus();
+    std::error_code error;
+    std::filesystem::rename(written_path_, path_, error);
+    if (error) return FailedPrecondition(path_, ": ", error.message());
+    finished_ = true;
+    return absl::OkStatus();
+  }
+
+ private:
+  std::string path_;
+  std::string written_path_;
+  std::ofstream file_;
+  std::string error_;
+  bool streams_ = false;
+  bool finished_ = false;
+};
+
+std::string SlateLine(std::string_view user, const std::vector<Recommender::ScoredItem>& slate,
+                      std::string_view servable, std::string_view as_of) {
+  nlohmann::json items = nlohmann::json::array();
+  for (const Recommender::ScoredItem& scored : slate) {
+    items.push_back({{"item", scored.item}, {"score", scored.score}});
+  }
+  const nlohmann::json line = {
+      {"user", user}, {"items", std::move(items)}, {"servable", servable}, {"as_of", as_of}};
+  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+// Slates of many users by all processors, in the order of the users.
+class BatchRun {
+ public:
+  BatchRun(const Recommender& recommender, const BoundSurfaces& bound, std::string servable,
+           const ReadPoint& at, int limit)
+      : recommender_(recommender),
+        bound_(bound),
+        servable_(std::move(servable)),
+        at_(at),
+        as_of_(FormatTimestamp(at.as_of_ms)),
+        limit_(limit) {}
+
+  absl::StatusOr<std::string> Answer(std::span<const std::string> users) const {
+    const std::size_t threads =
+        std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, users.size());
+    std::vector<std::string> lines(users.size());
+    std::vector<absl::Status> statuses(threads);
+    std::atomic<std::size_t> next = 0;
+    std::vector<std::thread> workers;
+    for (std::size_t worker = 0; worker < threads; ++worker) {
+      workers.emplace_back([&, worker] {
+        std::vector<Recommender::ScoredItem> slate;
+        for (std::size_t i = next++; i < users.size() && statuses[worker].ok(); i = next++) {
+          Recommender::AsOfRequest request;
+          request.user = users[i];
+          request.at = at_;
+          request.limit = limit_;
+          statuses[worker] = recommender_.RecommendAsOf(request, bound_, &slate);
+          lines[i] = SlateLine(users[i], slate, servable_, as_of_);
+        }
+      });
+    }
+    for (std::thread& worker : workers) worker.join();
+    for (const absl::Status& status : statuses) FOURFOLD_RETURN_IF_ERROR(status);
+    std::string all;
+    for (const std::string& line : lines) all += line;
+    return all;
+  }
+
+ private:
+  const Recommender& recommender_;
+  const BoundSurfaces& bound_;
+  const std::string servable_;
+  const ReadPoint at_;
+  const std::string as_of_;
+  const int limit_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::uint64_t> Engine::RecommendAllUsers(
+    const std::string& output_path, int limit, const std::function<void(double done)>& progress) {
+  if (limit < 1 || limit > limits::kSlateLimitMax) {
+    return InvalidArgument("limit: must lie between 1 and ", limits::kSlateLimitMax);
+  }
+  const std::shared_ptr<const Servable> servable = impl_->active();
+  if (servable == nullptr) {
+    return FailedPrecondition("no servable is active; train and activate one first");
+  }
+  FOURFOLD_ASSIGN_OR_RETURN(const std::shared_ptr<const BoundSurfaces> bound,
+                            impl_->recommender->Bind(servable));
+  std::vector<std::string> users;
+  FOURFOLD_RETURN_IF_ERROR(impl_->store->ScanUsers([&](std::string_view user) {
+    users.emplace_back(user);
+    return true;
+  }));
+  LinesFile file(output_path);
+  FOURFOLD_RETURN_IF_ERROR(file.Open());
+  const BatchRun run(*impl_->recommender, *bound, servable->manifest.version, impl_->store->Now(),
+                     limit);
+  constexpr std::size_t kChunk = 1024;
+  for (std::size_t begin = 0; begin < users.size(); begin += kChunk) {
+    const std::size_t count = std::min(kChunk, users.size() - begin);
+    FOURFOLD_ASSIGN_OR_RETURN(const std::string lines,
+                              run.Answer(std::span(users).subspan(begin, count)));
+    file.Write(lines);
+    if (progress) {
+      progress(static_cast<double>(begin + count) / static_cast<double>(users.size()));
+    }
+  }
+  FOURFOLD_RETURN_IF_ERROR(file.Finish());
+  return users.size();
+}
+
+absl::StatusOr<std::uint64_t> Engine::ExportEvents(const std::string& output_path) const {
+  LinesFile file(output_path);
+  FOURFOLD_RETURN_IF_ERROR(file.Open());
+  std::uint64_t events = 0;
+  FOURFOLD_RETURN_IF_ERROR(
+      impl_->store->ScanLog(0, impl_->store->EndPosition(), [&](const LoggedEvent& logged) {
+        file.Write(EventToJson(logged.event));
+        file.Write("\n");
+        ++events;
+        return true;
+      }));
+  FOURFOLD_RETURN_IF_ERROR(file.Finish());
+  return events;
+}
+
+}  // namespace fourfold

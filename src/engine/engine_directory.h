@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace fourfold {
+
+// The files of one engine:
+//   engine.json     the format version of this layout
+//   recipe.yaml     the recipe that it was last opened with
+//   events/         the log and the state
+//   servables/      what was learned
+//   temporary/      sorted runs of an import; emptied at open
+class EngineDirectory {
+ public:
+  // Makes the directory if absent. FailedPrecondition: another format version, or a directory that
+  // holds something else.
+  static absl::StatusOr<EngineDirectory> Open(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  std::string events() const { return path_ + "/events"; }
+  std::string servables() const { return path_ + "/servables"; }
+  std::string temporary() const { return path_ + "/temporary"; }
+  std::string recipe() const { return path_ + "/recipe.yaml"; }
+
+  bool HasRecipe() const;
+  absl::Status SaveRecipe(std::string_view text) const;
+
+ private:
+  explicit EngineDirectory(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+}  // namespace fourfold

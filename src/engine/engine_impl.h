@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "base/mutex.h"
+#include "engine/engine_clock.h"
+#include "engine/engine_directory.h"
+#include "engine/recipe.h"
+#include "feature/catalogue.h"
+#include "feature/event_store.h"
+#include "fourfold/engine.h"
+#include "online/recommender.h"
+#include "servable/servable_repository.h"
+
+namespace fourfold {
+
+inline constexpr int kUserActionsMax = 1000;
+
+// What an engine holds. The members stand in the order in which they depend on each other.
+class Engine::Impl {
+ public:
+  Impl(EngineDirectory directory_opened, Recipe recipe_read)
+      : directory(std::move(directory_opened)),
+        recipe(std::move(recipe_read)),
+        catalogue(recipe.membership),
+        repository(directory.servables()) {}
+
+  // Opens the store and starts the clock, fills the catalogue, and follows the log from there on.
+  absl::Status Start(const EngineOptions& options);
+
+  absl::Status Activate(const std::string& version) ABSL_LOCKS_EXCLUDED(activation_mutex);
+  std::shared_ptr<const Servable> active() const ABSL_LOCKS_EXCLUDED(active_mutex);
+
+  const EngineDirectory directory;
+  const Recipe recipe;
+  EngineClock clock;
+  std::unique_ptr<EventStore> store;
+  Catalogue catalogue;
+  ServableRepository repository;
+  std::unique_ptr<Recommender> recommender;
+  std::vector<std::string> open_warnings;  // of Start; constant afterwards
+
+  Mutex activation_mutex;  // one activation at a time, from loading to the repository's state
+  Mutex learning_mutex;    // one Train or Evaluate at a time: each takes the whole machine
+
+ private:
+  absl::Status OpenStore(const EngineOptions& options);
+  void LoadActive() ABSL_LOCKS_EXCLUDED(activation_mutex);
+  // Loads a version and lets requests go to it.
+  absl::Status Serve(const std::string& version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(activation_mutex);
+
+  mutable Mutex active_mutex;
+  std::shared_ptr<const Servable> active_servable ABSL_GUARDED_BY(active_mutex);
+};
+
+}  // namespace fourfold

@@ -1,0 +1,168 @@
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "engine/engine_impl.h"
+#include "engine/learning.h"
+#include "engine/version.h"
+#include "fourfold/engine.h"
+
+// Train and Evaluate.
+namespace fourfold {
+namespace {
+
+// Holds the right to learn while it lives, if it was free.
+class LearningTurn {
+ public:
+  explicit LearningTurn(Mutex* mutex) ABSL_NO_THREAD_SAFETY_ANALYSIS
+      : mutex_(mutex->TryLock() ? mutex : nullptr) {}
+  ~LearningTurn() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (mutex_ != nullptr) mutex_->Unlock();
+  }
+  LearningTurn(const LearningTurn&) = delete;
+  LearningTurn& operator=(const LearningTurn&) = delete;
+  bool taken() const { return mutex_ != nullptr; }
+
+ private:
+  Mutex* mutex_;
+};
+
+absl::Status Busy() {
+  return FailedPrecondition("this engine is training or evaluating already; try again later");
+}
+
+// The end of the log, but never beyond the clock: a log served as of the past has no future.
+ReadPoint EndOfLog(const EventStore& store) {
+  ReadPoint at = store.Now();
+  at.as_of_ms = std::min(at.as_of_ms, store.LastEventTimeMs());
+  return at;
+}
+
+// The metrics of the blend by their names, those of a retriever after its own.
+std::map<std::string, double> MetricsOf(const EvaluationReport& report) {
+  std::map<std::string, double> metrics;
+  for (const EvaluationRow& row : report.rows) {
+    const std::string prefix = row.method == "blend" ? "" : row.method + "/";
+    for (const MetricEstimate& metric : row.metrics) metrics[prefix + metric.name] = metric.mean;
+  }
+  return metrics;
+}
+
+// Tuning and evaluation as far as the log allows them. A log that is too short for the recipe's
+// split is no reason to serve nothing.
+absl::Status TuneAndJudge(const Learning& learning, const TrainRequest& request,
+                          const InteractionTable& table, BlendSpec* blend,
+                          std::map<std::string, double>* metrics) {
+  const EvaluationRecipe& evaluation = learning.recipe.evaluation;
+  const auto note = [&](std::string_view what, const absl::Status& status) {
+    if (learning.note) learning.note(StrCat(what, MessageOf(status)));
+  };
+  if (request.tune) {
+    absl::StatusOr<BlendSpec> found = FindBlend(learning, evaluation, table);
+    if (found.ok()) {
+      *blend = *std::move(found);
+    } else if (absl::IsInvalidArgument(found.status())) {
+      note("the blend keeps the recipe's weights: ", found.status());
+    } else {
+      return found.status();
+    }
+  }
+  if (request.evaluate) {
+    const absl::StatusOr<EvaluationReport> report =
+        Judge(learning, evaluation, table, *blend, {}, /*resamples=*/1);
+    if (report.ok()) {
+      *metrics = MetricsOf(*report);
+    } else if (absl::IsInvalidArgument(report.status())) {
+      note("the servable has no metrics: ", report.status());
+    } else {
+      return report.status();
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<EvaluationRecipe> ChooseEvaluation(const Recipe& recipe,
+                                                  const EvaluateRequest& request) {
+  EvaluationRecipe evaluation = recipe.evaluation;
+  const auto choose = [](std::string_view key, const std::string& wanted, auto* value,
+                         std::string_view first_name, auto first, std::string_view second_name,
+                         auto second) -> absl::Status {
+    if (wanted.empty()) return absl::OkStatus();
+    if (wanted != first_name && wanted != second_name) {
+      return InvalidArgument(key, ": \"", wanted, "\" is neither ", first_name, " nor ",
+                             second_name);
+    }
+    *value = wanted == first_name ? first : second;
+    return absl::OkStatus();
+  };
+  using Split = EvaluationRecipe::Split;
+  using Variant = EvaluationRecipe::Variant;
+  using Fit = EvaluationRecipe::Fit;
+  FOURFOLD_RETURN_IF_ERROR(choose("split", request.split, &evaluation.split, "time", Split::kTime,
+                                  "leave_one_out", Split::kLeaveOneOut));
+  FOURFOLD_RETURN_IF_ERROR(choose("variant", request.variant, &evaluation.variant, "new",
+                                  Variant::kNew, "all", Variant::kAll));
+  FOURFOLD_RETURN_IF_ERROR(
+      choose("fit", request.fit, &evaluation.fit, "strict", Fit::kStrict, "refit", Fit::kRefit));
+  if (request.resamples < 1 || request.resamples > 100'000) {
+    return InvalidArgument("resamples: must lie between 1 and 100000");
+  }
+  return evaluation;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
+  const LearningTurn turn(&impl_->learning_mutex);
+  if (!turn.taken()) return Busy();
+  ReadPoint at = EndOfLog(*impl_->store);
+  if (request.as_of_ms.has_value()) at.as_of_ms = *request.as_of_ms;
+  const Learning learning{.recipe = impl_->recipe,
+                          .store = *impl_->store,
+                          .catalogue = impl_->catalogue,
+                          .at = at,
+                          .progress = request.progress,
+                          .note = request.note};
+  FOURFOLD_ASSIGN_OR_RETURN(const InteractionTable table, ReadTrainingTable(learning));
+  BlendSpec blend = impl_->recipe.blend;
+  std::map<std::string, double> metrics;
+  FOURFOLD_RETURN_IF_ERROR(TuneAndJudge(learning, request, table, &blend, &metrics));
+  FOURFOLD_ASSIGN_OR_RETURN(Servable servable,
+                            FitServable(learning, table, at.as_of_ms, "fitting on everything"));
+  ServableManifest& manifest = servable.manifest;
+  manifest.engine_version = kEngineVersion;
+  manifest.created_at_ms = impl_->store->NowMs();
+  manifest.known_at_ms = at.known_at_ms;
+  manifest.position_end = at.position_end;
+  manifest.blend = std::move(blend);
+  manifest.metrics = std::move(metrics);
+  FOURFOLD_RETURN_IF_ERROR(AddGoldenRequests(learning, table, &servable));
+  FOURFOLD_ASSIGN_OR_RETURN(std::string version, impl_->repository.Publish(servable));
+  FOURFOLD_RETURN_IF_ERROR(
+      impl_->repository.Prune(static_cast<std::size_t>(impl_->recipe.servables.keep)));
+  return version;
+}
+
+absl::StatusOr<EvaluationReport> Engine::Evaluate(const EvaluateRequest& request) {
+  FOURFOLD_ASSIGN_OR_RETURN(const EvaluationRecipe evaluation,
+                            ChooseEvaluation(impl_->recipe, request));
+  const LearningTurn turn(&impl_->learning_mutex);
+  if (!turn.taken()) return Busy();
+  const Learning learning{.recipe = impl_->recipe,
+                          .store = *impl_->store,
+                          .catalogue = impl_->catalogue,
+                          .at = EndOfLog(*impl_->store),
+                          .progress = request.progress,
+                          .note = request.note};
+  FOURFOLD_ASSIGN_OR_RETURN(const InteractionTable table, ReadTrainingTable(learning));
+  const bool blends =
+      request.methods.empty() ||
+      std::find(request.methods.begin(), request.methods.end(), "blend") != request.methods.end();
+  BlendSpec blend = impl_->recipe.blend;
+  if (blends && request.tune) {
+    FOURFOLD_ASSIGN_OR_RETURN(blend, FindBlend(learning, evaluation, table));
+  }
+  return Judge(learning, evaluation, table, blend, request.methods, request.resamples);
+}
+
+}  // namespace fourfold

@@ -1,0 +1,108 @@
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "engine/engine_impl.h"
+#include "fourfold/engine.h"
+
+// Which servable answers: publishing, activating, rolling back.
+namespace fourfold {
+
+std::shared_ptr<const Servable> Engine::Impl::active() const {
+  const MutexLock lock(&active_mutex);
+  return active_servable;
+}
+
+absl::Status Engine::Impl::Serve(const std::string& version) {
+  FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const Servable> servable, repository.Load(version));
+  FOURFOLD_RETURN_IF_ERROR(recommender->Activate(servable));
+  const MutexLock lock(&active_mutex);
+  active_servable = std::move(servable);
+  return absl::OkStatus();
+}
+
+void Engine::Impl::LoadActive() {
+  const MutexLock lock(&activation_mutex);
+  const absl::StatusOr<ServableRepository::State> state = repository.ReadState();
+  if (!state.ok()) {
+    open_warnings.push_back(std::string(MessageOf(state.status())));
+    return;
+  }
+  if (state->active.empty()) return;
+  const absl::Status status = Serve(state->active);
+  if (status.ok()) return;
+  std::string warning =
+      StrCat("the active servable ", state->active, " is refused: ", MessageOf(status));
+  // What served before is better than nothing; the repository keeps saying what was chosen.
+  if (!state->previous.empty() && Serve(state->previous).ok()) {
+    StrAppend(&warning, "; the previous one, ", state->previous, ", serves instead");
+  } else {
+    StrAppend(&warning, "; slates are filled without one");
+  }
+  open_warnings.push_back(std::move(warning));
+}
+
+absl::Status Engine::Impl::Activate(const std::string& version) {
+  const MutexLock lock(&activation_mutex);
+  const std::shared_ptr<const Servable> former = active();
+  FOURFOLD_RETURN_IF_ERROR(Serve(version));
+  const absl::Status status = repository.SetActive(version);
+  if (!status.ok() && former != nullptr) {
+    FOURFOLD_RETURN_IF_ERROR(recommender->Activate(former));
+    const MutexLock active_lock(&active_mutex);
+    active_servable = former;
+  }
+  return status;
+}
+
+absl::Status Engine::Activate(std::string_view version) {
+  if (version != "latest") return impl_->Activate(std::string(version));
+  FOURFOLD_ASSIGN_OR_RETURN(const std::vector<ServableRepository::Listed> listed,
+                            impl_->repository.List());
+  if (listed.empty() || !listed.front().manifest.has_value()) {
+    return NotFound("no readable servable has been published");
+  }
+  return impl_->Activate(listed.front().version);
+}
+
+absl::StatusOr<std::string> Engine::Rollback() {
+  FOURFOLD_ASSIGN_OR_RETURN(const ServableRepository::State state, impl_->repository.ReadState());
+  if (state.previous.empty()) {
+    return FailedPrecondition("there is no previous servable to go back to");
+  }
+  FOURFOLD_RETURN_IF_ERROR(impl_->Activate(state.previous));
+  return state.previous;
+}
+
+absl::StatusOr<std::string> Engine::Publish(const std::string& servable_directory) {
+  FOURFOLD_ASSIGN_OR_RETURN(const std::shared_ptr<const Servable> servable,
+                            LoadServable(servable_directory));
+  return impl_->repository.Publish(*servable);
+}
+
+absl::StatusOr<std::vector<ServableInfo>> Engine::Servables() const {
+  FOURFOLD_ASSIGN_OR_RETURN(const ServableRepository::State state, impl_->repository.ReadState());
+  FOURFOLD_ASSIGN_OR_RETURN(std::vector<ServableRepository::Listed> listed,
+                            impl_->repository.List());
+  std::vector<ServableInfo> infos;
+  for (ServableRepository::Listed& entry : listed) {
+    ServableInfo info;
+    info.version = std::move(entry.version);
+    info.problem = std::move(entry.problem);
+    info.state = info.version == state.active     ? "active"
+                 : info.version == state.previous ? "previous"
+                                                  : "retained";
+    if (entry.manifest.has_value()) {
+      const ServableManifest& manifest = *entry.manifest;
+      info.recipe = manifest.recipe_name;
+      info.created_at_ms = manifest.created_at_ms;
+      info.as_of_ms = manifest.as_of_ms;
+      info.actions = manifest.actions;
+      info.metrics.assign(manifest.metrics.begin(), manifest.metrics.end());
+    } else {
+      info.state = "unreadable";
+    }
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+}  // namespace fourfold

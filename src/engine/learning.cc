@@ -1,0 +1,71 @@
+#include "engine/learning.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "offline/retrieval/train_retrievers.h"
+
+namespace fourfold {
+namespace {
+
+// ReadInteractions names anonymous sessions so.
+constexpr std::string_view kAnonymousPrefix = "session:";
+
+InteractionTable WithoutAnonymousSessions(const InteractionTable& table) {
+  std::vector<char> keep(table.rows(), 1);
+  for (std::size_t user = 0; user < table.users.size(); ++user) {
+    if (!table.users[user].starts_with(kAnonymousPrefix)) continue;
+    std::fill(keep.begin() + static_cast<std::ptrdiff_t>(table.user_begin[user]),
+              keep.begin() + static_cast<std::ptrdiff_t>(table.user_begin[user + 1]), char{0});
+  }
+  return KeepRows(table, keep);
+}
+
+}  // namespace
+
+absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning) {
+  const TrainingRecipe& training = learning.recipe.training;
+  if (learning.progress) learning.progress("reading the log", 0);
+  InteractionTableOptions options;
+  options.at = learning.at;
+  options.action_types = training.action_types;
+  options.declared_items_only = training.declared_items_only;
+  FOURFOLD_ASSIGN_OR_RETURN(InteractionTable table, ReadInteractions(learning.store, options));
+  if (!training.anonymous_sessions) table = WithoutAnonymousSessions(table);
+  if (learning.progress) learning.progress("reading the log", 1);
+  if (table.rows() == 0) {
+    return FailedPrecondition(
+        "the log holds no action to learn from; import or ingest events, and "
+        "see training.actions in the recipe");
+  }
+  return table;
+}
+
+absl::StatusOr<Servable> FitServable(const Learning& learning, const InteractionTable& table,
+                                     std::int64_t as_of_ms, std::string_view stage) {
+  TrainRetrieversOptions options;
+  options.retrievers = learning.recipe.retrievers;
+  options.as_of_ms = as_of_ms;
+  // Each retriever tells its own progress; together they make one stage.
+  const std::size_t retrievers = std::max<std::size_t>(options.retrievers.size(), 1);
+  if (learning.progress) {
+    options.progress = [&, retrievers](std::string_view name, double done) {
+      const auto found = std::find_if(options.retrievers.begin(), options.retrievers.end(),
+                                      [&](const RetrieverSpec& spec) { return spec.name == name; });
+      const auto before = static_cast<double>(found - options.retrievers.begin());
+      learning.progress(stage, (before + done) / static_cast<double>(retrievers));
+    };
+  }
+  FOURFOLD_ASSIGN_OR_RETURN(Servable servable, TrainRetrievers(table, options));
+  servable.recipe_yaml = learning.recipe.text;
+  servable.manifest.recipe_name = learning.recipe.name;
+  servable.manifest.blend = learning.recipe.blend;
+  servable.manifest.actions = table.rows();
+  servable.manifest.as_of_ms = as_of_ms;
+  if (learning.progress) learning.progress(stage, 1);
+  return servable;
+}
+
+}  // namespace fourfold

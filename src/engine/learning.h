@@ -1,0 +1,55 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/recipe.h"
+#include "feature/catalogue.h"
+#include "feature/event_store.h"
+#include "fourfold/engine.h"
+#include "offline/dataset/interaction_table.h"
+#include "offline/evaluation/evaluation_protocol.h"
+#include "online/recommender.h"
+#include "servable/servable.h"
+
+// The offline half as one engine runs it: from its log to a servable that is tuned and judged by
+// the very pipeline that will serve it.
+namespace fourfold {
+
+// What every step works with. The progress and note functions may be empty.
+struct Learning {
+  const Recipe& recipe;
+  EventStore& store;
+  Catalogue& catalogue;
+  ReadPoint at;  // how much of the log counts
+  std::function<void(std::string_view stage, double done)> progress;
+  std::function<void(std::string_view note)> note;
+};
+
+// The actions that the recipe trains on. FailedPrecondition: there are none.
+absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning);
+
+// Fits the recipe's retrievers, with the recipe's blend; as_of_ms ends their windows and decays.
+absl::StatusOr<Servable> FitServable(const Learning& learning, const InteractionTable& table,
+                                     std::int64_t as_of_ms, std::string_view stage);
+
+// The blend that is best on the validation part of the table; the recipe's own where it does not
+// ask for tuning. InvalidArgument when the table is too short for the recipe's split.
+absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRecipe& evaluation,
+                                    const InteractionTable& table);
+
+// Judges retrievers and blend on the test part. `methods` names some of the recipe's retrievers or
+// "blend"; empty: all of them.
+absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const EvaluationRecipe& evaluation,
+                                       const InteractionTable& table, const BlendSpec& blend,
+                                       const std::vector<std::string>& methods, int resamples);
+
+// Requests of real users, without their names, with all inputs and the answers of this servable.
+absl::Status AddGoldenRequests(const Learning& learning, const InteractionTable& table,
+                               Servable* servable);
+
+}  // namespace fourfold

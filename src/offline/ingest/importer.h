@@ -19,10 +19,11 @@ struct ImportOptions {
   SourceOptions source;
   Knowledge knowledge = Knowledge::kEventTime;
   std::int64_t lag_ms = 0;
-  bool strict = false;      // stop at the first rejected line; nothing of the file is taken
-  bool dry_run = false;     // `fourfold validate`: read and check everything, write nothing
+  bool strict = false;   // stop at the first rejected line, with an error that names it; nothing of
+                         // the file is taken
+  bool dry_run = false;  // `fourfold validate`: read and check everything, write nothing
   std::string reject_path;  // JSON lines {line, field, reason, text}; empty: <file>.rejects.jsonl
-  std::string temporary_directory;  // for sorted runs; empty: beside the engine's files
+  std::string temporary_directory;  // for sorted runs; empty: the system's
   std::size_t sort_memory_bytes = 256 << 20;
   // Called a few times a second from the importing thread.
   struct Progress {
@@ -51,7 +52,9 @@ struct ImportSummary {
 // are durable when it returns OK. An event without an id gets one made of its content and its
 // occurrence number in the file, so importing the same file again changes nothing. Interactions
 // without a time take a logical millisecond a step if the source is ordered (kSequences) and are
-// rejected otherwise; item and user events without one hold since for ever.
+// rejected otherwise; item and user events without one hold since for ever, and are known since for
+// ever unless knowledge is kIngest. Memory: sort_memory_bytes, and 20 bytes or so for each event
+// without an id of one event time. With dry_run the store may be null.
 absl::StatusOr<ImportSummary> ImportFile(EventStore* store, const Clock& clock,
                                          const ImportOptions& options);
 

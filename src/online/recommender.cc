@@ -182,6 +182,7 @@ class Recommender::Impl {
     query.only_retriever = request.only_retriever;
     FOURFOLD_RETURN_IF_ERROR(CheckRetriever(request.only_retriever, *bound.home));
 
+    catalogue_->AdvanceTo(store_->NowMs());
     const StatePool::Lease state(&states_);
     state->Start(query);
     FOURFOLD_RETURN_IF_ERROR(bound.home->Fetch(state.get()));

@@ -7,30 +7,6 @@
 #include "base/strings.h"
 
 namespace fourfold {
-namespace {
-
-// The fields that an expression names, found in the catalogue once for many items.
-class Fields {
- public:
-  Fields(const Expression& expression, const Catalogue::ReadLock& catalogue)
-      : names_(expression.field_names()), catalogue_(catalogue) {
-    for (const std::string& name : names_) indexes_.push_back(catalogue.FindField(name));
-  }
-
-  const FieldValue* Of(ItemIndex item, std::string_view name) const {
-    for (std::size_t i = 0; i < names_.size(); ++i) {
-      if (names_[i] == name) return catalogue_.FieldOf(item, indexes_[i]);
-    }
-    return nullptr;
-  }
-
- private:
-  const std::vector<std::string>& names_;
-  absl::InlinedVector<FieldIndex, 8> indexes_;
-  const Catalogue::ReadLock& catalogue_;
-};
-
-}  // namespace
 
 ExpressionFilter::ExpressionFilter(std::string name, bool of_recipe, const Expression* expression)
     : Filter({.name = std::move(name),
@@ -57,12 +33,18 @@ void ExpressionFilter::Mark(const Query& query, std::span<const ItemIndex> items
                             DropMask* drop) const {
   const Expression* const expression = ExpressionOf(query);
   if (expression == nullptr) return;
-  const Fields fields(*expression, *query.catalogue);
+  const Catalogue::ReadLock& catalogue = *query.catalogue;
+  absl::InlinedVector<FieldIndex, 8> fields;
+  for (const std::string& name : expression->field_names()) {
+    fields.push_back(catalogue.FindField(name));
+  }
+  absl::InlinedVector<const FieldValue*, 8> values(fields.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (drop->IsDropped(i)) continue;
-    const ItemIndex item = items[i];
-    const auto lookup = [&](std::string_view name) { return fields.Of(item, name); };
-    if (!expression->Evaluate(lookup)) drop->Drop(i);
+    for (std::size_t f = 0; f < fields.size(); ++f) {
+      values[f] = catalogue.FieldOf(items[i], fields[f]);
+    }
+    if (!expression->EvaluateValues(values)) drop->Drop(i);
   }
 }
 

@@ -7,15 +7,13 @@
 
 namespace fourfold {
 
-// What one retriever's list adds to the score of the candidate at `place` (0 first) in it, by the
-// query's blend:
-//   kReciprocalRank     weight / (rank_constant + place + 1)
-//   kNormalisedScores   weight * score / (the list's largest score), nothing when that is not > 0
-// and, where the query asks for one retriever alone, its own score.
+// What one retriever's list adds to the score of the candidate at `place` (0 first) in it: by the
+// query's blend or, where it asks for one retriever alone, that one's own score.
 double BlendedScore(const Query& query, double weight, std::span<const Retrieved> list,
                     std::size_t place);
 
-// Merges the lists of the retrievers into one score: the sum of what each adds.
+// Merges the lists of the retrievers into one score: the sum of what each adds, in the order of
+// their names (servable/blend.h).
 class BlendScorer final : public Scorer {
  public:
   // By the names of the pipeline's retrievers, in its order.
@@ -25,6 +23,7 @@ class BlendScorer final : public Scorer {
 
  private:
   const std::vector<std::string> retrievers_;
+  std::vector<std::size_t> by_name_;
 };
 
 }  // namespace fourfold

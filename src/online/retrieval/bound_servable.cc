@@ -1,10 +1,8 @@
 #include "online/retrieval/bound_servable.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
-#include "base/digest.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -15,6 +13,14 @@ absl::Status CheckParts(const Servable& servable) {
   const std::size_t items = servable.vocabulary.size();
   if (servable.popularity.size() != items) {
     return FailedPrecondition("popularity has ", servable.popularity.size(), " items, not ", items);
+  }
+  std::vector<bool> ranked(items);
+  for (const std::uint32_t rank : servable.tie_rank) {
+    if (rank < items) ranked[rank] = true;
+  }
+  if (servable.tie_rank.size() != items ||
+      std::find(ranked.begin(), ranked.end(), false) != ranked.end()) {
+    return FailedPrecondition("the vocabulary is not indexed");
   }
   for (const auto& [name, table] : servable.popularity_tables) {
     if (table.scores.size() != items) {
@@ -64,21 +70,12 @@ absl::StatusOr<std::unique_ptr<const BoundServable>> BoundServable::Bind(
     index = i;
   }
 
-  std::vector<std::uint64_t> hashes(vocabulary.size());
-  for (std::size_t i = 0; i < hashes.size(); ++i) hashes[i] = StableHash(vocabulary[i]);
-  std::vector<std::uint32_t> order(vocabulary.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    if (popularity[a] != popularity[b]) return popularity[a] > popularity[b];
-    return hashes[a] < hashes[b];
-  });
-  bound->tie_ranks_.resize(vocabulary.size());
-  for (std::uint32_t rank = 0; rank < order.size(); ++rank) {
-    bound->tie_ranks_[order[rank]] = rank;
-    if (popularity[order[rank]] > 0) {
-      bound->by_popularity_.push_back(bound->catalogue_items_[order[rank]]);
-    }
+  bound->by_popularity_.resize(vocabulary.size());
+  for (std::uint32_t i = 0; i < vocabulary.size(); ++i) {
+    bound->by_popularity_[bound->servable_->tie_rank[i]] = bound->catalogue_items_[i];
   }
+  bound->by_popularity_.resize(static_cast<std::size_t>(
+      std::count_if(popularity.begin(), popularity.end(), [](float count) { return count > 0; })));
   return bound;
 }
 

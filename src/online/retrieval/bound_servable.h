@@ -39,7 +39,7 @@ class BoundServable {
   }
   // The tie rule as one number: smaller for higher popularity, then for a smaller OrderHash.
   std::uint32_t TieRank(std::uint32_t vocabulary_index) const {
-    return tie_ranks_[vocabulary_index];
+    return servable_->tie_rank[vocabulary_index];
   }
   // Items with a popularity above 0 by the tie rule, best first.
   std::span<const ItemIndex> by_popularity() const { return by_popularity_; }
@@ -50,7 +50,6 @@ class BoundServable {
   std::shared_ptr<const Servable> servable_;
   std::vector<ItemIndex> catalogue_items_;         // by vocabulary index
   std::vector<std::uint32_t> vocabulary_indexes_;  // by item index
-  std::vector<std::uint32_t> tie_ranks_;           // by vocabulary index
   std::vector<ItemIndex> by_popularity_;
 };
 

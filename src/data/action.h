@@ -35,6 +35,8 @@ struct HistoryEntry {
   std::int64_t step = 0;
   std::vector<std::string> impressions;  // kImpression, in the order shown
   bool deleted = false;                  // kFields: a tombstone
+
+  friend bool operator==(const HistoryEntry&, const HistoryEntry&) = default;
 };
 
 }  // namespace fourfold

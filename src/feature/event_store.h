@@ -66,13 +66,15 @@ struct FieldAsOf {
   std::string name;
   FieldValue value;
   std::int64_t since_ms = kSinceForEverMs;
+  friend bool operator==(const FieldAsOf&, const FieldAsOf&) = default;
 };
 
 struct EntityAsOf {
   bool exists = false;  // some item/user event is seen and the newest is no tombstone
   bool erased = false;  // users: erased at erased_at_ms, nothing newer
   std::int64_t erased_at_ms = 0;
-  std::vector<FieldAsOf> fields;  // sorted by name
+  std::vector<FieldAsOf> fields;  // sorted by name; without those whose value is null by then
+  friend bool operator==(const EntityAsOf&, const EntityAsOf&) = default;
 };
 
 // Called with each batch as soon as it can be read, before its writers get their answer, on the

@@ -459,6 +459,8 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& op
   result.write_buffer_size = options.write_buffer_bytes;
   result.compression = rocksdb::kLZ4Compression;
   result.level_compaction_dynamic_level_bytes = true;
+  // So that what was erased leaves old files that nothing else would rewrite.
+  result.periodic_compaction_seconds = 30 * 24 * 3600;
   if (family == kLog) {
     table.block_size = 16 << 10;
   } else {

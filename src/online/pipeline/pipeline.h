@@ -88,7 +88,7 @@ class PipelineBuilder {
   void Check(const StageInfo& info, ColumnSet may_write);
 
   std::unique_ptr<Pipeline> pipeline_{new Pipeline};
-  ColumnSet written_{Column::kCandidates};
+  ColumnSet written_{Column::kCandidates, Column::kDropped};
   std::vector<std::string> names_;
   absl::Status problem_;
 };

@@ -26,7 +26,7 @@ enum class Column : std::uint8_t {
   kSeen,         // marks kActedOn and kShownOften
   kCandidates,   // CandidateTable: items, retrieved_by, lists; there from the start, empty
   kTieOrder,     // CandidateTable: popularity, order_hash
-  kDropped,      // CandidateTable: dropped_by
+  kDropped,      // CandidateTable: dropped_by; there from the start, nothing dropped
   kScore,        // CandidateTable: score
   kSlate,        // the rows chosen, best first
 };

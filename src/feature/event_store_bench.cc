@@ -213,10 +213,10 @@ void BM_AppendBuffered(benchmark::State& state) {
 }
 BENCHMARK(BM_AppendBuffered)->Unit(benchmark::kMicrosecond);
 
-// The 100 newest actions of a user, from files, of 1,000,000 in the store.
+// The 100 newest actions of a user, from files, of 200,000 in the store.
 void BM_ReadHistory(benchmark::State& state) {
   ScratchStore store("history");
-  store.Import(1'000'000);
+  store.Import(200'000);
   std::vector<HistoryEntry> entries;
   std::vector<Event> events;
   for (int i = 0; i < 300; ++i) {
@@ -238,7 +238,7 @@ BENCHMARK(BM_ReadHistory)->Unit(benchmark::kMicrosecond);
 // An item with 50 versions of its fields.
 void BM_ReadItem(benchmark::State& state) {
   ScratchStore store("item");
-  store.Import(400'000);
+  store.Import(200'000);
   std::vector<Event> events;
   for (int i = 0; i < 50; ++i) {
     Event event;
@@ -259,15 +259,15 @@ BENCHMARK(BM_ReadItem)->Unit(benchmark::kMicrosecond);
 
 void BM_ScanLog(benchmark::State& state) {
   ScratchStore store("scan");
-  store.Import(400'000);
+  store.Import(200'000);
   for (auto _ : state) {
     std::uint64_t seen = 0;
     FOURFOLD_CHECK(
         store->ScanLog(0, store->EndPosition(), [&](const LoggedEvent&) { return ++seen > 0; })
             .ok());
-    FOURFOLD_CHECK(seen == 400'000);
+    FOURFOLD_CHECK(seen == 200'000);
   }
-  state.SetItemsProcessed(state.iterations() * 400'000);
+  state.SetItemsProcessed(state.iterations() * 200'000);
 }
 BENCHMARK(BM_ScanLog)->Unit(benchmark::kMillisecond);
 

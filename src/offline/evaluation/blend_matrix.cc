@@ -112,7 +112,7 @@ double BlendMatrix::Ndcg(const Query& query, std::span<const double> weights,
   double* totals = blended->data();
   for (const std::size_t r : by_name_) {
     if (weights[r] == 0) continue;
-    const double* added = &query.contributions[r * query.candidates];
+    const double* added = query.contributions.data() + r * query.candidates;
     for (std::size_t c = 0; c < query.candidates; ++c) totals[c] += weights[r] * added[c];
   }
   std::vector<int> hits;

@@ -92,7 +92,7 @@ void Connection::NextRequest() {
   header_admitted_ = false;
   state_ = State::kIdle;
   if (buffer_.size() > 0) return Parse();
-  if (draining_) return Close();
+  if (draining_) return Linger();
   SetDeadline(std::chrono::seconds(context_->options.idle_seconds_max));
   ReadSome();
 }
@@ -133,6 +133,9 @@ void Connection::Parse() {
       header_admitted_ = true;
       if (!AdmitHeader()) return;
     }
+    if (header_admitted_ && !ReserveBody()) {
+      return CloseWith(kUnavailable, "too much is being sent at once; try again");
+    }
     if (error == http::error::need_more || buffer_.size() == 0) break;
   }
   if (parser_->is_done()) return OnRequest();
@@ -141,27 +144,30 @@ void Connection::Parse() {
 
 bool Connection::AdmitHeader() {
   const auto& message = parser_->get();
+  if (message.version() != 10 && message.version() != 11) {
+    CloseWith(kInvalidRequest, "HTTP/1.1 is wanted");
+    return false;
+  }
   // RFC 9112, 3.2: a request without exactly one Host is answered with 400.
-  if (message.version() >= 11 && message.count(http::field::host) != 1) {
+  if (message.version() == 11 && message.count(http::field::host) != 1) {
     CloseWith(kInvalidRequest, "one Host field is wanted");
     return false;
   }
-  if (parser_->is_done()) return true;
-  if (!ReserveBody()) {
-    CloseWith(kUnavailable, "too much is being sent at once; try again");
-    return false;
-  }
-  if (beast::iequals(message[http::field::expect], "100-continue")) WriteContinue();
+  const bool expects = beast::iequals(message[http::field::expect], "100-continue");
+  if (expects && !parser_->is_done()) WriteContinue();
   return true;
 }
 
+// Takes from the budget what a large body needs: all of it where its length is stated, else what
+// has come so far.
 bool Connection::ReserveBody() {
   const auto length = parser_->content_length();
   const std::size_t bytes =
-      length ? static_cast<std::size_t>(*length) : context_->options.body_bytes_max;
-  if (bytes <= kSmallBodyBytes) return true;
-  if (context_->bodies_bytes.fetch_add(bytes) + bytes > context_->options.bodies_bytes_max) {
-    context_->bodies_bytes.fetch_sub(bytes);
+      length ? static_cast<std::size_t>(*length) : parser_->get().body().size();
+  if (bytes <= kSmallBodyBytes || bytes <= reserved_bytes_) return true;
+  const std::size_t more = bytes - reserved_bytes_;
+  if (context_->bodies_bytes.fetch_add(more) + more > context_->options.bodies_bytes_max) {
+    context_->bodies_bytes.fetch_sub(more);
     return false;
   }
   reserved_bytes_ = bytes;
@@ -201,14 +207,14 @@ void Connection::OnRequest() {
   auto work = asio::make_work_guard(socket_.get_executor());
   auto answer_there = [self = shared_from_this(), work = std::move(work)]() mutable {
     ApiAnswer answer = self->context_->api.Answer(self->call_, self->request_);
-    asio::post(work.get_executor(), [self, answer = std::move(answer)] {
-      self->Write(answer, self->parser_->get().keep_alive());
+    asio::post(work.get_executor(), [self, answer = std::move(answer)]() mutable {
+      self->Write(std::move(answer), self->parser_->get().keep_alive());
     });
   };
   asio::post(lane == Lane::kIngest ? context_->ingest : context_->control, std::move(answer_there));
 }
 
-void Connection::Write(const ApiAnswer& answer, bool keep_alive) {
+void Connection::Write(ApiAnswer answer, bool keep_alive) {
   if (state_ == State::kClosed) return;
   state_ = State::kWriting;
   SetDeadline(std::chrono::seconds(context_->options.request_seconds_max));
@@ -225,7 +231,7 @@ void Connection::Write(const ApiAnswer& answer, bool keep_alive) {
   if (answer.status == kUnavailable.status) response.set(http::field::retry_after, "1");
   response.keep_alive(keep_alive && !draining_);
   response.content_length(answer.body.size());
-  if (request_.method != "HEAD") response.body() = answer.body;
+  if (request_.method != "HEAD") response.body() = std::move(answer.body);
   http::async_write(socket_, response, [self = shared_from_this()](ErrorCode error, std::size_t) {
     self->OnWritten(error);
   });

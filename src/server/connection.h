@@ -67,7 +67,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void WriteContinue();
   void RefuseParse(ErrorCode error);
   void OnRequest();
-  void Write(const ApiAnswer& answer, bool keep_alive);
+  void Write(ApiAnswer answer, bool keep_alive);
   void OnWritten(ErrorCode error);
   void CloseWith(const ProblemKind& kind, std::string_view detail);
   void Linger();

@@ -17,7 +17,7 @@ struct ServerOptions {
   std::string address = "127.0.0.1";  // numeric IPv4 or IPv6
   std::uint16_t port = 8080;          // 0: any free one, see Server::port()
   // When set, every route but /health/* wants it as X-API-Key or Authorization: Bearer.
-  std::string api_key;
+  std::string api_key{};
 
   int threads = 2;                          // read requests and compute slates
   int ingest_threads = 4;                   // wait for the disk, so that no slate has to

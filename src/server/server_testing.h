@@ -41,13 +41,14 @@ class TestEngine {
     const std::string recipe = (path_ / "recipe.yaml").string();
     std::ofstream(recipe) << R"(
 name: server_test
+catalogue: {items: declared}
 training: {actions: [click]}
 retrievers:
   - {name: item_cf, kind: item_cf, actions: [click], neighbours: 20}
   - {name: popular, kind: popular, actions: [click]}
 blend: {method: reciprocal_rank, weights: {item_cf: 1.0, popular: 0.2}}
 policy:
-  seen_actions: [{action: click}]
+  seen_actions: [{type: click}]
 )";
     EngineOptions options;
     options.directory = (path_ / "engine").string();

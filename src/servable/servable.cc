@@ -35,11 +35,6 @@ std::string ItemToItemFile(std::string_view retriever) {
   return StrCat("item_to_item.", retriever, ".safetensors");
 }
 
-bool HasItemToItemMap(const RetrieverSpec& spec) {
-  return spec.kind == RetrieverSpec::Kind::kItemCf ||
-         spec.kind == RetrieverSpec::Kind::kCovisitation;
-}
-
 // Names become parts of file and tensor names.
 bool IsRetrieverName(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
@@ -142,7 +137,7 @@ absl::Status ReadPopularity(const std::string& path, Servable* servable) {
   FOURFOLD_ASSIGN_OR_RETURN(servable->popularity, ReadScores(file, "popularity", items));
   IndexVocabulary(servable);
   for (const RetrieverSpec& spec : servable->manifest.retrievers) {
-    if (spec.kind != RetrieverSpec::Kind::kPopular) continue;
+    if (!HasPopularityTable(spec)) continue;
     FOURFOLD_ASSIGN_OR_RETURN(std::vector<float> scores,
                               ReadScores(file, ScoresTensor(spec.name), items));
     PopularityTable table = MakePopularityTable(std::move(scores), servable->tie_rank);
@@ -272,6 +267,17 @@ absl::StatusOr<std::string> SaveInto(const Servable& servable, const fs::path& t
 
 }  // namespace
 
+bool HasPopularityTable(const RetrieverSpec& spec) {
+  return spec.kind == RetrieverSpec::Kind::kPopular ||
+         (spec.kind == RetrieverSpec::Kind::kRepeats &&
+          (spec.window_ms > 0 || spec.half_life_ms > 0));
+}
+
+bool HasItemToItemMap(const RetrieverSpec& spec) {
+  return spec.kind == RetrieverSpec::Kind::kItemCf ||
+         spec.kind == RetrieverSpec::Kind::kCovisitation;
+}
+
 void IndexVocabulary(Servable* servable) {
   const std::vector<std::string>& vocabulary = servable->vocabulary;
   FOURFOLD_CHECK(servable->popularity.size() == vocabulary.size());
@@ -295,7 +301,8 @@ void IndexVocabulary(Servable* servable) {
   }
 }
 
-PopularityTable MakePopularityTable(std::vector<float> scores, const std::vector<std::uint32_t>& tie_rank) {
+PopularityTable MakePopularityTable(std::vector<float> scores,
+                                    const std::vector<std::uint32_t>& tie_rank) {
   FOURFOLD_CHECK(scores.size() == tie_rank.size());
   PopularityTable table;
   for (std::size_t item = 0; item < scores.size(); ++item) {

@@ -31,7 +31,8 @@ struct RetrieverSpec {
   std::vector<std::string> action_types;  // what counts; empty: every type
   int candidates = 200;                   // the most that it hands on
 
-  // Training (kPopular): actions of the window before the read point, or decayed, or all time.
+  // Training (kPopular): actions of the window before the read point, or decayed, or all time. A
+  // kRepeats with a window or a half-life has such a table too: ties of its counts go by it.
   std::int64_t window_ms = 0;     // 0: no window
   std::int64_t half_life_ms = 0;  // 0: no decay
   bool distinct_users = true;     // count a user once an item
@@ -60,6 +61,10 @@ struct RetrieverSpec {
 
   friend bool operator==(const RetrieverSpec&, const RetrieverSpec&) = default;
 };
+
+// What training leaves of a retriever for serving.
+bool HasPopularityTable(const RetrieverSpec& spec);
+bool HasItemToItemMap(const RetrieverSpec& spec);
 
 // How lists are merged into one; the recipe's `blend:` section.
 struct BlendSpec {
@@ -137,8 +142,8 @@ struct Servable {
   std::string recipe_yaml;              // the recipe as it was, verbatim
   std::vector<std::string> vocabulary;  // item ids, each once; positions are the indexes used below
   std::vector<float> popularity;  // all-time users of each item: the tie rule and the fill order
-  std::map<std::string, PopularityTable> popularity_tables;  // by retriever name: every kPopular
-  std::map<std::string, ItemToItemMap> item_to_item;         // every kItemCf and kCovisitation
+  std::map<std::string, PopularityTable> popularity_tables;  // by name: HasPopularityTable
+  std::map<std::string, ItemToItemMap> item_to_item;         // by name: HasItemToItemMap
   GoldenSet golden;
 
   // Computed from the above by IndexVocabulary, not stored.

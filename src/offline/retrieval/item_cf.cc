@@ -28,12 +28,19 @@ ItemToItemMap TrainItemCf(const TrainingActions& actions, const RetrieverSpec& s
   const auto row_of = [&](std::uint32_t item, SparseSums* sums) {
     for (const std::size_t place : places_of_item.PlacesOf(item)) {
       const std::size_t user = user_of_place[place];
+      // Items stand in time order, whole baskets at one time: a decay serves for a run of them.
+      std::int64_t decayed_ms = pairs.newest_ms[place];
+      double decayed_weight = weight[place];
       for (std::size_t other = pairs.user_begin[user]; other < pairs.user_begin[user + 1];
            ++other) {
         if (other == place) continue;
-        const std::int64_t apart_ms = std::abs(pairs.newest_ms[other] - pairs.newest_ms[place]);
-        sums->Add(pairs.item[other],
-                  weight[place] * weight[other] * HalfLifeDecay(apart_ms, spec.pair_half_life_ms));
+        if (pairs.newest_ms[other] != decayed_ms) {
+          decayed_ms = pairs.newest_ms[other];
+          decayed_weight =
+              weight[place] *
+              HalfLifeDecay(std::abs(decayed_ms - pairs.newest_ms[place]), spec.pair_half_life_ms);
+        }
+        sums->Add(pairs.item[other], decayed_weight * weight[other]);
       }
     }
     return sums->Take(

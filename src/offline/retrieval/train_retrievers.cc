@@ -46,22 +46,18 @@ absl::Status CheckSpec(const RetrieverSpec& spec) {
 void Train(const InteractionTable& table, const RetrieverSpec& spec,
            const TrainRetrieversOptions& options, Servable* servable) {
   const TrainingActions actions = SelectActions(table, spec.action_types);
-  switch (spec.kind) {
-    case RetrieverSpec::Kind::kPopular:
-      servable->popularity_tables.emplace(
-          spec.name, MakePopularityTable(PopularityScores(actions, spec, options.as_of_ms),
-                                         servable->tie_rank));
-      return;
-    case RetrieverSpec::Kind::kItemCf:
-      servable->item_to_item.emplace(spec.name,
-                                     TrainItemCf(actions, spec, options.as_of_ms, options.threads));
-      return;
-    case RetrieverSpec::Kind::kCovisitation:
-      servable->item_to_item.emplace(
-          spec.name, TrainCovisitation(actions, spec, options.as_of_ms, options.threads));
-      return;
-    case RetrieverSpec::Kind::kRepeats:
-      return;  // served from the user's state alone
+  if (HasPopularityTable(spec)) {
+    servable->popularity_tables.emplace(
+        spec.name,
+        MakePopularityTable(PopularityScores(actions, spec, options.as_of_ms), servable->tie_rank));
+  }
+  if (spec.kind == RetrieverSpec::Kind::kItemCf) {
+    servable->item_to_item.emplace(spec.name,
+                                   TrainItemCf(actions, spec, options.as_of_ms, options.threads));
+  }
+  if (spec.kind == RetrieverSpec::Kind::kCovisitation) {
+    servable->item_to_item.emplace(
+        spec.name, TrainCovisitation(actions, spec, options.as_of_ms, options.threads));
   }
 }
 

@@ -31,6 +31,8 @@ absl::StatusOr<EvaluationSplit> SplitTable(const Recipe& recipe, const Evaluatio
   common.variant = evaluation.variant == EvaluationRecipe::Variant::kNew ? EvaluationVariant::kNew
                                                                          : EvaluationVariant::kAll;
   common.action_types = evaluation.action_types;
+  common.anonymous_sessions = evaluation.anonymous_sessions;
+  common.fitted_items_only = evaluation.fitted_items_only;
   common.as_known_now = std::any_of(
       recipe.imports.begin(), recipe.imports.end(),
       [](const ImportRecipe& import) { return import.knowledge == Knowledge::kIngest; });
@@ -64,11 +66,6 @@ absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecip
                                  const InteractionTable& table, Part part) {
   Exam exam;
   FOURFOLD_ASSIGN_OR_RETURN(exam.split, SplitTable(learning.recipe, evaluation, table, part));
-  if (!evaluation.anonymous_sessions) {
-    std::erase_if(exam.split.queries,
-                  [](const EvaluationQuery& query) { return query.user.empty(); });
-  }
-  if (exam.split.queries.empty()) return InvalidArgument("the split leaves nobody to ask");
   const InteractionTable fit = KeepRows(table, exam.split.fit_rows);
   exam.fit_actions = fit.rows();
   FOURFOLD_ASSIGN_OR_RETURN(

@@ -116,26 +116,29 @@ void ReadImport(RecipeSection& section, ImportRecipe* import) {
 void ReadRetrieverSettings(RecipeSection& section, RetrieverSpec* spec) {
   using Kind = RetrieverSpec::Kind;
   const bool maps = spec->kind == Kind::kItemCf || spec->kind == Kind::kCovisitation;
-  section.AppliesIf(spec->kind == Kind::kPopular, "this kind; only to popular");
+  section.AppliesIf(spec->kind == Kind::kPopular || spec->kind == Kind::kRepeats,
+                    "this kind; only to popular and repeats");
   section.Duration("window", &spec->window_ms);
   section.Duration("half_life", &spec->half_life_ms);
   section.Flag("distinct_users", &spec->distinct_users);
-  section.AppliesIf(spec->kind == Kind::kItemCf, "this kind; only to item_cf");
+  section.AppliesIf(maps, "this kind; only to item_cf and covisitation");
   section.Number("shrink", &spec->shrink, 0, 1e9);
+  section.AppliesIf(spec->kind == Kind::kItemCf, "this kind; only to item_cf");
   section.Duration("pair_half_life", &spec->pair_half_life_ms);
   section.Duration("user_item_half_life", &spec->user_item_half_life_ms);
   section.AppliesIf(spec->kind == Kind::kCovisitation, "this kind; only to covisitation");
-  section.Integer("window_steps", &spec->window_steps, 1, 10'000);
+  section.Integer("window_steps", &spec->window_steps, 0, 10'000);
   section.Number("backward_weight", &spec->backward_weight, 0, 1e6);
   section.Number("popularity_exponent", &spec->popularity_exponent, 0, 10);
+  section.Number("history_popularity_exponent", &spec->history_popularity_exponent, 0, 10);
   section.Flag("within_tie_group", &spec->within_tie_group);
   section.Duration("time_half_life", &spec->time_half_life_ms);
   section.AppliesIf(maps, "this kind; only to item_cf and covisitation");
-  section.Integer("neighbours", &spec->neighbours, 1, 100'000);
-  section.Integer("history_actions", &spec->history_actions, 1, kHistoryMax);
+  section.Integer("neighbours", &spec->neighbours, 0, 100'000);
   section.Number("history_decay", &spec->history_decay, 0, 1);
   section.AppliesIf(maps || spec->kind == Kind::kRepeats,
                     "this kind; only to item_cf, covisitation and repeats");
+  section.Integer("history_actions", &spec->history_actions, 1, kHistoryMax);
   section.Duration("history_half_life", &spec->history_half_life_ms);
 }
 
@@ -243,6 +246,7 @@ void ReadEvaluation(RecipeSection& section, EvaluationRecipe* evaluation) {
                           {{"new", Variant::kNew}, {"all", Variant::kAll}});
   section.TextList("actions", &evaluation->action_types);
   section.Flag("anonymous_sessions", &evaluation->anonymous_sessions);
+  section.Flag("fitted_items_only", &evaluation->fitted_items_only);
   const auto in_order = [](const std::optional<std::int64_t>& first,
                            const std::optional<std::int64_t>& second) {
     return !first.has_value() || !second.has_value() || *first < *second;

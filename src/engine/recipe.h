@@ -52,6 +52,7 @@ struct EvaluationRecipe {
   enum class Fit : std::uint8_t { kStrict, kRefit } fit = Fit::kRefit;
   std::vector<std::string> action_types;  // positives; empty: as training
   bool anonymous_sessions = false;        // are queries, too
+  bool fitted_items_only = false;         // items that the fit has never seen are not asked for
 };
 
 struct ServablesRecipe {

@@ -130,6 +130,19 @@ EvaluationQuery QueryForRow(const InteractionTable& table, const Rows& rows, std
   return rows.MakeQuery(user, at, {target}, std::move(input));
 }
 
+// Leaves out what the fit has never seen, and the queries that ask for nothing else.
+void KeepFittedItems(const InteractionTable& table, EvaluationSplit* split) {
+  std::vector<char> fitted(table.items.size());
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    if (split->fit_rows[row]) fitted[table.item[row]] = 1;
+  }
+  for (EvaluationQuery& query : split->queries) {
+    std::erase_if(query.relevant, [&](std::uint32_t item) { return !fitted[item]; });
+  }
+  std::erase_if(split->queries,
+                [](const EvaluationQuery& query) { return query.relevant.empty(); });
+}
+
 absl::Status CheckAnybody(const EvaluationSplit& split) {
   if (!split.queries.empty()) return absl::OkStatus();
   return InvalidArgument(
@@ -158,6 +171,7 @@ absl::StatusOr<EvaluationSplit> SplitInTime(const InteractionTable& table,
     EvaluationQuery query = QueryInTime(table, *rows, user, options);
     if (!query.relevant.empty()) split.queries.push_back(std::move(query));
   }
+  if (options.fitted_items_only) KeepFittedItems(table, &split);
   if (absl::Status status = CheckAnybody(split); !status.ok()) return status;
   return split;
 }
@@ -196,6 +210,7 @@ absl::StatusOr<EvaluationSplit> SplitLeaveOneOut(const InteractionTable& table,
       split.fit_as_of_ms = std::max(split.fit_as_of_ms, table.event_time_ms[row]);
     }
   }
+  if (options.fitted_items_only) KeepFittedItems(table, &split);
   if (absl::Status status = CheckAnybody(split); !status.ok()) return status;
   return split;
 }

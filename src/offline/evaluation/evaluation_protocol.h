@@ -49,6 +49,9 @@ struct EvaluationSplitOptions {
   // Read with today's knowledge instead of that of the time: for a log whose known times are those
   // of its import (`knowledge: ingest`), where nothing would be known in time.
   bool as_known_now = false;
+  // Nothing that was never seen before is relevant: only items of the fit's rows are. The question
+  // is then how well known items are ranked, not how many new ones came up.
+  bool fitted_items_only = false;
 };
 
 // One global split in time. Fit: rows before the cut that were known before it. A query for each

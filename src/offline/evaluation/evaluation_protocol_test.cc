@@ -171,6 +171,19 @@ TEST(SplitInTimeTest, AnonymousSessionsAreAskedOnlyOnRequest) {
   EXPECT_EQ(split->queries[1].user_index, 1u);
 }
 
+TEST(SplitInTimeTest, ItemsThatTheFitHasNeverSeenAreAskedForUnlessLeftOut) {
+  const InteractionTable table = Table({{"ann", "a", 10},
+                                        {"ann", "c", 110},
+                                        {"ann", "new", 120},
+                                        {"bob", "c", 20},
+                                        {"bob", "new", 130}});
+  TimeSplitOptions options = CutAt(100);
+  EXPECT_EQ(Told(table, SplitInTime(table, options).value()),
+            (Strings{"ann: a > cnew", "bob: c > new"}));
+  options.fitted_items_only = true;
+  EXPECT_EQ(Told(table, SplitInTime(table, options).value()), Strings{"ann: a > c"});
+}
+
 TEST(SplitInTimeTest, NobodyToAskAndAnEmptyRangeAreErrors) {
   const InteractionTable table = Table({{"ann", "a", 10}, {"ann", "b", 110}});
   EXPECT_EQ(SplitInTime(table, CutAt(5)).status().code(), absl::StatusCode::kInvalidArgument);

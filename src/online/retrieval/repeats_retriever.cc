@@ -10,9 +10,20 @@
 namespace fourfold {
 namespace {
 
-// The tie rule for items that may lie outside the vocabulary, as ranks from 0.
-void RankTies(const Query& query, std::vector<RetrievalScratch::Scored>* items) {
+// What the retriever's own table says of an item; 0 where it has none.
+float RecentPopularity(const BoundServable& bound, const PopularityTable* table, ItemIndex item) {
+  const std::uint32_t index = bound.VocabularyIndex(item);
+  return table == nullptr || index == kNotInVocabulary ? 0 : table->scores[index];
+}
+
+// Ties go by the retriever's own popularity table where it has one, then by the tie rule, here for
+// items that may lie outside the vocabulary; as ranks from 0.
+void RankTies(const Query& query, const PopularityTable* table,
+              std::vector<RetrievalScratch::Scored>* items) {
   std::sort(items->begin(), items->end(), [&](const auto& a, const auto& b) {
+    const float recent_a = RecentPopularity(*query.servable, table, a.item);
+    const float recent_b = RecentPopularity(*query.servable, table, b.item);
+    if (recent_a != recent_b) return recent_a > recent_b;
     const float popularity_a = query.servable->Popularity(a.item);
     const float popularity_b = query.servable->Popularity(b.item);
     if (popularity_a != popularity_b) return popularity_a > popularity_b;
@@ -20,6 +31,13 @@ void RankTies(const Query& query, std::vector<RetrievalScratch::Scored>* items) 
   });
   std::uint32_t rank = 0;
   for (auto& item : *items) item.tie_rank = rank++;
+}
+
+const PopularityTable* TableOf(const Query& query, const std::string& retriever) {
+  const Servable* servable = query.servable->servable();
+  if (servable == nullptr) return nullptr;
+  const auto found = servable->popularity_tables.find(retriever);
+  return found == servable->popularity_tables.end() ? nullptr : &found->second;
 }
 
 }  // namespace
@@ -42,22 +60,32 @@ absl::Status RepeatsRetriever::Retrieve(const Query& query, RetrievalScratch* sc
     ++actions;
     if (columns.history_items[a] != kNoItem) occurrences.push_back({columns.history_items[a], a});
   }
-  std::sort(occurrences.begin(), occurrences.end(), [](const auto& a, const auto& b) {
-    return a.item != b.item ? a.item < b.item : a.action < b.action;
+  const auto basket_of = [&](const auto& occurrence) -> const std::string& {
+    return columns.history[occurrence.action].tie_group;
+  };
+  std::sort(occurrences.begin(), occurrences.end(), [&](const auto& a, const auto& b) {
+    if (a.item != b.item) return a.item < b.item;
+    const int baskets = basket_of(a).compare(basket_of(b));
+    return baskets != 0 ? baskets < 0 : a.action < b.action;
   });
 
   auto& best = scratch->best;
   best.clear();
   for (std::size_t begin = 0, end = 0; begin < occurrences.size(); begin = end) {
-    while (end < occurrences.size() && occurrences[end].item == occurrences[begin].item) ++end;
-    const std::uint32_t newest = occurrences[begin].action;
+    std::uint32_t newest = occurrences[begin].action;
+    double times = 0;  // two lines of one basket are one time
+    for (; end < occurrences.size() && occurrences[end].item == occurrences[begin].item; ++end) {
+      newest = std::min(newest, occurrences[end].action);
+      const bool same_basket = end > begin && !basket_of(occurrences[end]).empty() &&
+                               basket_of(occurrences[end]) == basket_of(occurrences[end - 1]);
+      if (!same_basket) ++times;
+    }
     const std::int64_t age_ms = query.at.as_of_ms - columns.history[newest].event_time_ms;
-    best.push_back({.score = static_cast<double>(end - begin) *
-                             HalfLifeDecay(age_ms, spec_.history_half_life_ms),
+    best.push_back({.score = times * HalfLifeDecay(age_ms, spec_.history_half_life_ms),
                     .item = occurrences[begin].item,
                     .trigger = newest});
   }
-  RankTies(query, &best);
+  RankTies(query, TableOf(query, spec_.name), &best);
   std::sort(best.begin(), best.end(), IsBetter);
 
   const std::size_t limit = CandidateLimit(spec_, query);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -79,6 +80,11 @@ class RetrieversTest : public ::testing::Test {
         break;
       case RetrieverSpec::Kind::kRepeats:
         testing::AddRepeats(&servable, 1, spec);
+        if (spec.window_ms > 0) {
+          std::vector<float> recent(items.size());
+          for (float& count : recent) count = static_cast<float>(Below(3));
+          servable.popularity_tables[spec.name] = MakePopularityTable(recent, servable.tie_rank);
+        }
         break;
       default:
         testing::AddItemToItem(&servable, 1, neighbours, spec);
@@ -94,6 +100,7 @@ class RetrieversTest : public ::testing::Test {
     spec.history_actions = static_cast<int>(1 + Below(20));
     spec.history_decay = Below(2) == 0 ? 1.0 : 0.6;
     spec.history_half_life_ms = Below(2) == 0 ? 0 : 500;
+    if (kind == RetrieverSpec::Kind::kRepeats && Below(2) == 0) spec.window_ms = 500;
     if (Below(2) == 0) spec.action_types = {"purchase"};
     return spec;
   }
@@ -106,6 +113,7 @@ class RetrieversTest : public ::testing::Test {
       action.event_time_ms = time_ms;
       action.item = "item-" + std::to_string(Below(46));  // 40 to 42: the catalogue alone
       action.type = kTypes[Below(kTypes.size())];
+      if (Below(2) == 0) action.tie_group = "basket-" + std::to_string(Below(4));
     }
     return history;
   }
@@ -145,9 +153,13 @@ class RetrieversTest : public ::testing::Test {
 
   static std::vector<Found> SortAndCut(const Servable& servable, std::vector<Found> found,
                                        const RetrieverSpec& spec, bool* cut_off) {
+    const auto table = servable.popularity_tables.find(spec.name);
+    const bool by_recent = spec.kind == RetrieverSpec::Kind::kRepeats && spec.window_ms > 0;
     const auto popularity = [&](const std::string& item) {
       const auto index = servable.vocabulary_index.find(item);
-      return index == servable.vocabulary_index.end() ? 0 : servable.popularity[index->second];
+      if (index == servable.vocabulary_index.end()) return std::pair(0.0f, 0.0f);
+      return std::pair(by_recent ? table->second.scores[index->second] : 0.0f,
+                       servable.popularity[index->second]);
     };
     std::sort(found.begin(), found.end(), [&](const Found& a, const Found& b) {
       return std::tuple(b.score, popularity(b.item), StableHash(a.item)) <
@@ -198,6 +210,7 @@ class RetrieversTest : public ::testing::Test {
                                          const std::vector<HistoryEntry>& history, bool* cut_off) {
     const RetrieverSpec& spec = servable.manifest.retrievers[0];
     std::map<std::string, Found> counts;
+    std::set<std::pair<std::string, std::string>> baskets;  // item, tie group
     int actions = 0;
     for (std::size_t a = 0; a < history.size() && actions < spec.history_actions; ++a) {
       if (!Counted(spec, history[a])) continue;
@@ -207,7 +220,8 @@ class RetrieversTest : public ::testing::Test {
                          .try_emplace(history[a].item,
                                       Found{history[a].item, 0, static_cast<std::uint32_t>(a)})
                          .first->second;
-      count.score += 1;
+      const std::string& basket = history[a].tie_group;
+      if (basket.empty() || baskets.emplace(history[a].item, basket).second) count.score += 1;
     }
     std::vector<Found> found;
     for (auto& [item, count] : counts) {

@@ -95,8 +95,8 @@ class EventStore {
   // Takes in live events (Time, rule 1): the event time is the client's but never after the clock;
   // the known time is the clock, never going back. Each event is checked on its own: results[i]
   // belongs to events[i], also when it is a duplicate or refused (data/limits.h). Concurrent calls
-  // share one write to disk. Fails as a whole only when the store does, and then nothing of the
-  // batch is taken. Interactions and rankings need a user or a session.
+  // share one write to disk. Fails as a whole only when the store does: it then refuses further
+  // writes until it is opened again, which shows whether this batch went in (its ids tell).
   absl::StatusOr<std::vector<AppendResult>> Append(absl::Span<const Event> events,
                                                    Durability durability = Durability::kSynced);
 
@@ -147,9 +147,12 @@ class EventStore {
   // Visits every item named by an item event or an interaction, in key order.
   absl::Status ScanItems(const std::function<bool(std::string_view item)>& visit) const;
 
-  // Forgets a user: their events leave the log (a gap stays), every history and the fields; event
-  // ids stay known as digests, so that a replayed duplicate does not bring them back. Returns the
-  // number of events removed. Durable when it returns.
+  // Forgets a user: their events, those of anonymous sessions that became theirs among them, leave
+  // the log (a gap stays), every history and the fields; event ids stay known as digests, so that a
+  // replayed duplicate does not bring them back. Returns the number of events removed; a user
+  // without any is not marked as erased. Durable when it returns. Rewrites files, so it may take
+  // seconds, of which other writers wait only for the removal itself; docs/formats.md says what
+  // stays in files for how long.
   absl::StatusOr<std::uint64_t> EraseUser(std::string_view user);
 
   // At most one; set it before the first write. The listener must not call back into Append.

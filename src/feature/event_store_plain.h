@@ -88,7 +88,7 @@ class PlainEvents {
     const std::size_t erased = log.size() - rest.log.size();
     log = std::move(rest.log);
     lines = std::move(rest.lines);
-    erased_at_ms[user] = now_ms;
+    if (erased > 0) erased_at_ms[user] = now_ms;
     return erased;
   }
 

@@ -9,7 +9,7 @@ namespace fourfold {
 namespace {
 
 // Memory for about as many sessions and members; past it the store is asked anew.
-constexpr std::size_t kRememberedMax = 1 << 16;
+constexpr std::size_t kRememberedMax = 1 << 14;
 // Lines stand at the ends of spans of about 70 minutes, so that a session moves seldom.
 constexpr std::int64_t kLineSpanMs = 1 << 22;
 

@@ -226,17 +226,18 @@ void EventWriter::Date(bool is_live, std::int64_t now_ms, LoggedEvent* logged) c
 absl::Status EventWriter::Put(const LoggedEvent& logged, const Digest& digest,
                               storage::Batch* batch) {
   const Event& event = logged.event;
-  record_.clear();
-  EncodeLogged(logged, &record_);
-  batch->AppendLog(logged.position, digest, record_);
+  std::string& record = record_;
+  record.clear();
+  EncodeLogged(logged, &record);
+  batch->AppendLog(logged.position, digest, record);
   ForEachHistory(event, [&](Stream stream, const std::string& id) {
-    record_.clear();
+    record.clear();
     if (IsFacts(stream)) {
-      EncodeFacts(logged, &record_);
+      EncodeFacts(logged, &record);
     } else {
-      EncodeLine(stream, logged, &record_);
+      EncodeLine(stream, logged, &record);
     }
-    batch->PutHistory(EntityOf(stream, id), event.event_time_ms, digest, record_);
+    batch->PutHistory(EntityOf(stream, id), event.event_time_ms, digest, record);
   });
   if (event.session.empty()) return absl::OkStatus();
   return sessions_.Note(event.session, event.user, event.event_time_ms, batch);
@@ -273,6 +274,7 @@ absl::StatusOr<std::uint64_t> EventWriter::EraseUser(std::string_view user) {
     FOURFOLD_ASSIGN_OR_RETURN(const std::vector<Position> positions,
                               EventsToErase(user, &owned_sessions));
     erased = positions.size();
+    if (erased == 0) return erased;
     sessions_.Forget();
     std::unique_ptr<storage::Batch> batch = store_->NewBatch();
     for (std::size_t i = 0; i < positions.size(); ++i) {

@@ -1,5 +1,6 @@
 #include "data/line_reader.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -9,13 +10,14 @@
 namespace fourfold {
 namespace {
 
-constexpr std::size_t kBufferBytes = limits::kLineBytesMax + (256 << 10);
+constexpr std::size_t kFirstBufferBytes = 128 << 10;
+constexpr std::size_t kBufferBytesMax = limits::kLineBytesMax + (256 << 10);
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 }  // namespace
 
 LineReader::LineReader(std::unique_ptr<ByteSource> source)
-    : source_(std::move(source)), buffer_(kBufferBytes, '\0') {}
+    : source_(std::move(source)), buffer_(kFirstBufferBytes, '\0') {}
 
 absl::StatusOr<LineReader::Outcome> LineReader::Next(std::string_view* line) {
   std::size_t searched = begin_;
@@ -32,8 +34,8 @@ absl::StatusOr<LineReader::Outcome> LineReader::Next(std::string_view* line) {
       break;
     }
     if (end_ - begin_ > limits::kLineBytesMax + 1) {
-      *line = std::string_view(buffer_).substr(begin_, limits::kLineBytesMax);
       FOURFOLD_RETURN_IF_ERROR(SkipRestOfLine());
+      *line = std::string_view(buffer_).substr(0, limits::kLineBytesMax);
       return Outcome::kTooLong;
     }
     const std::size_t already = end_ - begin_;
@@ -59,12 +61,16 @@ void LineReader::SetLine(std::size_t end, bool has_newline, std::string_view* li
   }
 }
 
+void LineReader::MoveToFront() {
+  if (begin_ == 0) return;
+  std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+  end_ -= begin_;
+  begin_ = 0;
+}
+
 absl::Status LineReader::Fill() {
-  if (begin_ > 0) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
-  }
+  MoveToFront();
+  if (end_ == buffer_.size()) buffer_.resize(std::min(2 * buffer_.size(), kBufferBytesMax));
   FOURFOLD_ASSIGN_OR_RETURN(const std::size_t count,
                             source_->Read(buffer_.data() + end_, buffer_.size() - end_));
   end_ += count;
@@ -72,26 +78,29 @@ absl::Status LineReader::Fill() {
   return absl::OkStatus();
 }
 
-// Keeps the beginning of the line in the buffer's front, so that *line stays good.
+// Keeps the beginning of the line at the buffer's front and reads the rest over what is behind it.
 absl::Status LineReader::SkipRestOfLine() {
   ++line_number_;
   line_end_ = "";
-  const std::size_t kept = begin_ + limits::kLineBytesMax;
-  end_ = kept;
+  MoveToFront();
+  constexpr std::size_t kKept = limits::kLineBytesMax;
+  buffer_.resize(kBufferBytesMax);
+  begin_ = kKept;
   while (true) {
-    FOURFOLD_ASSIGN_OR_RETURN(const std::size_t count,
-                              source_->Read(buffer_.data() + kept, buffer_.size() - kept));
-    if (count == 0) {
-      at_end_ = true;
-      begin_ = end_ = kept;
+    const void* newline = std::memchr(buffer_.data() + begin_, '\n', end_ - begin_);
+    if (newline != nullptr) {
+      begin_ = static_cast<std::size_t>(static_cast<const char*>(newline) - buffer_.data()) + 1;
+      line_end_ = "\n";
       return absl::OkStatus();
     }
-    const void* newline = std::memchr(buffer_.data() + kept, '\n', count);
-    if (newline == nullptr) continue;
-    begin_ = static_cast<std::size_t>(static_cast<const char*>(newline) - buffer_.data()) + 1;
-    end_ = kept + count;
-    line_end_ = "\n";
-    return absl::OkStatus();
+    FOURFOLD_ASSIGN_OR_RETURN(const std::size_t count,
+                              source_->Read(buffer_.data() + kKept, buffer_.size() - kKept));
+    begin_ = kKept;
+    end_ = kKept + count;
+    if (count == 0) {
+      at_end_ = true;
+      return absl::OkStatus();
+    }
   }
 }
 

@@ -30,6 +30,7 @@ class LineReader {
   const ByteSource& source() const { return *source_; }
 
  private:
+  void MoveToFront();
   absl::Status Fill();
   absl::Status SkipRestOfLine();
   void SetLine(std::size_t end, bool has_newline, std::string_view* line);

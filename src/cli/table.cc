@@ -62,8 +62,12 @@ std::string Shorten(std::string_view text, std::size_t characters) {
 std::string Decimal(double value, int decimals) { return absl::StrFormat("%.*f", decimals, value); }
 
 std::string Thousands(std::uint64_t value) {
-  std::string text = StrCat(value);
-  for (std::size_t place = text.size(); place > 3; place -= 3) text.insert(place - 3, ",");
+  const std::string digits = StrCat(value);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
   return text;
 }
 

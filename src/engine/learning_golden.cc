@@ -95,7 +95,7 @@ absl::Status AddGoldenRequests(const Learning& learning, const InteractionTable&
     golden.as_of_ms = servable->manifest.as_of_ms;
     if (recipe.policy.filter.has_value()) golden.filter = recipe.policy.filter->text();
     FOURFOLD_RETURN_IF_ERROR(learning.store.ReadHistory(request, learning.at, &golden.history));
-    std::for_each(golden.history.begin(), golden.history.end(), Anonymise);
+    for (HistoryEntry& entry : golden.history) Anonymise(&entry);
     servable->golden.requests.push_back(std::move(golden));
   }
   {

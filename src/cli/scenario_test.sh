@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# The command line from outside, as its users walk: a small shop from import to rollback.
+# usage: scenario_test.sh FOURFOLD_BINARY
+set -euo pipefail
+
+fourfold=$1
+home=$(mktemp -d)
+server=
+finish() {
+  [ -z "$server" ] || kill "$server" 2> /dev/null || true
+  rm -rf "$home"
+}
+trap finish EXIT
+cd "$home"
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+# expect CODE COMMAND...: output goes to $home/out and $home/err.
+expect() {
+  local want=$1 got=0
+  shift
+  "$@" > out 2> err || got=$?
+  [ "$got" = "$want" ] || { cat out err >&2; fail "exit $got instead of $want: $*"; }
+}
+holds() { grep -qF -- "$2" "$1" || { cat "$1" >&2; fail "$1 does not hold: $2"; }; }
+
+cat > shop.yaml << 'END'
+name: shop
+catalogue: {items: declared, title: title}
+import:
+  format: csv
+  columns: {user: user, item: item, time: time}
+  types: [{type: buy}]
+  item_fields: [{field: title}, {field: price, kind: number}]
+retrievers:
+  - {name: together, kind: covisitation}
+  - {name: popular, kind: popular}
+policy: {seen_actions: [{type: buy}]}
+END
+cat > sales.csv << 'END'
+user,item,time,title,price
+ann,tea,2024-05-01T10:00:00Z,Green tea,4
+ann,pot,2024-05-02T10:00:00Z,Tea pot,20
+bob,tea,2024-05-01T11:00:00Z,Green tea,4
+bob,pot,2024-05-03T11:00:00Z,Tea pot,20
+bob,cup,2024-05-04T11:00:00Z,Cup,6
+cy,pot,2024-05-05T12:00:00Z,Tea pot,20
+cy,broken,yesterday,Broken line,1
+END
+
+# Usage.
+expect 0 "$fourfold" --help; holds out recommend
+for verb in init import validate export train eval publish activate rollback servables serve recommend similar explain why-not status users; do
+  expect 0 "$fourfold" "$verb" --help; holds out Examples
+done
+expect 2 "$fourfold"
+expect 2 "$fourfold" recomend
+expect 2 "$fourfold" recommend --limit many
+
+# Validate writes nothing.
+expect 0 "$fourfold" validate shop.yaml; holds out "a sound recipe"
+expect 3 "$fourfold" validate sales.csv --recipe shop.yaml; holds out "1 lines refused"
+rm -f sales.csv.rejects.jsonl
+[ ! -e fourfold-engine ] || fail "validate made a directory"
+sed 's/covisitation/covisitaton/' shop.yaml > wrong.yaml
+expect 1 "$fourfold" validate wrong.yaml; holds err "wrong.yaml:8: retrievers[0].kind"; holds err "did you mean covisitation?"
+
+# No engine yet.
+expect 1 "$fourfold" status -d nowhere; holds err "no recipe yet"
+expect 0 "$fourfold" init --recipe shop.yaml -d other; holds out shop
+
+# In.
+expect 3 "$fourfold" import sales.csv --recipe shop.yaml
+holds out "1 lines refused"
+holds sales.csv.rejects.jsonl yesterday
+expect 3 "$fourfold" import sales.csv; holds out "0 taken in"
+expect 1 "$fourfold" import sales.csv --strict; holds err "time"
+expect 1 "$fourfold" import absent.csv; holds err absent.csv
+expect 0 "$fourfold" status --format json --clock-at end; holds out '"now":"2024-05-05T12:00'
+
+# Learn, and serve.
+expect 1 "$fourfold" activate latest
+expect 0 "$fourfold" train --clock-at end --no-evaluation; holds out published
+expect 0 "$fourfold" activate latest; holds out active
+expect 0 "$fourfold" recommend cy --clock-at end; holds out "Green tea"; holds out together
+expect 0 "$fourfold" recommend cy --filter 'price < 5'; holds out tea; ! grep -q cup out || fail "the filter let a cup through"
+expect 1 "$fourfold" recommend cy --filter 'price <'; holds err column
+expect 0 "$fourfold" recommend cy --format json; holds out '"items":['
+expect 0 "$fourfold" similar pot --limit 1
+expect 0 "$fourfold" explain cy; holds out "buy of pot (Tea pot)"; holds out Dropped
+expect 0 "$fourfold" why-not cy pot; holds out "dropped"
+expect 0 "$fourfold" recommend --all-users -o slates.jsonl
+[ "$(wc -l < slates.jsonl)" = 3 ] || fail "not a slate for each user"
+expect 0 "$fourfold" eval --split leave_one_out --variant all --method popular --resamples 10; holds out popular
+expect 1 "$fourfold" eval --method nobody; holds err "no retriever nobody"
+
+# Another servable, and back.
+expect 1 "$fourfold" rollback; holds err "no previous"
+echo '{"event": "interaction", "user": "dan", "type": "buy", "item": "cup", "timestamp": "2024-05-06T10:00:00Z"}' > more.jsonl
+expect 0 "$fourfold" import more.jsonl
+expect 0 "$fourfold" train --activate --no-evaluation
+expect 0 "$fourfold" rollback; holds out "active again"
+expect 0 "$fourfold" servables; holds out previous; holds out active
+expect 1 "$fourfold" publish nowhere; holds err nowhere
+
+# Over HTTP.
+"$fourfold" serve --port 0 --clock-at end > serve.log 2>&1 &
+server=$!
+url=
+for _ in $(seq 100); do
+  url=$(grep -oE 'http://[0-9.]+:[0-9]+' serve.log || true)
+  [ -z "$url" ] || break
+  sleep 0.1
+done
+[ -n "$url" ] || { cat serve.log >&2; fail "the server did not start"; }
+expect 1 "$fourfold" status; holds err fourfold-engine
+if command -v curl > /dev/null; then
+  curl -sf "$url/health/ready" > out
+  curl -sf "$url/v1/recommend" -H 'Content-Type: application/json' -d '{"user": "cy", "limit": 2}' > out
+  holds out '"items":['
+fi
+kill -TERM "$server"
+wait "$server" || fail "the server did not stop in order"
+server=
+holds serve.log stopped
+
+# Out.
+expect 0 "$fourfold" users erase ann; holds out forgotten
+expect 0 "$fourfold" export -o log.jsonl
+! grep -q '"ann"' log.jsonl || fail "the log still knows ann"
+holds log.jsonl '"bob"'
+echo "all as it should be"

@@ -76,11 +76,12 @@ class Reader {
   explicit Reader(const InteractionTableOptions& options) : options_(options) {}
 
   absl::Status Read(const EventStore& store) {
-    FOURFOLD_RETURN_IF_ERROR(store.ScanLog(0, options_.at.position_end, [&](const auto& logged) {
+    const auto visit = [this](const LoggedEvent& logged) {
       Visit(logged);
-      return status_.ok();
-    }));
-    return status_;
+      return problem_.ok();
+    };
+    FOURFOLD_RETURN_IF_ERROR(store.ScanLog(0, options_.at.position_end, visit));
+    return problem_;
   }
 
   InteractionTable Finish() {
@@ -132,7 +133,7 @@ class Reader {
   void AddRow(const Event& event, const HistoryEntry& line) {
     const std::uint32_t type = types_.NumberOf(event.type);
     if (type > std::numeric_limits<std::uint16_t>::max()) {
-      status_ = absl::ResourceExhaustedError("the log has more than 65,536 types of action");
+      problem_ = absl::ResourceExhaustedError("the log has more than 65,536 types of action");
       return;
     }
     rows_.push_back(
@@ -252,7 +253,7 @@ class Reader {
   }
 
   const InteractionTableOptions& options_;
-  absl::Status status_;
+  absl::Status problem_;
   Dictionary users_, sessions_, items_, types_, tie_groups_;
   std::vector<Owner> owners_;   // by session
   std::vector<bool> declared_;  // by item

@@ -12,8 +12,9 @@ bool StandsBefore(const Neighbour& a, const Neighbour& b) {
   return a.score > b.score || (a.score == b.score && a.item < b.item);
 }
 
-// Small enough to share out popular items, large enough to make an accumulator worth its while.
-constexpr std::size_t kItemsPerPiece = 256;
+// Small enough to share out popular items, large enough to make an accumulator over all items worth
+// its while.
+std::size_t ItemsPerPiece(std::size_t items) { return std::max<std::size_t>(256, items / 64); }
 
 }  // namespace
 
@@ -33,7 +34,7 @@ void KeepBest(std::size_t limit, std::vector<Neighbour>* row) {
 ItemToItemMap BuildItemToItemMap(std::size_t items, int neighbours, int threads,
                                  const RowFunction& row_of) {
   std::vector<std::vector<Neighbour>> rows(items);
-  ForEachPiece(items, kItemsPerPiece, threads, [&](std::size_t begin, std::size_t end) {
+  ForEachPiece(items, ItemsPerPiece(items), threads, [&](std::size_t begin, std::size_t end) {
     SparseSums sums(items);
     for (std::size_t item = begin; item < end; ++item) {
       rows[item] = row_of(static_cast<std::uint32_t>(item), &sums);

@@ -29,7 +29,9 @@ class NewestEntries {
  public:
   NewestEntries(HistoryCursor* cursor, const ReadPoint& at, std::int64_t since_ms,
                 std::size_t limit)
-      : cursor_(*cursor), at_(at), since_ms_(since_ms), limit_(limit) {}
+      : cursor_(*cursor), at_(at), since_ms_(since_ms), limit_(limit) {
+    entries_.reserve(std::min(limit, kReservedMax));
+  }
 
   // Whether nothing at or before this event time can be among the newest any more.
   bool IsPast(std::int64_t event_time_ms) const {
@@ -46,7 +48,7 @@ class NewestEntries {
     for (cursor_.SeekNewest(entity, NewestSeen(at_)); cursor_.Valid(); cursor_.Next()) {
       const std::int64_t time_ms = cursor_.time();
       if (entries_.size() - before >= limit_ || IsPastAfter(before, time_ms)) break;
-      HistoryEntry entry;
+      HistoryEntry& entry = entries_.emplace_back();
       FOURFOLD_RETURN_IF_ERROR(Decode(stream, id, &entry));
       entry.event_time_ms = time_ms;
       entry.event_digest = cursor_.id();
@@ -55,13 +57,17 @@ class NewestEntries {
                              : entry.kind == HistoryKind::kImpression
                                  ? impressions
                                  : stream == Stream::kItemFacts;
-      if (is_wanted && at_.Sees(entry)) entries_.push_back(std::move(entry));
+      if (!is_wanted || !at_.Sees(entry)) entries_.pop_back();
     }
     if (before > 0 && entries_.size() > before) MergeFrom(before);
     return cursor_.status();
   }
 
   void MoveTo(std::vector<HistoryEntry>* out) {
+    if (out->empty()) {
+      out->swap(entries_);
+      return;
+    }
     out->insert(out->end(), std::make_move_iterator(entries_.begin()),
                 std::make_move_iterator(entries_.end()));
   }
@@ -89,6 +95,9 @@ class NewestEntries {
     entries_.erase(end, entries_.end());
     if (entries_.size() > limit_) entries_.resize(limit_);
   }
+
+  // Entries to make room for at once: as many as a request reads.
+  static constexpr std::size_t kReservedMax = 128;
 
   HistoryCursor& cursor_;
   const ReadPoint& at_;

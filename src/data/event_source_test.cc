@@ -98,9 +98,7 @@ Read ReadText(std::string_view text, SourceOptions options, const std::string& n
   return read;
 }
 
-Read ReadJsonl(std::string_view text) {
-  return ReadText(text, SourceOptions(), "a.jsonl");
-}
+Read ReadJsonl(std::string_view text) { return ReadText(text, SourceOptions(), "a.jsonl"); }
 
 Expression Parsed(std::string_view text) { return *Expression::Parse(text); }
 

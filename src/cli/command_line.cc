@@ -29,7 +29,7 @@ void AddCommonOptions(CLI::App& app, Context& context) {
 
 int RunCommandLine(int argc, const char* const* argv, std::ostream& out, std::ostream& err) {
   CLI::App app("A recommendation engine: a log of events in, a feed that reacts out.", "fourfold");
-  app.set_version_flag("--version", std::string(kEngineVersion));
+  app.set_version_flag("--version", std::string(EngineVersion()));
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   app.footer(

@@ -3,7 +3,7 @@
 # usage: scenario_test.sh FOURFOLD_BINARY
 set -euo pipefail
 
-fourfold=$1
+fourfold=$(realpath "$1")
 home=$(mktemp -d)
 server=
 finish() {
@@ -62,7 +62,7 @@ expect 3 "$fourfold" validate sales.csv --recipe shop.yaml; holds out "1 lines r
 rm -f sales.csv.rejects.jsonl
 [ ! -e fourfold-engine ] || fail "validate made a directory"
 sed 's/covisitation/covisitaton/' shop.yaml > wrong.yaml
-expect 1 "$fourfold" validate wrong.yaml; holds err "wrong.yaml:8: retrievers[0].kind"; holds err "did you mean covisitation?"
+expect 1 "$fourfold" validate wrong.yaml; holds err "wrong.yaml:9: retrievers[0].kind"; holds err "did you mean covisitation?"
 
 # No engine yet.
 expect 1 "$fourfold" status -d nowhere; holds err "no recipe yet"

@@ -130,7 +130,7 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
   FOURFOLD_ASSIGN_OR_RETURN(Servable servable,
                             FitServable(learning, table, at.as_of_ms, "fitting on everything"));
   ServableManifest& manifest = servable.manifest;
-  manifest.engine_version = kEngineVersion;
+  manifest.engine_version = EngineVersion();
   manifest.created_at_ms = impl_->store->NowMs();
   manifest.known_at_ms = at.known_at_ms;
   manifest.position_end = at.position_end;

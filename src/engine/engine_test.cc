@@ -53,8 +53,7 @@ std::string World() {
   for (int day = 1; day <= 40; ++day) {
     for (int user = 0; user < 40; ++user) {
       if (random() % 3 == 0) continue;
-      const unsigned camp = static_cast<unsigned>(user) % 2;
-      const unsigned item = camp * 50 + random() % 50;
+      const auto item = static_cast<std::uint64_t>(user) % 2 * 50 + random() % 50;
       const int month = day <= 31 ? 1 : 2;
       const int date = day <= 31 ? day : day - 31;
       csv << "u" << user << ",i" << item << ",2024-0" << month << "-" << (date < 10 ? "0" : "")
@@ -89,7 +88,9 @@ class EngineEndToEndTest : public EngineTest {
     return items;
   }
   static std::string StateOf(const Engine& engine, const std::string& version) {
-    for (const ServableInfo& info : *engine.Servables()) {
+    const auto servables = engine.Servables();
+    if (!servables.ok()) return "unknown";
+    for (const ServableInfo& info : *servables) {
       if (info.version == version) return info.state;
     }
     return "absent";

@@ -10,9 +10,6 @@
 namespace fourfold {
 namespace {
 
-// ReadInteractions names anonymous sessions so.
-constexpr std::string_view kAnonymousPrefix = "session:";
-
 InteractionTable WithoutAnonymousSessions(const InteractionTable& table) {
   std::vector<char> keep(table.rows(), 1);
   for (std::size_t user = 0; user < table.users.size(); ++user) {

@@ -20,6 +20,9 @@
 // the very pipeline that will serve it.
 namespace fourfold {
 
+// ReadInteractions names the sessions of nobody known so, before their id.
+inline constexpr std::string_view kAnonymousPrefix = "session:";
+
 // What every step works with. The progress and note functions may be empty.
 struct Learning {
   const Recipe& recipe;

@@ -161,6 +161,19 @@ std::string DescribeBlend(const TunedBlend& tuned) {
   return text;
 }
 
+// What the search chooses among; where rank 1 is worth little more than rank 20, and much more.
+std::vector<BlendSpec> BlendMethods(const Recipe& recipe) {
+  if (recipe.tuning.keep_method) return {recipe.blend};
+  std::vector<BlendSpec> methods = {
+      {.method = BlendSpec::Method::kNormalisedScores, .rank_constant = 60, .weights = {}}};
+  for (const double rank_constant : {5.0, 20.0, 60.0}) {
+    methods.push_back({.method = BlendSpec::Method::kReciprocalRank,
+                       .rank_constant = rank_constant,
+                       .weights = {}});
+  }
+  return methods;
+}
+
 int TuningDepth(const Recipe& recipe) {
   int depth = 1;
   for (const RetrieverSpec& spec : recipe.retrievers) depth = std::max(depth, spec.candidates);
@@ -244,7 +257,7 @@ absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRe
                             Examinee::Make(learning, table, exam.servable));
   BlendTuningOptions options;
   for (const RetrieverSpec& spec : recipe.retrievers) options.retrievers.push_back(spec.name);
-  if (recipe.tuning.keep_method) options.candidates = {recipe.blend};
+  options.candidates = BlendMethods(recipe);
   options.grid = recipe.tuning.weights;
   options.least_gain = recipe.tuning.least_gain;
   options.tie_order = exam.servable->tie_rank;

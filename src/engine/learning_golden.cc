@@ -76,7 +76,6 @@ std::vector<std::string> ChooseItems(const Servable& servable) {
 
 absl::Status AddGoldenRequests(const Learning& learning, const InteractionTable& table,
                                Servable* servable) {
-  constexpr std::string_view kAnonymousPrefix = "session:";
   const Recipe& recipe = learning.recipe;
   if (learning.progress) learning.progress("golden requests", 0);
   const auto count = static_cast<std::size_t>(recipe.servables.golden_requests);

@@ -149,7 +149,19 @@ bool IsRetrieverName(std::string_view name) {
          });
 }
 
-void ReadRetrievers(RecipeSection& section, std::vector<RetrieverSpec>* retrievers) {
+// Actions that are not trained on teach nobody anything.
+void CheckTrained(RecipeSection& section, const std::vector<std::string>& actions,
+                  const TrainingRecipe& training) {
+  const std::vector<std::string>& trained = training.action_types;
+  if (trained.empty()) return;
+  for (const std::string& action : actions) {
+    if (std::find(trained.begin(), trained.end(), action) != trained.end()) continue;
+    section.Problem("actions", StrCat(action, " is not among training.actions"));
+  }
+}
+
+void ReadRetrievers(RecipeSection& section, const TrainingRecipe& training,
+                    std::vector<RetrieverSpec>* retrievers) {
   section.List("retrievers", [&](RecipeSection& element) {
     using Kind = RetrieverSpec::Kind;
     RetrieverSpec spec;
@@ -162,6 +174,7 @@ void ReadRetrievers(RecipeSection& section, std::vector<RetrieverSpec>* retrieve
                           {"covisitation", Kind::kCovisitation},
                           {"repeats", Kind::kRepeats}});
     element.TextList("actions", &spec.action_types);
+    CheckTrained(element, spec.action_types, training);
     element.Integer("candidates", &spec.candidates, 1, kCandidatesMax);
     ReadRetrieverSettings(element, &spec);
     const bool named_twice =
@@ -227,7 +240,8 @@ void ReadPolicy(RecipeSection& section, PolicyOptions* policy) {
   section.Integer("seen_slates", &policy->seen_slates, 1, 10'000);
 }
 
-void ReadEvaluation(RecipeSection& section, EvaluationRecipe* evaluation) {
+void ReadEvaluation(RecipeSection& section, const TrainingRecipe& training,
+                    EvaluationRecipe* evaluation) {
   using Split = EvaluationRecipe::Split;
   using Variant = EvaluationRecipe::Variant;
   using Fit = EvaluationRecipe::Fit;
@@ -245,6 +259,7 @@ void ReadEvaluation(RecipeSection& section, EvaluationRecipe* evaluation) {
   section.Choice<Variant>("variant", &evaluation->variant,
                           {{"new", Variant::kNew}, {"all", Variant::kAll}});
   section.TextList("actions", &evaluation->action_types);
+  CheckTrained(section, evaluation->action_types, training);
   section.Flag("anonymous_sessions", &evaluation->anonymous_sessions);
   section.Flag("fitted_items_only", &evaluation->fitted_items_only);
   const auto in_order = [](const std::optional<std::int64_t>& first,
@@ -283,14 +298,15 @@ void ReadSections(RecipeSection& root, Recipe* recipe) {
     section.Flag("anonymous_sessions", &recipe->training.anonymous_sessions);
   });
   root.RequireKey("retrievers");
-  ReadRetrievers(root, &recipe->retrievers);
+  ReadRetrievers(root, recipe->training, &recipe->retrievers);
   root.Mapping("blend", [&](RecipeSection& section) {
     ReadBlend(section, recipe->retrievers, &recipe->blend);
   });
   root.Mapping("tuning", [&](RecipeSection& section) { ReadTuning(section, &recipe->tuning); });
   root.Mapping("policy", [&](RecipeSection& section) { ReadPolicy(section, &recipe->policy); });
-  root.Mapping("evaluation",
-               [&](RecipeSection& section) { ReadEvaluation(section, &recipe->evaluation); });
+  root.Mapping("evaluation", [&](RecipeSection& section) {
+    ReadEvaluation(section, recipe->training, &recipe->evaluation);
+  });
   if (recipe->tuning.enabled && recipe->evaluation.split == EvaluationRecipe::Split::kTime &&
       !recipe->evaluation.validation_cut_ms.has_value()) {
     root.Problem("tuning", "needs evaluation.validation_cut with split time");

@@ -98,6 +98,7 @@ RecipeSection::RecipeSection(RecipeReading* reading, const YAML::Node& node, std
   if (!node.IsDefined() || node.IsNull()) return;
   line_ = LineOf(node);
   if (!node.IsMap()) {
+    malformed_ = true;
     reading_->AddProblem(line_, path_, StrCat("must be a mapping of keys, not ", KindOf(node)));
     return;
   }
@@ -126,7 +127,7 @@ void RecipeSection::Problem(const std::string& key, std::string_view message) {
 }
 
 void RecipeSection::RequireKey(const std::string& key) {
-  if (!collecting() && !Has(key)) Problem(key, "is required and missing");
+  if (!collecting() && !malformed_ && !Has(key)) Problem(key, "is required and missing");
 }
 
 void RecipeSection::AppliesIf(bool applies, std::string reason) {

@@ -114,6 +114,7 @@ class RecipeSection {
   RecipeReading* reading_;
   std::string path_;
   int line_ = 0;
+  bool malformed_ = false;  // no mapping at all: its keys are not missing one by one
   std::map<std::string, Entry> entries_;
   std::vector<std::string> known_;
   bool applies_ = true;

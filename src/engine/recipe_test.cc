@@ -70,19 +70,20 @@ policy:
             R"(r.yaml:1: name: must be a text, not a list
 r.yaml:3: catalogue.items: "declred" is not one of declared, acted_on; did you mean declared?
 r.yaml:4: catalogue.titel: unknown key; did you mean title?
-r.yaml:8: retrievers[0].window: WINDOW
+r.yaml:8: retrievers[0].window: "30 days" is not a duration: a whole number and one of d, h, m, s, ms
 r.yaml:9: retrievers[0].candidates: must be a number, not "many"
-r.yaml:10: retrievers[0].shrink: does not apply to this kind; only to item_cf
+r.yaml:10: retrievers[0].shrink: does not apply to this kind; only to item_cf and covisitation
 r.yaml:11: retrievers[1].name: another retriever is named popular already
 r.yaml:12: retrievers[2].name: is required and missing
 r.yaml:14: blend.weights.popullar: no retriever has this name; did you mean popular?
-r.yaml:16: policy.filter: COLUMN
+r.yaml:16: policy.filter: column 9: expected a name or a value
 r.yaml:17: policy.seen_impressions: must be a whole number, not 1.5
 r.yaml:18: policy.history_actions: must lie between 1 and 100000, not 0)");
 }
 
 TEST(RecipeTest, TextThatIsNoYamlIsToldWithLineAndColumn) {
-  EXPECT_EQ(ProblemsOf("name: a\nretrievers: [\n"), "?");
+  EXPECT_EQ(ProblemsOf("name: a\nretrievers: [\n"),
+            "r.yaml:3: not YAML: column 1: end of sequence flow not found");
   EXPECT_EQ(ProblemsOf(""), "r.yaml: is empty");
   EXPECT_EQ(ProblemsOf("- a\n- b\n"), "r.yaml:1: must be a mapping of keys, not a list");
 }
@@ -107,6 +108,14 @@ TEST(RecipeTest, SplitByTimeNeedsItsCuts) {
                                 "evaluation: {split: time, cut: 2011-11-01, "
                                 "validation_cut: 2011-12-01}\n")),
               HasSubstr("evaluation.validation_cut: must lie before cut"));
+}
+
+TEST(RecipeTest, ARetrieverCannotCountWhatIsNotTrainedOn) {
+  EXPECT_EQ(ProblemsOf("name: a\ntraining: {actions: [buy]}\nretrievers:\n"
+                       "- {name: p, kind: popular, actions: [buy, view]}\n"
+                       "evaluation: {actions: [view]}\n"),
+            "r.yaml:4: retrievers[0].actions: view is not among training.actions\n"
+            "r.yaml:5: evaluation.actions: view is not among training.actions");
 }
 
 TEST(RecipeTest, AnEnvironmentVariableSetsOneKey) {

@@ -93,9 +93,11 @@ class TimeRulesTest : public EngineTest {
     const std::vector<Event> rankings = Rankings(*OpenStore(clock));
     EXPECT_EQ(rankings.size(), 1u);
     if (rankings.empty()) return {};
-    return {.as_of_ms = rankings[0].served_from.as_of_ms,
-            .known_at_ms = rankings[0].served_from.known_at_ms,
-            .position_end = rankings[0].served_from.position_end};
+    ReadPoint at;
+    at.as_of_ms = rankings[0].served_from.as_of_ms;
+    at.known_at_ms = rankings[0].served_from.known_at_ms;
+    at.position_end = rankings[0].served_from.position_end;
+    return at;
   }
 
   const ManualClock later_{At("2024-06-01")};
@@ -112,7 +114,8 @@ TEST_F(TimeRulesTest, Example1LateClickIsUnseenByTheRequestAndByItsTrainingRow) 
 
 TEST_F(TimeRulesTest, Example2WithTodaysKnowledgeTheLateClickIsSeen) {
   ReadPoint at = RequestThenLateClick();
-  at.known_at_ms = at.position_end = std::numeric_limits<std::int64_t>::max();
+  at.known_at_ms = EverythingKnown().known_at_ms;
+  at.position_end = EverythingKnown().position_end;
   EXPECT_THAT(ItemsSeen(*OpenStore(later_), "ann", at), ElementsAre("a"));
 }
 

@@ -4,6 +4,7 @@
 
 namespace fourfold {
 
-inline constexpr std::string_view kEngineVersion = "0.1.0";
+// "0.1.0": the version of the project.
+std::string_view EngineVersion();
 
 }  // namespace fourfold

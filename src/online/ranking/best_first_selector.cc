@@ -25,6 +25,11 @@ void BestFirstSelector::Select(const Query& query, const CandidateTable& candida
     if (candidates.dropped_by(row) == 0) slate->push_back(row);
   }
   const std::size_t wanted = std::min(slate->size(), static_cast<std::size_t>(query.limit));
+  if (!query.only_retriever.empty()) {
+    // One list alone fills the table in its own order, whose ties it may settle by its own rule.
+    slate->resize(wanted);
+    return;
+  }
   std::partial_sort(slate->begin(), slate->begin() + static_cast<std::ptrdiff_t>(wanted),
                     slate->end(), [&](Row a, Row b) { return GoesBefore(candidates, a, b); });
   slate->resize(wanted);

@@ -57,7 +57,8 @@ absl::StatusOr<std::vector<std::string>> FetchItems(const std::vector<std::strin
   for (std::size_t i = 0; i < users.size(); i += step) {
     const Json query = {{"user", users[i]}, {"limit", 200}, {"log_slate", false}};
     FOURFOLD_ASSIGN_OR_RETURN(const std::string body, client->Post("/v1/recommend", query.dump()));
-    for (const Json& item : Json::parse(body).at("items")) items.push_back(item.at("item"));
+    const Json slate = Json::parse(body);
+    for (const Json& item : slate.at("items")) items.push_back(item.at("item"));
   }
   std::sort(items.begin(), items.end());
   items.erase(std::unique(items.begin(), items.end()), items.end());

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "data/timestamp.h"
 #include "loopback_http.h"
 
 // Proves that an acknowledged action is in the very next answer: posts an interaction, asks for a
@@ -48,7 +50,8 @@ absl::StatusOr<std::vector<std::string>> SomeItems(Client* client) {
   FOURFOLD_ASSIGN_OR_RETURN(const std::string body,
                             client->Post("/v1/recommend", R"({"limit":100,"log_slate":false})"));
   std::vector<std::string> items;
-  for (const Json& item : Json::parse(body).at("items")) items.push_back(item.at("item"));
+  const Json slate = Json::parse(body);
+  for (const Json& item : slate.at("items")) items.push_back(item.at("item"));
   if (items.empty()) return FailedPrecondition("the server knows no item");
   return items;
 }
@@ -61,15 +64,16 @@ absl::Status Round(const Options& options, int round, const std::string& item, C
   const auto began = Clock::now();
   FOURFOLD_ASSIGN_OR_RETURN(const std::string taken, client->Post("/v1/events", event.dump()));
   result->acknowledged_ms.push_back(MillisecondsSince(began));
-  const std::string id = Json::parse(taken).at("results").at(0).at("id");
+  const std::int64_t event_time_ms = Json::parse(taken).at("results").at(0).at("event_time_ms");
 
   const Json query = {{"user", user}, {"limit", 1}, {"explain", true}, {"log_slate", false}};
   const auto acknowledged = Clock::now();
   FOURFOLD_ASSIGN_OR_RETURN(const std::string slate, client->Post("/v1/recommend", query.dump()));
   result->visible_ms.push_back(MillisecondsSince(acknowledged));
   const Json history = Json::parse(slate).at("history");
-  if (history.empty() || history.at(0).at("id") != id || history.at(0).at("item") != item) {
-    return DataLoss("round ", round, ": action ", id, " is not the newest of ", user);
+  if (history.empty() || history.at(0).at("item") != item ||
+      *ParseTimestamp(history.at(0).at("timestamp").get<std::string>()) != event_time_ms) {
+    return DataLoss("round ", round, ": the action on ", item, " is not the newest of ", user);
   }
   ++result->visible;
   return absl::OkStatus();
@@ -82,7 +86,9 @@ absl::Status Run(const Options& options) {
   Result result;
   absl::Status status;
   for (int round = 0; round < options.rounds && status.ok(); ++round) {
-    const std::string& item = items[static_cast<std::size_t>(round) % items.size()];
+    // Another item each time that a user's turn comes.
+    const auto turn = static_cast<std::size_t>(round / options.users + round % options.users);
+    const std::string& item = items[turn % items.size()];
     status = Round(options, round, item, &client, &result);
   }
   const Json json = {{"rounds", options.rounds},

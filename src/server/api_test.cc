@@ -29,7 +29,8 @@ std::string Click(std::string_view user, std::string_view item, std::string_view
 
 std::vector<std::string> ItemsOf(const HttpAnswer& answer) {
   std::vector<std::string> items;
-  for (const Json& item : answer.json().at("items")) items.push_back(item.at("item"));
+  const Json json = answer.json();
+  for (const Json& item : json.at("items")) items.push_back(item.at("item"));
   return items;
 }
 
@@ -273,15 +274,15 @@ TEST_F(ApiTest, MetricsCountWhatHappened) {
   const HttpAnswer metrics = Ask("GET", "/metrics");
   ASSERT_EQ(metrics.status, 200);
   for (const char* line :
-       {"fourfold_http_request_duration_seconds_count{route=\"/v1/recommend\",method=\"POST\","
-        "code=\"200\"} 1\n",
-        "fourfold_requests_total{surface=\"home\",degraded=\"false\"} 1\n",
+       {"fourfold_http_request_duration_seconds_count{code=\"200\",method=\"POST\","
+        "route=\"/v1/recommend\"} 1\n",
+        "fourfold_requests_total{degraded=\"false\",surface=\"home\"} 1\n",
         "fourfold_events_total{result=\"accepted\"} 1\n",
         "fourfold_event_visible_seconds_count 1\n", "fourfold_catalogue_items 30\n",
         "fourfold_http_connections 1\n", "process_resident_memory_bytes "}) {
     EXPECT_THAT(metrics.body, HasSubstr(line));
   }
-  EXPECT_THAT(metrics.body, HasSubstr(StrCat("fourfold_servable_info{version=\"", version_)));
+  EXPECT_THAT(metrics.body, HasSubstr(StrCat("{version=\"", version_, "\",state=\"active\"")));
 }
 
 TEST_F(ApiTest, MistakesAreNamedByField) {
@@ -356,7 +357,8 @@ TEST_F(ApiTest, TheDescriptionNamesEveryRouteAndNoOther) {
       std::string upper = method;
       for (char& c : upper) c = static_cast<char>(c & ~0x20);
       described.insert(StrCat(upper, " ", pattern, operation.contains("security") ? " open" : ""));
-      for (const Json& parameter : operation.value("parameters", Json::array())) {
+      const Json parameters = operation.value("parameters", Json::array());
+      for (const Json& parameter : parameters) {
         if (parameter.at("in") != "query") continue;
         described.insert(StrCat(pattern, "?", std::string(parameter.at("name"))));
       }
@@ -391,7 +393,8 @@ TEST_F(ApiTest, EveryFieldOfAnAnswerThatIsDescribedIsServed) {
                                                            "Degradation.reason"};
   for (const auto& [name, schema] : checker_.document().at("components").at("schemas").items()) {
     if (name == "Event" || name == "RecommendRequest" || name == "EntityBody") continue;
-    for (const auto& [property, unused] : schema.value("properties", Json::object()).items()) {
+    const Json properties = schema.value("properties", Json::object());
+    for (const auto& [property, unused] : properties.items()) {
       const std::string key = StrCat(name, ".", property);
       if (only_when_something_broke.contains(key)) continue;
       EXPECT_THAT(checker_.seen(), Contains(key));

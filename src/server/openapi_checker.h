@@ -156,7 +156,8 @@ class OpenApiChecker {
   }
 
   std::string CheckObject(const Json& schema, const Json& value, const std::string& place) {
-    for (const Json& required : schema.value("required", Json::array())) {
+    const Json wanted = schema.value("required", Json::array());
+    for (const Json& required : wanted) {
       if (!value.contains(required)) return StrCat(place, ": lacks ", required.dump());
     }
     const Json properties = schema.value("properties", Json::object());

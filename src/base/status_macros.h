@@ -6,9 +6,10 @@
 #include "absl/status/statusor.h"
 
 // Hand an error to the caller; for functions that return absl::Status or absl::StatusOr<T>.
-#define FOURFOLD_RETURN_IF_ERROR(expression)                                \
-  do {                                                                      \
-    if (absl::Status status_ = (expression); !status_.ok()) return status_; \
+#define FOURFOLD_RETURN_IF_ERROR(expression)           \
+  do {                                                 \
+    absl::Status fourfold_status = (expression);       \
+    if (!fourfold_status.ok()) return fourfold_status; \
   } while (false)
 
 #define FOURFOLD_STATUS_CONCAT_INNER(a, b) a##b

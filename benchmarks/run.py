@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Measures what docs/benchmarks.md says, in one go: medians over runs, baselines in the same run.
+
+Run it through ./bench, which builds first. Each figure is printed with what it must reach. Figures of data that may
+not ship are skipped where $FOURFOLD_SHARED_DATA (or ../shared/data) lacks it.
+"""
+import argparse
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "release"
+FOURFOLD = BUILD / "src" / "cli" / "fourfold"
+SHARED = pathlib.Path(os.environ.get("FOURFOLD_SHARED_DATA", ROOT.parent / "shared" / "data"))
+LOG_END = "2011-12-09T12:51:00Z"
+
+
+class Report:
+    """Figures as they come, and as one table at the end."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, figure, target="", held=None):
+        self.rows.append({"what": what, "figure": figure, "target": target, "held": held})
+        mark = "" if held is None else "  ok" if held else "  SHORT"
+        print(f"  {what}: {figure}" + (f"  (to reach: {target})" if target else "") + mark, flush=True)
+
+    def skip(self, what, why):
+        self.rows.append({"what": what, "figure": "skipped: " + why, "target": "", "held": None})
+        print(f"  {what}: skipped, {why}", flush=True)
+
+    def print_table(self):
+        print("\n| what | figure | must reach | |\n|---|---|---|---|")
+        for row in self.rows:
+            mark = {None: "", True: "ok", False: "**short**"}[row["held"]]
+            print(f"| {row['what']} | {row['figure']} | {row['target']} | {mark} |")
+
+
+def run(*command, **options):
+    done = subprocess.run([str(part) for part in command], text=True, capture_output=True, **options)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def evaluate(directory, *arguments):
+    return json.loads(run(FOURFOLD, "--directory", directory, "--format", "json", "eval", *arguments))
+
+
+def by_method(report):
+    return {row["method"]: row for row in report["methods"]}
+
+
+def with_interval(metric):
+    return f"{metric['mean']:.4f} [{metric['low']:.4f}, {metric['high']:.4f}]"
+
+
+def add_quality(report, title, evaluation, references):
+    """references: method -> [(metric, lowest acceptable mean, text)]"""
+    methods = by_method(evaluation)
+    for method, row in methods.items():
+        wanted = {metric: (lowest, text) for metric, lowest, text in references.get(method, [])}
+        for metric in ("Success@10", "nDCG@10"):
+            if metric not in row["metrics"]:
+                continue
+            lowest, text = wanted.get(metric, (None, ""))
+            value = row["metrics"][metric]
+            report.add(f"{title}: {method} {metric}", with_interval(value), text,
+                       None if lowest is None else value["mean"] >= lowest)
+        difference = row.get("difference_to_best_part", {}).get("nDCG@10")
+        if difference:
+            report.add(f"{title}: {method} - {evaluation['best_part']}, paired, nDCG@10", with_interval(difference))
+
+
+def bench_beauty(report, work, runs):
+    source = SHARED / "s3rec-beauty" / "Beauty.txt"
+    if not source.exists():
+        report.skip("s3rec-beauty", "the data is not on this machine")
+        return
+    directory = work / "beauty"
+    run(FOURFOLD, "--directory", directory, "--recipe", ROOT / "recipes/beauty.yaml", "import", source)
+    evaluation = evaluate(directory)
+    add_quality(report, "Beauty, refit", evaluation, {
+        "covisitation": [("Success@10", .0900, ".0938, interval from .0900"), ("nDCG@10", .0570, ".0597, interval from .0570")],
+        "item_cf": [("Success@10", .0790, ".0827, interval from .0790"), ("nDCG@10", .0456, ".0480, interval from .0456")],
+    })
+    seconds = [evaluate(directory, "--method", "covisitation", "--no-tuning")["seconds"] for _ in range(runs)]
+    report.add("Beauty: eval of one retriever, 22,363 users, 12,101 items", f"{statistics.median(seconds):.2f} s", "5 s",
+               statistics.median(seconds) <= 5)
+
+
+def import_online_retail(work):
+    directory = work / "shop"
+    if not directory.exists():
+        run(FOURFOLD, "--directory", directory, "--recipe", ROOT / "recipes/online_retail.yaml", "import",
+            ROOT / "data/online_retail.csv.zst")
+    return directory
+
+
+def bench_online_retail(report, work, runs):
+    directory = import_online_retail(work)
+    references = {
+        "new": {"popular_week": [("nDCG@10", .1013, ".1090, interval from .1013")],
+                "item_cf": [("nDCG@10", .0705, ".0768, interval from .0705")],
+                "basket": [("nDCG@10", .0824, ".0893, interval from .0824")],
+                "blend": [("nDCG@10", .109, ".109")]},
+        "all": {"popular_week": [("nDCG@10", .1386, ".1463, interval from .1386")],
+                "item_cf": [("nDCG@10", .1937, ".2058, interval from .1937")],
+                "basket": [("nDCG@10", .2136, ".2262, interval from .2136")],
+                "repeats": [("nDCG@10", .3480, ".3614, interval from .3480")],
+                "blend": [("nDCG@10", .361, ".361")]},
+    }
+    for variant, wanted in references.items():
+        add_quality(report, f"Online Retail, {variant}", evaluate(directory, "--variant", variant), wanted)
+
+
+def bench_import(report, work, runs):
+    events = 1_000_000
+    output = run(BUILD / "benchmarks" / "fourfold_import_bench", "--events", events, "--runs", runs,
+                 "--directory", work / "import")
+    rates = [float(rate.replace(",", "")) for rate in re.findall(r"import, durable.*?([\d,.]+) events/s", output)]
+    raw = json.loads(run(BUILD / "src/feature/event_store_bench", "--benchmark_filter=BM_(RawRocksDb)?Import",
+                         "--benchmark_format=json", f"--benchmark_repetitions={runs}"))
+    medians = {row["run_name"].split("/")[0]: row["items_per_second"] for row in raw["benchmarks"]
+               if row.get("aggregate_name") == "median"}
+    report.add("durable import of JSONL, 1,000,000 events", f"{statistics.median(rates):,.0f} events/s", "100,000 events/s",
+               statistics.median(rates) >= 100_000)
+    report.add("  the event store alone, same process", f"{medians['BM_Import']:,.0f} events/s")
+    report.add("  RocksDB alone with the same keys and values", f"{medians['BM_RawRocksDbImport']:,.0f} events/s")
+
+
+class Server:
+    def __init__(self, directory):
+        self.log = open(directory / "server.log", "w+")
+        self.process = subprocess.Popen([FOURFOLD, "--directory", directory, "--clock-at", LOG_END, "serve", "--port", "0"],
+                                        stdout=self.log, stderr=self.log)
+        self.url = self.wait()
+
+    def wait(self):
+        for _ in range(600):
+            found = re.search(r"http://127\.0\.0\.1:\d+", pathlib.Path(self.log.name).read_text())
+            if found:
+                try:
+                    urllib.request.urlopen(found.group(0) + "/health/ready", timeout=1).close()
+                    return found.group(0)
+                except OSError:
+                    pass
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError("the server did not start: " + pathlib.Path(self.log.name).read_text())
+
+    def resident_mb(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) / 1024
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=60)
+
+
+def bench_server(report, work, runs):
+    directory = import_online_retail(work)
+    run(FOURFOLD, "--directory", directory, "train", "--no-evaluation", "--activate")
+    users = work / "users.jsonl"
+    run(FOURFOLD, "--directory", directory, "--clock-at", LOG_END, "recommend", "--all-users", "-o", users)
+    server = Server(directory)
+    try:
+        results = []
+        for _ in range(runs):
+            output = work / "load.json"
+            run(BUILD / "benchmarks" / "fourfold_recommend_load", "--url", server.url, "--users-from", users, "--recommend-rate", 500,
+                "--event-rate", 500, "--seconds", 20, "--json", output)
+            results.append(json.loads(output.read_text()))
+        slate_p99 = statistics.median(result["recommend"]["p99_ms"] for result in results)
+        event_p99 = statistics.median(result["event"]["p99_ms"] for result in results)
+        errors = sum(result[stream]["errors"] for result in results for stream in ("recommend", "event"))
+        report.add("recommend, 20 of 4,000 items, 500/s beside 500 events/s: p50",
+                   f"{statistics.median(result['recommend']['p50_ms'] for result in results):.2f} ms")
+        report.add("recommend, the same: p99", f"{slate_p99:.2f} ms", "5 ms", slate_p99 <= 5)
+        report.add("acknowledgement of an event, the same: p99", f"{event_p99:.2f} ms", "5 ms", event_p99 <= 5)
+        report.add("errors, of all", str(errors), "0", errors == 0)
+        output = work / "visibility.json"
+        run(BUILD / "benchmarks" / "fourfold_visibility_check", "--url", server.url, "--rounds", 10_000, "--json", output)
+        visibility = json.loads(output.read_text())
+        report.add("acknowledged actions in the next answer", f"{visibility['visible']} of {visibility['rounds']}", "all",
+                   visibility["visible"] == visibility["rounds"])
+        report.add("acknowledgement, one client after the other: p99", f"{visibility['ack_p99_ms']:.2f} ms", "5 ms",
+                   visibility["ack_p99_ms"] <= 5)
+        resident = server.resident_mb()
+        report.add("server's memory after that", f"{resident:.0f} MB", "200 MB", resident <= 200)
+    finally:
+        server.stop()
+
+
+PARTS = {"beauty": bench_beauty, "online_retail": bench_online_retail, "import": bench_import, "server": bench_server}
+
+
+def machine():
+    model = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    return f"{model.group(1) if model else platform.machine()}, {os.cpu_count()} processors"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; without, all")
+    parser.add_argument("--runs", type=int, default=3, help="medians are over so many (3)")
+    parser.add_argument("--json", help="also write the figures there")
+    arguments = parser.parse_args()
+    unknown = [part for part in arguments.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    report = Report()
+    print(machine())
+    work = pathlib.Path(tempfile.mkdtemp(prefix="fourfold-bench-", dir=BUILD))
+    try:
+        for part in arguments.parts or PARTS:
+            print(part, flush=True)
+            PARTS[part](report, work, arguments.runs)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    report.print_table()
+    if arguments.json:
+        pathlib.Path(arguments.json).write_text(json.dumps({"machine": machine(), "figures": report.rows}, indent=1))
+    return 1 if any(row["held"] is False for row in report.rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

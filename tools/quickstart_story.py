@@ -13,10 +13,10 @@ import json
 import time
 import urllib.parse
 
-CUSTOMER = "17841"
-FEED_LENGTH = 8
+CUSTOMER = "17929"
+FEED_LENGTH = 10
 # Goods that many shops order together with others of their kind.
-PURCHASES = ["20725", "22697", "22326", "84879", "22720", "21212", "22086", "23203"]
+PURCHASES = ["22697", "22382", "20725", "22326", "84879", "22720"]
 
 
 class Server:

@@ -174,6 +174,10 @@ bool Connection::ReserveBody() {
   return true;
 }
 
+void Connection::ReleaseBody() {
+  if (reserved_bytes_ > 0) context_->bodies_bytes.fetch_sub(std::exchange(reserved_bytes_, 0));
+}
+
 void Connection::WriteContinue() {
   // Small enough for any send buffer; a client that does not get it sends its body all the same.
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -216,6 +220,9 @@ void Connection::OnRequest() {
 
 void Connection::Write(ApiAnswer answer, bool keep_alive) {
   if (state_ == State::kClosed) return;
+  // Before the answer leaves: whoever reads it may send the next large body at once.
+  if (reserved_bytes_ > 0 && parser_) parser_->get().body() = {};
+  ReleaseBody();
   state_ = State::kWriting;
   SetDeadline(std::chrono::seconds(context_->options.request_seconds_max));
   Response& response = response_.emplace();
@@ -239,7 +246,6 @@ void Connection::Write(ApiAnswer answer, bool keep_alive) {
 
 void Connection::OnWritten(ErrorCode error) {
   if (state_ == State::kClosed) return;
-  if (reserved_bytes_ > 0) context_->bodies_bytes.fetch_sub(std::exchange(reserved_bytes_, 0));
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - request_complete_;
   const Api::Route* route = call_.route;
   context_->metrics.RequestAnswered(route ? route->pattern : "none",
@@ -281,7 +287,7 @@ void Connection::ReadLingering() {
 void Connection::Close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
-  if (reserved_bytes_ > 0) context_->bodies_bytes.fetch_sub(std::exchange(reserved_bytes_, 0));
+  ReleaseBody();
   timer_.cancel();
   ErrorCode ignored;
   socket_.close(ignored);

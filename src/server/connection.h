@@ -64,6 +64,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Parse();
   bool AdmitHeader();  // false: it has been refused
   bool ReserveBody();
+  void ReleaseBody();  // once it is answered, or the connection closes
   void WriteContinue();
   void RefuseParse(ErrorCode error);
   void OnRequest();

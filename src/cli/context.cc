@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "engine/time_text.h"
 
@@ -57,6 +58,10 @@ const std::string& ItemNames::Of(const std::string& item) {
   for (const Field& field : view->fields) {
     if (field.name != title_field_) continue;
     if (const auto* name = std::get_if<std::string>(&field.value)) entry->second = *name;
+    // RecBole's titles are lists of words.
+    if (const auto* words = std::get_if<std::vector<std::string>>(&field.value)) {
+      entry->second = absl::StrJoin(*words, " ");
+    }
   }
   return entry->second;
 }

@@ -13,6 +13,11 @@
 namespace fourfold {
 namespace {
 
+// Facts that hold since for ever have no time to show.
+bool HasTimes(const ImportReport& report) {
+  return report.first_event_time_ms != 0 || report.last_event_time_ms != 0;
+}
+
 nlohmann::ordered_json ToJson(const std::string& path, const ImportReport& report) {
   nlohmann::ordered_json json = {{"file", path},
                                  {"lines", report.lines},
@@ -22,7 +27,7 @@ nlohmann::ordered_json ToJson(const std::string& path, const ImportReport& repor
                                  {"duplicates", report.duplicates},
                                  {"rejected", report.rejected}};
   if (report.rejected > 0) json["reject_file"] = report.reject_path;
-  if (report.events > 0) {
+  if (HasTimes(report)) {
     json["first_event_time"] = FormatTimestamp(report.first_event_time_ms);
     json["last_event_time"] = FormatTimestamp(report.last_event_time_ms);
   }
@@ -38,7 +43,7 @@ void PrintReport(const Context& context, const std::string& path, const ImportRe
   std::ostream& out = context.out;
   out << path << ": " << Thousands(report.lines) << " lines, " << Thousands(report.events)
       << " events";
-  if (report.events > 0) {
+  if (HasTimes(report)) {
     out << " from " << FormatTimestamp(report.first_event_time_ms) << " to "
         << FormatTimestamp(report.last_event_time_ms);
   }

@@ -1,6 +1,7 @@
 #include "online/policy/seen.h"
 
 #include "base/strings.h"
+#include "data/timestamp.h"
 
 namespace fourfold {
 namespace {
@@ -94,7 +95,7 @@ std::string SeenFilter::Reason(const Query& query, ItemIndex item) const {
     if (columns.history_items[a] == item &&
         IsSeen(*policy_, columns.history[a], query.at.as_of_ms)) {
       return StrCat("had the action ", columns.history[a].type, " at ",
-                    columns.history[a].event_time_ms);
+                    FormatTimestamp(columns.history[a].event_time_ms));
     }
   }
   return StrCat("was shown ", columns.marks.Get(item) / kOneImpression, " times");

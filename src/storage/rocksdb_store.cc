@@ -513,7 +513,8 @@ absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& direc
   db_options.stats_persist_period_sec = 0;
   auto buffers = std::make_shared<rocksdb::WriteBufferManager>(options.write_buffer_bytes);
   db_options.write_buffer_manager = buffers;
-  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  // Few shards: with the default of 64, none has room for the filter of a large file of event ids.
+  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes, /*num_shard_bits=*/2);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (int family = 0; family < kFamilies; ++family) {
     descriptors.emplace_back(kFamilyNames[family],

@@ -2,8 +2,15 @@
 #
 # The suffix of a file says what it is: x.cc belongs to the library, x_test.cc to the room's test
 # program, x_fuzz.cc and x_bench.cc are programs of their own, x_main.cc is left to the room.
+#
+# FUZZ_SOURCES and FUZZ_DEPS: what the room's fuzz targets link instead of the whole room, where the
+# parser needs little of it and the room stands on much. fourfold_fuzzers is all fuzz targets.
+if(FOURFOLD_FUZZ)
+  add_custom_target(fourfold_fuzzers)
+endif()
+
 function(fourfold_room name)
-  cmake_parse_arguments(ROOM "" "" "DEPS;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "DEPS;TEST_DEPS;FUZZ_SOURCES;FUZZ_DEPS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(tests ${sources})
   set(benches ${sources})
@@ -41,9 +48,15 @@ function(fourfold_room name)
   if(FOURFOLD_FUZZ)
     foreach(fuzzer ${fuzzers})
       get_filename_component(program ${fuzzer} NAME_WE)
-      add_executable(${program} ${fuzzer})
+      add_executable(${program} ${fuzzer} ${ROOM_FUZZ_SOURCES})
       target_link_options(${program} PRIVATE -fsanitize=fuzzer)
-      target_link_libraries(${program} PRIVATE ${target})
+      if(ROOM_FUZZ_DEPS)
+        target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+        target_link_libraries(${program} PRIVATE ${ROOM_FUZZ_DEPS})
+      else()
+        target_link_libraries(${program} PRIVATE ${target})
+      endif()
+      add_dependencies(fourfold_fuzzers ${program})
     endforeach()
   endif()
 endfunction()

@@ -19,20 +19,12 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "storage/format_file.h"
+#include "storage/rocksdb_batch.h"
+#include "storage/rocksdb_families.h"
+#include "storage/rocksdb_ingest.h"
 #include "storage/rocksdb_keys.h"
 
 namespace fourfold::storage {
-namespace {
-
-using rocksdb::ColumnFamilyHandle;
-using rocksdb::Slice;
-
-enum Family { kDefault, kLog, kIds, kHistory, kValues, kFamilies };
-constexpr const char* kFamilyNames[kFamilies] = {"default", "log", "ids", "history", "values"};
-
-Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view ToView(const Slice& slice) { return {slice.data(), slice.size()}; }
-Slice ToSlice(const RecordId& id) { return {reinterpret_cast<const char*>(id.data()), id.size()}; }
 
 absl::Status ToStatus(const rocksdb::Status& status, std::string_view what) {
   if (status.ok()) return absl::OkStatus();
@@ -43,6 +35,11 @@ absl::Status ToStatus(const rocksdb::Status& status, std::string_view what) {
   return absl::UnavailableError(message);
 }
 
+namespace {
+
+using rocksdb::ColumnFamilyHandle;
+using rocksdb::Slice;
+
 // The entity's part of a history key, for filters that tell which files know an entity at all.
 class EntityPrefix final : public rocksdb::SliceTransform {
  public:
@@ -51,94 +48,6 @@ class EntityPrefix final : public rocksdb::SliceTransform {
     return {key.data(), key.size() - kPlaceBytes};
   }
   bool InDomain(const Slice& key) const override { return key.size() > kPlaceBytes; }
-};
-
-// Gathers the changes of ids and histories and hands them over in the order of their keys: the
-// write buffers, which are sorted, take neighbours in at a fraction of the cost.
-class RocksDbBatch final : public Batch {
- public:
-  explicit RocksDbBatch(const std::vector<ColumnFamilyHandle*>& families) : families_(families) {}
-
-  void AppendLog(std::uint64_t position, const RecordId& id, std::string_view record) override {
-    Check(batch_.Put(families_[kLog], LogKey(position), ToSlice(record)));
-    const std::size_t start = bytes_.size();
-    bytes_.append(reinterpret_cast<const char*>(id.data()), id.size());
-    AppendVarint(&bytes_, position);
-    changes_.push_back({kIds, false, start, id.size(), bytes_.size() - start - id.size()});
-  }
-  void EraseLog(std::uint64_t position) override {
-    Check(batch_.Delete(families_[kLog], LogKey(position)));
-  }
-  void PutHistory(std::string_view entity, std::int64_t time, const RecordId& id,
-                  std::string_view record) override {
-    AddHistory(entity, time, id, false, record);
-  }
-  void EraseHistory(std::string_view entity, std::int64_t time, const RecordId& id) override {
-    AddHistory(entity, time, id, true, {});
-  }
-  void PutValue(std::string_view key, std::string_view value) override {
-    Check(batch_.Put(families_[kValues], ToSlice(key), ToSlice(value)));
-  }
-  void EraseValue(std::string_view key) override {
-    Check(batch_.Delete(families_[kValues], ToSlice(key)));
-  }
-
-  rocksdb::WriteBatch* Finish() {
-    const auto key = [this](const Change& change) {
-      return std::string_view(bytes_).substr(change.start, change.key_bytes);
-    };
-    // Stable: changes of one key keep their order.
-    std::stable_sort(changes_.begin(), changes_.end(), [&](const Change& a, const Change& b) {
-      if (a.family != b.family) return a.family < b.family;
-      return key(a) < key(b);
-    });
-    for (const Change& change : changes_) {
-      ColumnFamilyHandle* const family = families_[change.family];
-      if (change.is_erasure) {
-        Check(batch_.Delete(family, ToSlice(key(change))));
-        continue;
-      }
-      const std::string_view value =
-          std::string_view(bytes_).substr(change.start + change.key_bytes, change.value_bytes);
-      Check(batch_.Put(family, ToSlice(key(change)), ToSlice(value)));
-    }
-    changes_.clear();
-    bytes_.clear();
-    return &batch_;
-  }
-
- private:
-  struct Change {
-    Family family;
-    bool is_erasure;
-    std::size_t start;  // in bytes_: the key, then the value
-    std::size_t key_bytes;
-    std::size_t value_bytes;
-  };
-
-  // Adding to a batch fails only for limits that we do not set.
-  static void Check(const rocksdb::Status& status) { FOURFOLD_CHECK(status.ok()); }
-
-  Slice LogKey(std::uint64_t position) {
-    key_.clear();
-    AppendBigEndian64(&key_, position);
-    return key_;
-  }
-  void AddHistory(std::string_view entity, std::int64_t time, const RecordId& id, bool is_erasure,
-                  std::string_view record) {
-    const std::size_t start = bytes_.size();
-    AppendEntityKey(entity, &bytes_);
-    AppendPlaceKey(time, id, &bytes_);
-    const std::size_t key_bytes = bytes_.size() - start;
-    bytes_.append(record);
-    changes_.push_back({kHistory, is_erasure, start, key_bytes, record.size()});
-  }
-
-  const std::vector<ColumnFamilyHandle*>& families_;
-  rocksdb::WriteBatch batch_;
-  std::vector<Change> changes_;
-  std::string bytes_;
-  std::string key_;
 };
 
 class RocksDbHistoryCursor final : public HistoryCursor {
@@ -248,11 +157,14 @@ class RocksDbStore final : public Store {
  public:
   RocksDbStore(std::unique_ptr<rocksdb::DB> db, std::vector<ColumnFamilyHandle*> families,
                std::shared_ptr<rocksdb::WriteBufferManager> buffers,
-               std::shared_ptr<rocksdb::Cache> cache)
+               std::shared_ptr<rocksdb::Cache> cache, std::unique_ptr<BatchIngester> ingester,
+               std::size_t ingest_bytes_min)
       : db_(std::move(db)),
         families_(std::move(families)),
         buffers_(std::move(buffers)),
-        cache_(std::move(cache)) {}
+        cache_(std::move(cache)),
+        ingest_bytes_min_(ingest_bytes_min),
+        ingester_(std::move(ingester)) {}
 
   ~RocksDbStore() override {
     // Unlogged batches would be lost with the write buffers.
@@ -263,18 +175,24 @@ class RocksDbStore final : public Store {
     (void)db_->Close();
   }
 
-  std::unique_ptr<Batch> NewBatch() override { return std::make_unique<RocksDbBatch>(families_); }
+  std::unique_ptr<Batch> NewBatch() override { return std::make_unique<RocksDbBatch>(); }
 
   absl::Status Write(Batch* batch, Logging logging) override {
-    rocksdb::WriteOptions options;
-    options.disableWAL = logging == Logging::kUnlogged;
-    if (!options.disableWAL && flushed_batches_.load() < unlogged_batches_.load()) {
-      FOURFOLD_RETURN_IF_ERROR(Flush());
-    }
+    auto* const changes = static_cast<RocksDbBatch*>(batch);
+    const bool is_unlogged = logging == Logging::kUnlogged;
+    const bool is_large = is_unlogged && changes->bytes() >= ingest_bytes_min_;
+    if (!is_unlogged || is_large) FOURFOLD_RETURN_IF_ERROR(FlushUnlogged());
     FOURFOLD_RETURN_IF_ERROR(Refusal());
-    rocksdb::WriteBatch* const writes = static_cast<RocksDbBatch*>(batch)->Finish();
-    FOURFOLD_RETURN_IF_ERROR(Kept(ToStatus(db_->Write(options, writes), "writing a batch")));
-    (options.disableWAL ? unlogged_batches_ : logged_batches_).fetch_add(1);
+    if (is_large) {
+      FOURFOLD_RETURN_IF_ERROR(Sync());
+      const MutexLock lock(&ingest_mutex_);
+      return Kept(ingester_->Ingest(changes));
+    }
+    rocksdb::WriteOptions options;
+    options.disableWAL = is_unlogged;
+    rocksdb::WriteBatch writes = changes->ToWriteBatch(families_);
+    FOURFOLD_RETURN_IF_ERROR(Kept(ToStatus(db_->Write(options, &writes), "writing a batch")));
+    (is_unlogged ? unlogged_batches_ : logged_batches_).fetch_add(1);
     return absl::OkStatus();
   }
 
@@ -422,6 +340,10 @@ class RocksDbStore final : public Store {
   }
 
  private:
+  // Batches that are to outlive a crash only with those before them need those on disk.
+  absl::Status FlushUnlogged() {
+    return flushed_batches_.load() < unlogged_batches_.load() ? Flush() : absl::OkStatus();
+  }
   absl::Status Refusal() const {
     if (!has_failed_.load()) return absl::OkStatus();
     return absl::UnavailableError("the store refuses writes since one failed; open it again");
@@ -436,6 +358,9 @@ class RocksDbStore final : public Store {
   const std::vector<ColumnFamilyHandle*> families_;
   const std::shared_ptr<rocksdb::WriteBufferManager> buffers_;
   const std::shared_ptr<rocksdb::Cache> cache_;
+  const std::size_t ingest_bytes_min_;
+  Mutex ingest_mutex_;
+  const std::unique_ptr<BatchIngester> ingester_ ABSL_PT_GUARDED_BY(ingest_mutex_);
   std::atomic<bool> has_failed_ = false;
   std::atomic<std::uint64_t> unlogged_batches_ = 0;
   std::atomic<std::uint64_t> flushed_batches_ = 0;  // of the unlogged ones
@@ -524,8 +449,12 @@ absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& direc
   std::vector<ColumnFamilyHandle*> families;
   const rocksdb::Status status = rocksdb::DB::Open(db_options, path, descriptors, &families, &db);
   if (!status.ok()) return OpenError(status, directory);
-  return std::make_unique<RocksDbStore>(std::unique_ptr<rocksdb::DB>(db), std::move(families),
-                                        std::move(buffers), cache);
+  auto ingester = BatchIngester::Open(db, families, directory + "/bulk");
+  auto store = std::make_unique<RocksDbStore>(
+      std::unique_ptr<rocksdb::DB>(db), std::move(families), std::move(buffers), cache,
+      ingester.ok() ? *std::move(ingester) : nullptr, options.ingest_bytes_min);
+  FOURFOLD_RETURN_IF_ERROR(ingester.status());
+  return store;
 }
 
 }  // namespace fourfold::storage

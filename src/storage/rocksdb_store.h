@@ -9,6 +9,7 @@
 // The embedded store: RocksDB 7.8 in the directory of a "rocksdb:" url.
 //
 //   FORMAT     text, two lines: the format's name, and "version " with a decimal number
+//   bulk/      files of a large batch that is being written; emptied when the store is opened
 //   rocksdb/   the database, with these column families besides RocksDB's empty "default":
 //
 //   family    key                                          value
@@ -23,8 +24,8 @@
 //              flipped after that the newest record of an entity stands first
 //   escaped    each byte 00 is written 00 FF, so that no entity's keys lie among another's
 //
-// All families are flushed together (atomic flush) and share one write-ahead log, so that a crash
-// leaves a prefix of the batches.
+// All families are flushed together (atomic flush) and share one write-ahead log, and the files of
+// a large batch are taken in together, so that a crash leaves a prefix of the batches.
 namespace fourfold::storage {
 
 absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& directory,

@@ -38,6 +38,9 @@ class Batch {
 
   virtual void PutValue(std::string_view key, std::string_view value) = 0;
   virtual void EraseValue(std::string_view key) = 0;
+
+  // Memory that the changes so far take.
+  virtual std::size_t bytes() const = 0;
 };
 
 // Reads the histories of entities one after the other. Sees what was written before it was made.
@@ -71,7 +74,8 @@ class EntityCursor {
 
 enum class Logging : std::uint8_t {
   kLogged,    // survives a crash of this process at once, and one of the machine after Sync()
-  kUnlogged,  // survives neither before Flush(): the fast way in for bulk
+  kUnlogged,  // need not survive either before Flush(): the fast way in for bulk, the more so in
+              // batches past StoreOptions::ingest_bytes_min
 };
 
 struct StoreStats {
@@ -130,6 +134,9 @@ struct StoreOptions {
   int format_version = 1;
   std::size_t write_buffer_bytes = 32 << 20;
   std::size_t block_cache_bytes = 32 << 20;
+  // Unlogged batches from this size on go straight to sorted files, and are on disk when Write
+  // returns.
+  std::size_t ingest_bytes_min = 2 << 20;
 };
 
 // FailedPrecondition for a store of another format or version (the message names both), one that

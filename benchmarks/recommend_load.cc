@@ -16,6 +16,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "machine_floor.h"
 
 namespace fourfold::bench {
 namespace {
@@ -213,21 +214,16 @@ class Driver {
     std::vector<double>& sorted = stream->latencies_ms;
     std::sort(sorted.begin(), sorted.end());
     std::sort(stream->late_ms.begin(), stream->late_ms.end());
-    const auto percentile = [](const std::vector<double>& values, double share) {
-      if (values.empty()) return 0.0;
-      const auto rank = std::ceil(share * static_cast<double>(values.size()));
-      return values[static_cast<std::size_t>(std::max(rank - 1, 0.0))];
-    };
     StreamResult result = stream->result;
     result.answered = sorted.size();
     result.rate_per_second = static_cast<double>(sorted.size()) /
                              std::chrono::duration<double>(last_answer_ - counted_from_).count();
-    result.p50_ms = percentile(sorted, 0.5);
-    result.p95_ms = percentile(sorted, 0.95);
-    result.p99_ms = percentile(sorted, 0.99);
-    result.p999_ms = percentile(sorted, 0.999);
+    result.p50_ms = PercentileOf(sorted, 0.5);
+    result.p95_ms = PercentileOf(sorted, 0.95);
+    result.p99_ms = PercentileOf(sorted, 0.99);
+    result.p999_ms = PercentileOf(sorted, 0.999);
     result.max_ms = sorted.empty() ? 0 : sorted.back();
-    result.sent_late_p99_ms = percentile(stream->late_ms, 0.99);
+    result.sent_late_p99_ms = PercentileOf(stream->late_ms, 0.99);
     return result;
   }
 

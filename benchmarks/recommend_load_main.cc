@@ -11,6 +11,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "machine_floor.h"
 #include "recommend_load.h"
 
 // Asks a running server for slates at a fixed rate while events arrive at another, and says how
@@ -27,14 +28,17 @@ struct Options {
   std::string type = "purchase";
   double recommend_rate = 500;
   double event_rate = 500;
+  double nothing_rate = 50;
   double seconds = 20;
   double warm_up_seconds = 2;
   int limit = 20;
   int connections = 16;
   std::string json_path;
+  std::string disk_directory = ".";
 };
 
 constexpr std::size_t kRequestsPrepared = 8192;
+constexpr double kFloorProbesPerSecond = 50;
 
 // One user a line; of a JSON line (the output of `fourfold recommend --all-users`) its "user".
 absl::StatusOr<std::vector<std::string>> ReadUsers(const std::string& path) {
@@ -75,6 +79,9 @@ std::vector<LoadStream> PrepareStreams(const Options& options, const Endpoint& e
   };
   LoadStream slates{"recommend", options.recommend_rate, {}, options.connections};
   LoadStream events{"event", options.event_rate, {}, options.connections};
+  // What any answer takes under this load, whatever is asked.
+  LoadStream nothing{"nothing", options.nothing_rate, {}, options.connections};
+  nothing.requests.push_back(EncodeGet(endpoint, "/health/live", options.api_key));
   for (std::size_t i = 0; i < kRequestsPrepared; ++i) {
     const Json query = {{"user", any_of(users)}, {"limit", options.limit}};
     slates.requests.push_back(EncodePost(endpoint, "/v1/recommend", query.dump(), options.api_key));
@@ -84,7 +91,7 @@ std::vector<LoadStream> PrepareStreams(const Options& options, const Endpoint& e
                         {"item", any_of(items)}};
     events.requests.push_back(EncodePost(endpoint, "/v1/events", event.dump(), options.api_key));
   }
-  return {std::move(slates), std::move(events)};
+  return {std::move(slates), std::move(events), std::move(nothing)};
 }
 
 // A gauge of GET /metrics; 0 where it is absent.
@@ -134,14 +141,26 @@ absl::Status Run(const Options& options) {
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<std::string> items, FetchItems(users, &client));
   std::printf("%zu users, %zu items to act on; %.0f s after %.0f s of warm-up\n", users.size(),
               items.size(), options.seconds, options.warm_up_seconds);
+  MachineFloor machine(options.disk_directory, kFloorProbesPerSecond);
+  FOURFOLD_RETURN_IF_ERROR(machine.Start());
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<StreamResult> results,
                             DriveLoad(load, PrepareStreams(options, load.endpoint, users, items)));
+  const MachineFloor::Result floor = machine.Stop();
   FOURFOLD_ASSIGN_OR_RETURN(const std::string metrics, client.Get("/metrics"));
   const double resident_bytes = ReadMetric(metrics, "process_resident_memory_bytes");
 
   PrintTable(results);
+  std::printf(
+      "the machine meanwhile: wake-up late by p50 %.3f p99 %.3f ms, disk sync p50 %.3f p99 %.3f "
+      "ms\n",
+      floor.wake_up.p50_ms, floor.wake_up.p99_ms, floor.disk_sync.p50_ms, floor.disk_sync.p99_ms);
   std::printf("server: %.1f MB resident\n", resident_bytes * 1e-6);
-  Json json = {{"server_resident_bytes", resident_bytes}};
+  Json json = {{"server_resident_bytes", resident_bytes},
+               {"machine",
+                {{"wake_up_p50_ms", floor.wake_up.p50_ms},
+                 {"wake_up_p99_ms", floor.wake_up.p99_ms},
+                 {"disk_sync_p50_ms", floor.disk_sync.p50_ms},
+                 {"disk_sync_p99_ms", floor.disk_sync.p99_ms}}}};
   std::uint64_t errors = 0;
   for (const StreamResult& result : results) {
     json[result.name] = ToJson(result);
@@ -168,6 +187,11 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--event-rate", options.event_rate, "events a second")
       ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  app.add_option("--nothing-rate", options.nothing_rate, "requests a second that ask for nothing")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  app.add_option("--disk", options.disk_directory, "directory on the disk whose own speed is told")
       ->capture_default_str();
   app.add_option("--seconds", options.seconds, "how long")
       ->check(CLI::Range(0.1, 86'400.0))

@@ -18,6 +18,7 @@ namespace fourfold {
 struct EventWriter::Candidate {
   std::size_t index = 0;  // among the caller's events
   Digest digest{};
+  bool has_our_id = false;  // no event can have had it before
   LoggedEvent logged;
 };
 
@@ -72,7 +73,8 @@ void Describe(const LoggedEvent& logged, EventOutcome outcome, AppendResult* res
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EventWriter>> EventWriter::Open(storage::Store* store,
-                                                               const Clock* clock) {
+                                                               const Clock* clock,
+                                                               std::size_t gather_bytes) {
   std::string bytes;
   const absl::Status found = store->GetValue(kStateKey, &bytes);
   StoreState state;
@@ -81,17 +83,20 @@ absl::StatusOr<std::unique_ptr<EventWriter>> EventWriter::Open(storage::Store* s
   } else if (!absl::IsNotFound(found)) {
     return found;
   }
-  return std::unique_ptr<EventWriter>(new EventWriter(store, clock, state));
+  return std::unique_ptr<EventWriter>(new EventWriter(store, clock, gather_bytes, state));
 }
 
-EventWriter::EventWriter(storage::Store* store, const Clock* clock, const StoreState& state)
+EventWriter::EventWriter(storage::Store* store, const Clock* clock, std::size_t gather_bytes,
+                         const StoreState& state)
     : store_(store),
       clock_(clock),
+      gather_bytes_(gather_bytes),
       end_(state.end),
       last_known_ms_(state.last_known_ms),
       last_event_time_ms_(state.last_event_time_ms),
       id_prefix_(RandomPrefix()),
-      sessions_(store) {}
+      sessions_(store),
+      dates_(state.last_known_ms) {}
 
 std::int64_t EventWriter::NowMs() const {
   return std::max(clock_->NowMs(), last_known_ms_.load(std::memory_order_acquire));
@@ -108,7 +113,8 @@ EventWriter::Candidate EventWriter::Prepare(const Event& event, std::size_t inde
   Candidate candidate;
   candidate.index = index;
   candidate.logged.event = event;
-  if (event.id.empty()) candidate.logged.event.id = MakeId();
+  candidate.has_our_id = event.id.empty();
+  if (candidate.has_our_id) candidate.logged.event.id = MakeId();
   candidate.digest = DigestOf(candidate.logged.event.id);
   return candidate;
 }
@@ -150,6 +156,7 @@ absl::Status EventWriter::Commit(std::vector<Candidate>* candidates, bool is_liv
   if (candidates->empty()) return absl::OkStatus();
   {
     MutexLock lock(&mutex_);
+    FOURFOLD_RETURN_IF_ERROR(WriteGathered());
     const std::unique_ptr<storage::Batch> batch = store_->NewBatch();
     StoreState state{end_.load(), last_known_ms_.load(), last_event_time_ms_.load()};
     std::vector<LoggedEvent> accepted;
@@ -173,20 +180,35 @@ absl::Status EventWriter::Commit(std::vector<Candidate>* candidates, bool is_liv
   return DescribeStoredDuplicates(results);
 }
 
+absl::Status EventWriter::FindStored(const std::vector<Candidate>& candidates,
+                                     std::vector<std::optional<Position>>* stored) const {
+  stored->assign(candidates.size(), std::nullopt);
+  std::vector<Digest> digests;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    if (candidates[i].has_our_id) continue;
+    digests.push_back(candidates[i].digest);
+    places.push_back(i);
+  }
+  if (digests.empty()) return absl::OkStatus();
+  std::vector<std::optional<Position>> found;
+  FOURFOLD_RETURN_IF_ERROR(store_->FindPositions(digests, &found));
+  for (std::size_t i = 0; i < places.size(); ++i) (*stored)[places[i]] = found[i];
+  return absl::OkStatus();
+}
+
 absl::Status EventWriter::Plan(std::vector<Candidate>* candidates, bool is_live,
                                storage::Batch* batch, StoreState* state,
                                std::vector<LoggedEvent>* accepted,
                                std::vector<AppendResult>* results) {
-  std::vector<Digest> digests;
-  digests.reserve(candidates->size());
-  for (const Candidate& candidate : *candidates) digests.push_back(candidate.digest);
   std::vector<std::optional<Position>> stored;
-  FOURFOLD_RETURN_IF_ERROR(store_->FindPositions(digests, &stored));
+  FOURFOLD_RETURN_IF_ERROR(FindStored(*candidates, &stored));
 
   sessions_.StartBatch();
   absl::flat_hash_map<Digest, std::size_t> in_batch;  // index into accepted
   in_batch.reserve(candidates->size());
-  const std::int64_t now_ms = NowMs();
+  const std::int64_t wall_ms = clock_->NowMs();
+  std::int64_t now_ms = std::max(wall_ms, state->last_known_ms);
   for (std::size_t i = 0; i < candidates->size(); ++i) {
     Candidate& candidate = (*candidates)[i];
     AppendResult& result = (*results)[candidate.index];
@@ -202,25 +224,17 @@ absl::Status EventWriter::Plan(std::vector<Candidate>* candidates, bool is_live,
     }
     LoggedEvent& logged = accepted->emplace_back(std::move(candidate.logged));
     logged.position = state->end++;
-    Date(is_live, now_ms, &logged);
+    if (is_live) {
+      dates_.Date(wall_ms, &now_ms, &logged);
+    } else if (logged.event.event_time_ms == kNoTimeMs) {
+      logged.event.event_time_ms = now_ms;
+    }
     state->last_event_time_ms = std::max(state->last_event_time_ms, logged.event.event_time_ms);
     if (is_live) state->last_known_ms = now_ms;
     FOURFOLD_RETURN_IF_ERROR(Put(logged, candidate.digest, batch));
     Describe(logged, EventOutcome::kAccepted, &result);
   }
   return absl::OkStatus();
-}
-
-void EventWriter::Date(bool is_live, std::int64_t now_ms, LoggedEvent* logged) const {
-  std::int64_t& event_time_ms = logged->event.event_time_ms;
-  if (is_live) {
-    logged->known_time_ms = now_ms;
-    if (event_time_ms != kNoTimeMs && event_time_ms > now_ms)
-      logged->client_time_ms = event_time_ms;
-    event_time_ms = std::min(event_time_ms, now_ms);
-  } else if (event_time_ms == kNoTimeMs) {
-    event_time_ms = now_ms;
-  }
 }
 
 absl::Status EventWriter::Put(const LoggedEvent& logged, const Digest& digest,
@@ -270,6 +284,7 @@ absl::StatusOr<std::uint64_t> EventWriter::EraseUser(std::string_view user) {
   std::uint64_t erased = 0;
   {
     MutexLock lock(&mutex_);
+    FOURFOLD_RETURN_IF_ERROR(WriteGathered());
     std::vector<std::string> owned_sessions;
     FOURFOLD_ASSIGN_OR_RETURN(const std::vector<Position> positions,
                               EventsToErase(user, &owned_sessions));

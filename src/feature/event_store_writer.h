@@ -1,18 +1,24 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/mutex.h"
 #include "feature/event_store.h"
 #include "feature/event_store_codec.h"
 #include "feature/event_store_sessions.h"
+#include "feature/live_dates.h"
 #include "storage/store.h"
 
 namespace fourfold {
@@ -24,11 +30,14 @@ class EventWriter {
  public:
   // Continues from the state that the store holds.
   static absl::StatusOr<std::unique_ptr<EventWriter>> Open(storage::Store* store,
-                                                           const Clock* clock);
+                                                           const Clock* clock,
+                                                           std::size_t gather_bytes);
 
   absl::StatusOr<std::vector<AppendResult>> Append(absl::Span<const Event> events,
                                                    Durability durability);
   absl::StatusOr<std::vector<AppendResult>> AppendImported(absl::Span<const TimedEvent> events);
+  absl::StatusOr<ImportCounts> GatherImported(absl::Span<TimedEvent> events);
+  absl::Status Flush();
   absl::StatusOr<std::uint64_t> EraseUser(std::string_view user);
   void SetCommitListener(CommitListener listener);
 
@@ -40,21 +49,43 @@ class EventWriter {
  private:
   struct Candidate;
 
-  EventWriter(storage::Store* store, const Clock* clock, const StoreState& state);
+  EventWriter(storage::Store* store, const Clock* clock, std::size_t gather_bytes,
+              const StoreState& state);
 
   Candidate Prepare(const Event& event, std::size_t index);
   std::string MakeId();
   // Puts in what is new among the candidates and fills results in.
   absl::Status Commit(std::vector<Candidate>* candidates, bool is_live,
                       std::vector<AppendResult>* results) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The positions of those that the store holds already, by candidate.
+  absl::Status FindStored(const std::vector<Candidate>& candidates,
+                          std::vector<std::optional<Position>>* stored) const;
   absl::Status Plan(std::vector<Candidate>* candidates, bool is_live, storage::Batch* batch,
                     StoreState* state, std::vector<LoggedEvent>* accepted,
                     std::vector<AppendResult>* results) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Date(bool is_live, std::int64_t now_ms, LoggedEvent* logged) const;
   absl::Status Put(const LoggedEvent& logged, const Digest& digest, storage::Batch* batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish(const StoreState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status DescribeStoredDuplicates(std::vector<AppendResult>* results) const;
+
+  // The bulk path, in event_store_gather.cc: events are planned into one batch while the one before
+  // is being written.
+  struct Gathered {
+    std::unique_ptr<storage::Batch> batch;
+    absl::flat_hash_set<Digest> digests;
+    Position first = 0;
+    StoreState state;
+    std::future<absl::Status> written;
+  };
+  absl::Status Gather(absl::Span<TimedEvent* const> events, absl::Span<const Digest> digests,
+                      ImportCounts* counts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StartGathering() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SendGathered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AwaitSent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Everything gathered is written and published: needed before any other change.
+  absl::Status WriteGathered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Lose(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TellListener(Position from, Position end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::StatusOr<std::vector<Position>> EventsToErase(std::string_view user,
                                                       std::vector<std::string>* owned_sessions)
@@ -64,6 +95,7 @@ class EventWriter {
 
   storage::Store* const store_;
   const Clock* const clock_;
+  const std::size_t gather_bytes_;
   std::atomic<Position> end_;
   std::atomic<std::int64_t> last_known_ms_;
   std::atomic<std::int64_t> last_event_time_ms_;
@@ -72,11 +104,15 @@ class EventWriter {
 
   Mutex mutex_;
   SessionRegistry sessions_ ABSL_GUARDED_BY(mutex_);
+  LiveDates dates_ ABSL_GUARDED_BY(mutex_);
   CommitListener listener_ ABSL_GUARDED_BY(mutex_);
   // Bulk goes past the write-ahead log only until live events come: each of those would have to
   // flush what went before.
   bool has_live_events_ ABSL_GUARDED_BY(mutex_) = false;
-  std::string record_ ABSL_GUARDED_BY(mutex_);  // reused from event to event
+  std::string record_ ABSL_GUARDED_BY(mutex_);                // reused from event to event
+  std::optional<Gathered> gathered_ ABSL_GUARDED_BY(mutex_);  // not yet handed to the store
+  std::optional<Gathered> sent_ ABSL_GUARDED_BY(mutex_);      // being written
+  absl::Status loss_ ABSL_GUARDED_BY(mutex_);                 // of gathered events, since Flush
 };
 
 }  // namespace fourfold

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <set>
 #include <string>
-#include <thread>
 
 #include "base/strings.h"
 #include "server/http_bodies.h"
@@ -67,9 +66,6 @@ class ApiTest : public ::testing::Test {
         headers.empty()) {
       EXPECT_EQ(answer.json().at("request_id"), answer.request_id);
     }
-    // Facts of one millisecond are ordered by their ids' digests, not by their arrival: what
-    // follows is to hold from a later one.
-    if (method != "GET") std::this_thread::sleep_for(std::chrono::milliseconds(2));
     return answer;
   }
 

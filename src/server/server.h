@@ -20,7 +20,7 @@ struct ServerOptions {
   std::string api_key{};
 
   int threads = 2;                          // read requests and compute slates
-  int ingest_threads = 4;                   // wait for the disk, so that no slate has to
+  int ingest_threads = 16;                  // wait for the disk, so that no slate has to
   int connections_max = 512;                // past it: 503 and close
   std::size_t header_bytes_max = 16 << 10;  // past it: 431 and close
   std::size_t body_bytes_max = 8 << 20;     // past it: 413 and close

@@ -42,10 +42,11 @@ absl::StatusOr<std::unique_ptr<EventStore>> EventStore::Open(const EventStoreOpt
   store_options.format_version = kEventStoreFormatVersion;
   store_options.write_buffer_bytes = options.write_buffer_bytes;
   store_options.block_cache_bytes = options.block_cache_bytes;
+  store_options.ingest_bytes_min = std::min(store_options.ingest_bytes_min, options.gather_bytes);
   FOURFOLD_ASSIGN_OR_RETURN(std::unique_ptr<storage::Store> store,
                             storage::OpenStore(store_options));
   FOURFOLD_ASSIGN_OR_RETURN(std::unique_ptr<EventWriter> writer,
-                            EventWriter::Open(store.get(), clock));
+                            EventWriter::Open(store.get(), clock, options.gather_bytes));
   return std::unique_ptr<EventStore>(
       new EventStore(std::make_unique<Impl>(std::move(store), std::move(writer))));
 }
@@ -63,7 +64,11 @@ absl::StatusOr<std::vector<AppendResult>> EventStore::AppendImported(
   return impl_->writer().AppendImported(events);
 }
 
-absl::Status EventStore::Flush() { return impl_->store().Flush(); }
+absl::StatusOr<ImportCounts> EventStore::GatherImported(absl::Span<TimedEvent> events) {
+  return impl_->writer().GatherImported(events);
+}
+
+absl::Status EventStore::Flush() { return impl_->writer().Flush(); }
 
 ReadPoint EventStore::Now() const {
   ReadPoint now;

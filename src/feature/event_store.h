@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -29,6 +30,9 @@ struct EventStoreOptions {
   // Memory for recently written events before they go to sorted files, and for cached blocks.
   std::size_t write_buffer_bytes = 32 << 20;
   std::size_t block_cache_bytes = 32 << 20;
+  // Memory of the events that GatherImported holds before they are written; twice that while some
+  // are being written.
+  std::size_t gather_bytes = 48 << 20;
 };
 
 enum class EventOutcome : std::uint8_t { kAccepted, kDuplicate, kRejected };
@@ -51,6 +55,12 @@ enum class Durability : std::uint8_t {
 struct TimedEvent {
   Event event;
   std::int64_t known_time_ms = 0;
+};
+
+struct ImportCounts {
+  std::uint64_t accepted = 0;
+  std::uint64_t duplicates = 0;
+  std::vector<std::pair<std::size_t, absl::Status>> rejected;  // index, and why
 };
 
 // One event of the log, as stored.
@@ -103,6 +113,11 @@ class EventStore {
   // The bulk path: known times come from the caller, in any order; nothing is durable until Flush
   // returns. Same checks and results as Append.
   absl::StatusOr<std::vector<AppendResult>> AppendImported(absl::Span<const TimedEvent> events);
+  // The same for many: what was taken in can be read once enough of it is gathered to be written in
+  // large files, at the next write of another kind, or after Flush, whichever comes first. Events
+  // other than those rejected may be moved from. A failure may undo earlier calls since the last
+  // Flush, which the next Flush tells too.
+  absl::StatusOr<ImportCounts> GatherImported(absl::Span<TimedEvent> events);
   absl::Status Flush();
 
   // Where a request reads: the clock, and everything acknowledged so far.

@@ -1,5 +1,8 @@
 #include "feature/event_store_sessions.h"
 
+#include <set>
+#include <utility>
+
 #include "base/coding.h"
 #include "base/digest.h"
 #include "base/status_macros.h"
@@ -27,14 +30,18 @@ void EraseLine(std::string_view user, std::string_view session, std::int64_t tim
 }  // namespace
 
 void SessionRegistry::StartBatch() {
-  pending_members_.clear();
-  if (members_.size() > kRememberedMax || line_times_.size() > kRememberedMax) Forget();
+  older_members_ = std::exchange(newer_members_, {});
+  if (newer_.members.size() + newer_.line_times.size() > kRememberedMax) {
+    older_ = std::exchange(newer_, {});
+  }
 }
 
 void SessionRegistry::Forget() {
-  members_.clear();
-  line_times_.clear();
-  pending_members_.clear();
+  newer_ = {};
+  older_ = {};
+  newer_members_.clear();
+  older_members_.clear();
+  has_anonymous_.reset();
 }
 
 absl::Status SessionRegistry::Note(std::string_view session, std::string_view user,
@@ -51,7 +58,8 @@ absl::Status SessionRegistry::NoteAnonymous(std::string_view session, std::int64
   std::string value;
   AppendVarint(&value, ZigZag(time));
   batch->PutValue(AnonymousKey(session), value);
-  line_times_.insert_or_assign(session, time);
+  newer_.line_times.insert_or_assign(session, time);
+  has_anonymous_ = true;
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<std::string> users, MembersOf(session));
   for (const std::string& user : users) {
     if (old_time != kNone) EraseLine(user, session, old_time, batch);
@@ -63,49 +71,71 @@ absl::Status SessionRegistry::NoteAnonymous(std::string_view session, std::int64
 absl::Status SessionRegistry::NoteMember(std::string_view session, std::string_view user,
                                          storage::Batch* batch) {
   std::string key = MemberKey(session, user);
-  if (members_.contains(key)) return absl::OkStatus();
-  std::string value;
-  const absl::Status found = store_->GetValue(key, &value);
-  if (!found.ok() && !absl::IsNotFound(found)) return found;
-  if (!found.ok()) {
+  if (newer_.members.contains(key)) return absl::OkStatus();
+  if (!older_.members.contains(key)) {
+    // What the store holds already is put in once more: cheaper than asking it.
     batch->PutValue(key, "");
-    pending_members_[session].emplace_back(user);
+    newer_members_[session].emplace_back(user);
     FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t time, LineTime(session));
     if (time != kNone) PutLine(user, session, time, batch);
   }
-  members_.insert(std::move(key));
+  newer_.members.insert(std::move(key));
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::int64_t> SessionRegistry::LineTime(std::string_view session) {
-  if (const auto known = line_times_.find(session); known != line_times_.end()) {
+  if (const auto known = newer_.line_times.find(session); known != newer_.line_times.end()) {
     return known->second;
   }
-  std::string value;
   std::int64_t time = kNone;
-  const absl::Status found = store_->GetValue(AnonymousKey(session), &value);
-  if (!found.ok() && !absl::IsNotFound(found)) return found;
-  if (found.ok()) {
-    Decoder decoder(value);
-    time = decoder.SignedVarint();
-    if (!decoder.ok()) return DataLoss("session \"", session, "\": its state is not readable");
+  if (const auto known = older_.line_times.find(session); known != older_.line_times.end()) {
+    time = known->second;
+  } else {
+    FOURFOLD_ASSIGN_OR_RETURN(const bool has_anonymous, HasAnonymous());
+    if (!has_anonymous) return kNone;
+    FOURFOLD_ASSIGN_OR_RETURN(time, StoredLineTime(session));
   }
-  line_times_.emplace(session, time);
+  newer_.line_times.emplace(session, time);
   return time;
+}
+
+absl::StatusOr<std::int64_t> SessionRegistry::StoredLineTime(std::string_view session) const {
+  std::string value;
+  const absl::Status found = store_->GetValue(AnonymousKey(session), &value);
+  if (absl::IsNotFound(found)) return kNone;
+  FOURFOLD_RETURN_IF_ERROR(found);
+  Decoder decoder(value);
+  const std::int64_t time = decoder.SignedVarint();
+  if (!decoder.ok()) return DataLoss("session \"", session, "\": its state is not readable");
+  return time;
+}
+
+absl::StatusOr<bool> SessionRegistry::HasAnonymous() {
+  if (!has_anonymous_.has_value()) {
+    bool has_any = false;
+    FOURFOLD_RETURN_IF_ERROR(
+        store_->ScanValues(AnonymousKey(""), [&](std::string_view, std::string_view) {
+          has_any = true;
+          return false;
+        }));
+    has_anonymous_ = has_any;
+  }
+  return *has_anonymous_;
 }
 
 absl::StatusOr<std::vector<std::string>> SessionRegistry::MembersOf(
     std::string_view session) const {
-  std::vector<std::string> users;
+  std::set<std::string> users;
   const std::string prefix = MemberPrefix(session);
   FOURFOLD_RETURN_IF_ERROR(store_->ScanValues(prefix, [&](std::string_view key, std::string_view) {
-    users.emplace_back(key.substr(prefix.size()));
+    users.emplace(key.substr(prefix.size()));
     return true;
   }));
-  if (const auto pending = pending_members_.find(session); pending != pending_members_.end()) {
-    users.insert(users.end(), pending->second.begin(), pending->second.end());
+  for (const auto* unwritten : {&older_members_, &newer_members_}) {
+    const auto members = unwritten->find(session);
+    if (members != unwritten->end()) users.insert(members->second.begin(), members->second.end());
   }
-  return users;
+  return std::vector<std::string>(users.begin(), users.end());
 }
 
 absl::Status SessionRegistry::EraseMember(std::string_view session, std::string_view user,

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,7 @@ class SessionRegistry {
  public:
   explicit SessionRegistry(const storage::Store* store) : store_(store) {}
 
-  // Call before the first Note of a batch.
+  // Call before the first Note of a batch, when all batches but the last are written.
   void StartBatch();
   // An event of this session goes into the batch; an empty user means an anonymous one. Adds what
   // must be kept.
@@ -40,18 +41,30 @@ class SessionRegistry {
   // Of sessions without anonymous events.
   static constexpr std::int64_t kNone = INT64_MIN;
 
+  // What is in the store or in a batch that is not written yet.
+  struct Remembered {
+    StringSet members;                   // MemberKeys
+    StringMap<std::int64_t> line_times;  // by session
+  };
+
   absl::Status NoteAnonymous(std::string_view session, std::int64_t event_time_ms,
                              storage::Batch* batch);
   absl::Status NoteMember(std::string_view session, std::string_view user, storage::Batch* batch);
   // The time of the session's lines, or kNone.
   absl::StatusOr<std::int64_t> LineTime(std::string_view session);
-  // Of the store and of the pending batch.
+  absl::StatusOr<std::int64_t> StoredLineTime(std::string_view session) const;
+  // Of the store and of the batches that may not be written yet.
   absl::StatusOr<std::vector<std::string>> MembersOf(std::string_view session) const;
+  // Whether any session has, or had, anonymous events.
+  absl::StatusOr<bool> HasAnonymous();
 
   const storage::Store* store_;
-  StringSet members_;                   // MemberKeys that are in the store or the batch
-  StringMap<std::int64_t> line_times_;  // by session
-  StringMap<std::vector<std::string>> pending_members_;
+  // The newest batch notes in `newer_`, the one before it there or in `older_`.
+  Remembered newer_;
+  Remembered older_;
+  StringMap<std::vector<std::string>> newer_members_;  // by session, of the newest batch
+  StringMap<std::vector<std::string>> older_members_;  // of the one before
+  std::optional<bool> has_anonymous_;
 };
 
 }  // namespace fourfold

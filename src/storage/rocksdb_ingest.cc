@@ -17,8 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Ingestion does not heed RocksDB's own brake on files that wait to be merged.
-constexpr int kWaitingFilesMax = 20;
+// Files of one family that overlap, each of which a read may have to look into: from how many on
+// they are merged during a bulk load, and how many there may be at most, as ingestion does not heed
+// RocksDB's own brake.
+constexpr int kBulkMergedFiles = 12;
+constexpr int kBulkFilesMax = 20;
 constexpr auto kMergingCheckInterval = std::chrono::milliseconds(5);
 
 absl::Status DirectoryError(const std::string& directory, const std::error_code& error) {
@@ -49,6 +52,8 @@ absl::Status BatchIngester::EmptyDirectory() const {
 }
 
 absl::Status BatchIngester::Ingest(RocksDbBatch* batch) {
+  if (!is_bulk_) FOURFOLD_RETURN_IF_ERROR(MergeFrom(kBulkMergedFiles));
+  is_bulk_ = true;
   AwaitMerging();
   std::vector<rocksdb::IngestExternalFileArg> arguments;
   for (int i = 0; i < kFamilies; ++i) {
@@ -65,6 +70,20 @@ absl::Status BatchIngester::Ingest(RocksDbBatch* batch) {
   }
   if (arguments.empty()) return absl::OkStatus();
   return ToStatus(db_->IngestExternalFiles(arguments), "taking in the files of a batch");
+}
+
+absl::Status BatchIngester::EndBulk() {
+  if (!std::exchange(is_bulk_, false)) return absl::OkStatus();
+  return MergeFrom(options_[kHistory].level0_file_num_compaction_trigger);
+}
+
+absl::Status BatchIngester::MergeFrom(int files) const {
+  for (const Family family : {kIds, kHistory, kValues}) {  // files of the log never overlap
+    FOURFOLD_RETURN_IF_ERROR(ToStatus(
+        db_->SetOptions(families_[family], {{"level0_file_num_compaction_trigger", StrCat(files)}}),
+        "setting when files are merged"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status BatchIngester::WriteFile(Family family, FamilyChanges* changes,
@@ -94,7 +113,7 @@ void BatchIngester::AwaitMerging() const {
   for (rocksdb::ColumnFamilyHandle* family : families_) {
     std::string files;
     while (db_->GetProperty(family, Properties::kNumFilesAtLevelPrefix + "0", &files) &&
-           std::stoi(files) >= kWaitingFilesMax &&
+           std::stoi(files) >= kBulkFilesMax &&
            (is_positive(family, Properties::kCompactionPending) ||
             is_positive(family, Properties::kNumRunningCompactions))) {
       std::this_thread::sleep_for(kMergingCheckInterval);

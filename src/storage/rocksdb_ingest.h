@@ -26,6 +26,9 @@ class BatchIngester {
   // before leaves nothing of it. Every batch written before must be on disk. May wait for the
   // database to merge files of batches before.
   absl::Status Ingest(RocksDbBatch* batch);
+  // No batch follows for a while. Until then files wait longer to be merged, so that fewer bytes
+  // are written twice.
+  absl::Status EndBulk();
 
  private:
   BatchIngester(rocksdb::DB* db, std::vector<rocksdb::ColumnFamilyHandle*> families,
@@ -33,12 +36,14 @@ class BatchIngester {
 
   absl::Status EmptyDirectory() const;
   absl::Status WriteFile(Family family, FamilyChanges* changes, const std::string& path) const;
+  absl::Status MergeFrom(int files) const;
   void AwaitMerging() const;
 
   rocksdb::DB* const db_;
   const std::vector<rocksdb::ColumnFamilyHandle*> families_;
   const std::string directory_;
   std::vector<rocksdb::Options> options_;  // by family
+  bool is_bulk_ = false;
 };
 
 }  // namespace fourfold::storage

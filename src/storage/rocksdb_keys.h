@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "base/coding.h"
 #include "storage/store.h"
@@ -42,7 +43,9 @@ inline std::string EntityOfKey(std::string_view escaped) {
 
 inline void AppendPlaceKey(std::int64_t time, const RecordId& id, std::string* out) {
   AppendBigEndian64(out, ~OrderedBits(time));
-  for (const std::uint8_t byte : id) out->push_back(static_cast<char>(~byte));
+  char flipped[std::tuple_size_v<RecordId>];
+  for (std::size_t i = 0; i < id.size(); ++i) flipped[i] = static_cast<char>(~id[i]);
+  out->append(flipped, sizeof(flipped));
 }
 
 inline std::int64_t TimeOfPlace(const char* place) {

@@ -218,15 +218,9 @@ class RocksDbStore final : public Store {
   }
 
   absl::Status Flush() override {
-    FOURFOLD_RETURN_IF_ERROR(Refusal());
-    const std::uint64_t covered = unlogged_batches_.load();
-    rocksdb::FlushOptions options;
-    options.allow_write_stall = true;
-    FOURFOLD_RETURN_IF_ERROR(Kept(ToStatus(db_->Flush(options, families_), "flushing")));
-    std::uint64_t flushed = flushed_batches_.load();
-    while (flushed < covered && !flushed_batches_.compare_exchange_weak(flushed, covered)) {
-    }
-    return Sync();
+    FOURFOLD_RETURN_IF_ERROR(FlushBuffers());
+    const MutexLock lock(&ingest_mutex_);
+    return ingester_->EndBulk();
   }
 
   absl::Status FindPositions(absl::Span<const RecordId> ids,
@@ -340,9 +334,21 @@ class RocksDbStore final : public Store {
   }
 
  private:
+  absl::Status FlushBuffers() {
+    FOURFOLD_RETURN_IF_ERROR(Refusal());
+    const std::uint64_t covered = unlogged_batches_.load();
+    rocksdb::FlushOptions options;
+    options.allow_write_stall = true;
+    FOURFOLD_RETURN_IF_ERROR(Kept(ToStatus(db_->Flush(options, families_), "flushing")));
+    std::uint64_t flushed = flushed_batches_.load();
+    while (flushed < covered && !flushed_batches_.compare_exchange_weak(flushed, covered)) {
+    }
+    return Sync();
+  }
+
   // Batches that are to outlive a crash only with those before them need those on disk.
   absl::Status FlushUnlogged() {
-    return flushed_batches_.load() < unlogged_batches_.load() ? Flush() : absl::OkStatus();
+    return flushed_batches_.load() < unlogged_batches_.load() ? FlushBuffers() : absl::OkStatus();
   }
   absl::Status Refusal() const {
     if (!has_failed_.load()) return absl::OkStatus();

@@ -106,9 +106,13 @@ class Import {
         const std::int64_t now_ms = clock_.NowMs();
         for (TimedEvent& event : batch) event.known_time_ms = now_ms;
       }
-      FOURFOLD_ASSIGN_OR_RETURN(const auto results, store_->AppendImported(batch));
-      for (std::size_t i = 0; i < results.size(); ++i) {
-        FOURFOLD_RETURN_IF_ERROR(CountResult(batch[i].event, results[i]));
+      FOURFOLD_ASSIGN_OR_RETURN(const ImportCounts counts,
+                                store_->GatherImported(absl::MakeSpan(batch)));
+      summary_.accepted += counts.accepted;
+      summary_.duplicates += counts.duplicates;
+      for (const auto& [index, status] : counts.rejected) {
+        FOURFOLD_RETURN_IF_ERROR(
+            Reject({0, "", std::string(MessageOf(status)), EventToJson(batch[index].event)}));
       }
       written += batch.size();
       ReportWriting(written);
@@ -117,20 +121,6 @@ class Import {
     is_report_due_ = true;
     ReportWriting(written);
     return absl::OkStatus();
-  }
-
-  absl::Status CountResult(const Event& event, const AppendResult& result) {
-    switch (result.outcome) {
-      case EventOutcome::kAccepted:
-        ++summary_.accepted;
-        return absl::OkStatus();
-      case EventOutcome::kDuplicate:
-        ++summary_.duplicates;
-        return absl::OkStatus();
-      case EventOutcome::kRejected:
-        break;
-    }
-    return Reject({0, "", std::string(MessageOf(result.status)), EventToJson(event)});
   }
 
   absl::Status Reject(const RejectedLine& line) {

@@ -32,7 +32,7 @@ struct EventStoreOptions {
   std::size_t block_cache_bytes = 32 << 20;
   // Memory of the events that GatherImported holds before they are written; twice that while some
   // are being written.
-  std::size_t gather_bytes = 48 << 20;
+  std::size_t gather_bytes = 64 << 20;
 };
 
 enum class EventOutcome : std::uint8_t { kAccepted, kDuplicate, kRejected };

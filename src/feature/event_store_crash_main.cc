@@ -50,11 +50,14 @@ struct Arguments {
 }
 
 bool IsImportRound(int round) { return round % 4 == 3; }
+// Of those, every other one goes the bulk path: kills meet files that are being taken in.
+bool IsGatherRound(int round) { return round % 8 == 7; }
 
 EventStoreOptions OptionsOf(const Arguments& arguments) {
   EventStoreOptions options;
   options.directory = arguments.directory;
   // Small buffers too, so that kills meet flushes and compactions.
+  options.gather_bytes = 64 << 10;
   options.write_buffer_bytes = std::size_t{256} << (10 + 2 * (arguments.round % 3));
   return options;
 }
@@ -141,18 +144,31 @@ void WriteImport(EventStore* store, const Arguments& arguments) {
   Load load(arguments, 0);
   for (;;) {
     std::vector<AppendResult> waiting;
-    for (int batch = 0; batch < 4; ++batch) {
+    std::vector<std::string> gathered;
+    for (int batch = 0; batch < 8; ++batch) {
       std::vector<TimedEvent> events;
       for (int i = 0; i < 100; ++i) {
         Event event = load.Next(store->NowMs());
         const std::int64_t known_time_ms = event.event_time_ms + load.Draw(0, 1'000);
         events.push_back({std::move(event), known_time_ms});
       }
+      if (IsGatherRound(arguments.round)) {
+        for (const TimedEvent& timed : events) gathered.push_back(timed.event.id);
+        const auto counts = store->GatherImported(absl::MakeSpan(events));
+        if (!counts.ok()) Fail(counts.status().ToString());
+        continue;
+      }
       const auto results = store->AppendImported(events);
       if (!results.ok()) Fail(results.status().ToString());
       waiting.insert(waiting.end(), results->begin(), results->end());
     }
     if (const absl::Status flushed = store->Flush(); !flushed.ok()) Fail(flushed.ToString());
+    for (const std::string& id : gathered) {
+      const auto logged = store->FindEvent(id);
+      if (!logged.ok()) Fail(logged.status().ToString());
+      waiting.emplace_back().id = id;
+      waiting.back().position = logged->position;
+    }
     for (const AppendResult& result : waiting) Acknowledge(arguments.acknowledge_fd, result);
   }
 }

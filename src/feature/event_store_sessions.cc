@@ -1,6 +1,6 @@
 #include "feature/event_store_sessions.h"
 
-#include <set>
+#include <algorithm>
 #include <utility>
 
 #include "base/coding.h"
@@ -11,7 +11,8 @@
 namespace fourfold {
 namespace {
 
-// Memory for about as many sessions and members; past it the store is asked anew.
+// Memory for about as many sessions, and those of the two newest batches; past it the store is
+// asked anew.
 constexpr std::size_t kRememberedMax = 1 << 14;
 // Lines stand at the ends of spans of about 70 minutes, so that a session moves seldom.
 constexpr std::int64_t kLineSpanMs = 1 << 22;
@@ -29,19 +30,29 @@ void EraseLine(std::string_view user, std::string_view session, std::int64_t tim
 
 }  // namespace
 
+bool SessionRegistry::Session::HasMember(std::string_view user) const {
+  return std::find(users.begin(), users.end(), user) != users.end();
+}
+
 void SessionRegistry::StartBatch() {
-  older_members_ = std::exchange(newer_members_, {});
-  if (newer_.members.size() + newer_.line_times.size() > kRememberedMax) {
-    older_ = std::exchange(newer_, {});
-  }
+  if (newer_.size() > kRememberedMax) older_ = std::exchange(newer_, {});
 }
 
 void SessionRegistry::Forget() {
-  newer_ = {};
-  older_ = {};
-  newer_members_.clear();
-  older_members_.clear();
+  newer_.clear();
+  older_.clear();
   has_anonymous_.reset();
+}
+
+SessionRegistry::Session& SessionRegistry::Remember(std::string_view session) {
+  const auto newer = newer_.find(session);
+  if (newer != newer_.end()) return newer->second;
+  Session remembered;
+  if (const auto older = older_.find(session); older != older_.end()) {
+    remembered = std::move(older->second);
+    older_.erase(older);
+  }
+  return newer_.emplace(session, std::move(remembered)).first->second;
 }
 
 absl::Status SessionRegistry::Note(std::string_view session, std::string_view user,
@@ -52,15 +63,16 @@ absl::Status SessionRegistry::Note(std::string_view session, std::string_view us
 
 absl::Status SessionRegistry::NoteAnonymous(std::string_view session, std::int64_t event_time_ms,
                                             storage::Batch* batch) {
-  FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t old_time, LineTime(session));
+  Session& remembered = Remember(session);
+  FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t old_time, LineTime(session, &remembered));
   const std::int64_t time = SpanEnd(event_time_ms);
   if (old_time != kNone && time <= old_time) return absl::OkStatus();
   std::string value;
   AppendVarint(&value, ZigZag(time));
   batch->PutValue(AnonymousKey(session), value);
-  newer_.line_times.insert_or_assign(session, time);
+  remembered.line_time = time;
   has_anonymous_ = true;
-  FOURFOLD_ASSIGN_OR_RETURN(const std::vector<std::string> users, MembersOf(session));
+  FOURFOLD_ASSIGN_OR_RETURN(const std::set<std::string> users, MembersOf(session, remembered));
   for (const std::string& user : users) {
     if (old_time != kNone) EraseLine(user, session, old_time, batch);
     PutLine(user, session, time, batch);
@@ -70,33 +82,26 @@ absl::Status SessionRegistry::NoteAnonymous(std::string_view session, std::int64
 
 absl::Status SessionRegistry::NoteMember(std::string_view session, std::string_view user,
                                          storage::Batch* batch) {
-  std::string key = MemberKey(session, user);
-  if (newer_.members.contains(key)) return absl::OkStatus();
-  if (!older_.members.contains(key)) {
-    // What the store holds already is put in once more: cheaper than asking it.
-    batch->PutValue(key, "");
-    newer_members_[session].emplace_back(user);
-    FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t time, LineTime(session));
-    if (time != kNone) PutLine(user, session, time, batch);
-  }
-  newer_.members.insert(std::move(key));
+  Session& remembered = Remember(session);
+  if (remembered.HasMember(user)) return absl::OkStatus();
+  // What the store holds already is put in once more: cheaper than asking it.
+  batch->PutValue(MemberKey(session, user), "");
+  FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t time, LineTime(session, &remembered));
+  if (time != kNone) PutLine(user, session, time, batch);
+  remembered.users.emplace_back(user);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::int64_t> SessionRegistry::LineTime(std::string_view session) {
-  if (const auto known = newer_.line_times.find(session); known != newer_.line_times.end()) {
-    return known->second;
-  }
-  std::int64_t time = kNone;
-  if (const auto known = older_.line_times.find(session); known != older_.line_times.end()) {
-    time = known->second;
-  } else {
+absl::StatusOr<std::int64_t> SessionRegistry::LineTime(std::string_view session,
+                                                       Session* remembered) {
+  if (!remembered->line_time.has_value()) {
     FOURFOLD_ASSIGN_OR_RETURN(const bool has_anonymous, HasAnonymous());
-    if (!has_anonymous) return kNone;
-    FOURFOLD_ASSIGN_OR_RETURN(time, StoredLineTime(session));
+    remembered->line_time = kNone;
+    if (has_anonymous) {
+      FOURFOLD_ASSIGN_OR_RETURN(remembered->line_time, StoredLineTime(session));
+    }
   }
-  newer_.line_times.emplace(session, time);
-  return time;
+  return *remembered->line_time;
 }
 
 absl::StatusOr<std::int64_t> SessionRegistry::StoredLineTime(std::string_view session) const {
@@ -123,34 +128,30 @@ absl::StatusOr<bool> SessionRegistry::HasAnonymous() {
   return *has_anonymous_;
 }
 
-absl::StatusOr<std::vector<std::string>> SessionRegistry::MembersOf(
-    std::string_view session) const {
-  std::set<std::string> users;
+absl::StatusOr<std::set<std::string>> SessionRegistry::MembersOf(std::string_view session,
+                                                                 const Session& remembered) const {
+  std::set<std::string> users(remembered.users.begin(), remembered.users.end());
   const std::string prefix = MemberPrefix(session);
   FOURFOLD_RETURN_IF_ERROR(store_->ScanValues(prefix, [&](std::string_view key, std::string_view) {
     users.emplace(key.substr(prefix.size()));
     return true;
   }));
-  for (const auto* unwritten : {&older_members_, &newer_members_}) {
-    const auto members = unwritten->find(session);
-    if (members != unwritten->end()) users.insert(members->second.begin(), members->second.end());
-  }
-  return std::vector<std::string>(users.begin(), users.end());
+  return users;
 }
 
 absl::Status SessionRegistry::EraseMember(std::string_view session, std::string_view user,
                                           storage::Batch* batch) {
   batch->EraseValue(MemberKey(session, user));
-  FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t time, LineTime(session));
+  FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t time, StoredLineTime(session));
   if (time != kNone) EraseLine(user, session, time, batch);
   return absl::OkStatus();
 }
 
 absl::Status SessionRegistry::EraseAnonymous(std::string_view session, storage::Batch* batch) {
-  FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t time, LineTime(session));
+  FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t time, StoredLineTime(session));
   batch->EraseValue(AnonymousKey(session));
   if (time == kNone) return absl::OkStatus();
-  FOURFOLD_ASSIGN_OR_RETURN(const std::vector<std::string> users, MembersOf(session));
+  FOURFOLD_ASSIGN_OR_RETURN(const std::set<std::string> users, MembersOf(session, Session()));
   for (const std::string& user : users) EraseLine(user, session, time, batch);
   return absl::OkStatus();
 }

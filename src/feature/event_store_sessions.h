@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,29 +42,32 @@ class SessionRegistry {
   // Of sessions without anonymous events.
   static constexpr std::int64_t kNone = INT64_MIN;
 
-  // What is in the store or in a batch that is not written yet.
-  struct Remembered {
-    StringSet members;                   // MemberKeys
-    StringMap<std::int64_t> line_times;  // by session
+  // What is known of a session: in the store, or in a batch that is not written yet.
+  struct Session {
+    std::optional<std::int64_t> line_time;  // or kNone; nothing: not asked for yet
+    std::vector<std::string> users;         // some of its members, the unwritten ones among them
+
+    bool HasMember(std::string_view user) const;
   };
 
   absl::Status NoteAnonymous(std::string_view session, std::int64_t event_time_ms,
                              storage::Batch* batch);
   absl::Status NoteMember(std::string_view session, std::string_view user, storage::Batch* batch);
+  // Finds it among those remembered, or remembers it with nothing known.
+  Session& Remember(std::string_view session);
   // The time of the session's lines, or kNone.
-  absl::StatusOr<std::int64_t> LineTime(std::string_view session);
+  absl::StatusOr<std::int64_t> LineTime(std::string_view session, Session* remembered);
   absl::StatusOr<std::int64_t> StoredLineTime(std::string_view session) const;
-  // Of the store and of the batches that may not be written yet.
-  absl::StatusOr<std::vector<std::string>> MembersOf(std::string_view session) const;
+  // Of the store and of those remembered.
+  absl::StatusOr<std::set<std::string>> MembersOf(std::string_view session,
+                                                  const Session& remembered) const;
   // Whether any session has, or had, anonymous events.
   absl::StatusOr<bool> HasAnonymous();
 
   const storage::Store* store_;
   // The newest batch notes in `newer_`, the one before it there or in `older_`.
-  Remembered newer_;
-  Remembered older_;
-  StringMap<std::vector<std::string>> newer_members_;  // by session, of the newest batch
-  StringMap<std::vector<std::string>> older_members_;  // of the one before
+  StringMap<Session> newer_;
+  StringMap<Session> older_;
   std::optional<bool> has_anonymous_;
 };
 

@@ -241,6 +241,7 @@ absl::Status EventWriter::Put(const LoggedEvent& logged, const Digest& digest,
                               storage::Batch* batch) {
   const Event& event = logged.event;
   std::string& record = record_;
+  std::string& entity = entity_;
   record.clear();
   EncodeLogged(logged, &record);
   batch->AppendLog(logged.position, digest, record);
@@ -251,7 +252,8 @@ absl::Status EventWriter::Put(const LoggedEvent& logged, const Digest& digest,
     } else {
       EncodeLine(stream, logged, &record);
     }
-    batch->PutHistory(EntityOf(stream, id), event.event_time_ms, digest, record);
+    entity.assign(1, static_cast<char>(stream)).append(id);
+    batch->PutHistory(entity, event.event_time_ms, digest, record);
   });
   if (event.session.empty()) return absl::OkStatus();
   return sessions_.Note(event.session, event.user, event.event_time_ms, batch);

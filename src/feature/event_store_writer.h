@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <future>
 #include <memory>
 #include <optional>
@@ -70,9 +71,16 @@ class EventWriter {
 
   // The bulk path, in event_store_gather.cc: events are planned into one batch while the one before
   // is being written.
+  struct DigestHash {
+    std::size_t operator()(const Digest& digest) const {
+      std::size_t hash;
+      std::memcpy(&hash, digest.data(), sizeof(hash));
+      return hash;
+    }
+  };
   struct Gathered {
     std::unique_ptr<storage::Batch> batch;
-    absl::flat_hash_set<Digest> digests;
+    absl::flat_hash_set<Digest, DigestHash> digests;
     Position first = 0;
     StoreState state;
     std::future<absl::Status> written;
@@ -110,6 +118,7 @@ class EventWriter {
   // flush what went before.
   bool has_live_events_ ABSL_GUARDED_BY(mutex_) = false;
   std::string record_ ABSL_GUARDED_BY(mutex_);                // reused from event to event
+  std::string entity_ ABSL_GUARDED_BY(mutex_);                // the same
   std::optional<Gathered> gathered_ ABSL_GUARDED_BY(mutex_);  // not yet handed to the store
   std::optional<Gathered> sent_ ABSL_GUARDED_BY(mutex_);      // being written
   absl::Status loss_ ABSL_GUARDED_BY(mutex_);                 // of gathered events, since Flush

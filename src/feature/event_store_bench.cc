@@ -73,7 +73,8 @@ class ScratchStore {
   }
   void Import(std::uint64_t count) {
     for (std::uint64_t i = 0; i < count; i += kBatchEvents) {
-      FOURFOLD_CHECK(store_->AppendImported(MakeInteractions(i, kBatchEvents)).ok());
+      std::vector<TimedEvent> events = MakeInteractions(i, kBatchEvents);
+      FOURFOLD_CHECK(store_->GatherImported(absl::MakeSpan(events)).ok());
     }
     FOURFOLD_CHECK(store_->Flush().ok());
   }
@@ -89,14 +90,17 @@ class ScratchStore {
 void BM_Import(benchmark::State& state) {
   const auto count = static_cast<std::size_t>(state.range(0));
   std::vector<std::vector<TimedEvent>> batches;
-  for (std::size_t i = 0; i < count; i += kBatchEvents) {
-    batches.push_back(MakeInteractions(i, kBatchEvents));
-  }
   for (auto _ : state) {
     state.PauseTiming();
+    batches.clear();
+    for (std::size_t i = 0; i < count; i += kBatchEvents) {
+      batches.push_back(MakeInteractions(i, kBatchEvents));
+    }
     auto store = std::make_unique<ScratchStore>("import", state.range(1) << 20);
     state.ResumeTiming();
-    for (const auto& batch : batches) FOURFOLD_CHECK((*store)->AppendImported(batch).ok());
+    for (auto& batch : batches) {
+      FOURFOLD_CHECK((*store)->GatherImported(absl::MakeSpan(batch)).ok());
+    }
     FOURFOLD_CHECK((*store)->Flush().ok());
     state.PauseTiming();
     store.reset();

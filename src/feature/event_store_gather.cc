@@ -86,6 +86,7 @@ void EventWriter::StartGathering() {
                        ? sent_->state
                        : StoreState{end_.load(), last_known_ms_.load(), last_event_time_ms_.load()};
   gathered.first = gathered.state.end;
+  if (sent_.has_value()) gathered.digests.reserve(sent_->digests.size());
   sessions_.StartBatch();
 }
 

@@ -30,12 +30,15 @@ void EraseLine(std::string_view user, std::string_view session, std::int64_t tim
 
 }  // namespace
 
-bool SessionRegistry::Session::HasMember(std::string_view user) const {
-  return std::find(users.begin(), users.end(), user) != users.end();
+bool SessionRegistry::Session::HasMember(std::string_view wanted) const {
+  if (user == wanted) return true;
+  return std::find(other_users.begin(), other_users.end(), wanted) != other_users.end();
 }
 
 void SessionRegistry::StartBatch() {
-  if (newer_.size() > kRememberedMax) older_ = std::exchange(newer_, {});
+  if (newer_.size() <= kRememberedMax) return;
+  older_ = std::exchange(newer_, {});
+  newer_.reserve(older_.size());
 }
 
 void SessionRegistry::Forget() {
@@ -88,7 +91,11 @@ absl::Status SessionRegistry::NoteMember(std::string_view session, std::string_v
   batch->PutValue(MemberKey(session, user), "");
   FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t time, LineTime(session, &remembered));
   if (time != kNone) PutLine(user, session, time, batch);
-  remembered.users.emplace_back(user);
+  if (remembered.user.empty()) {
+    remembered.user = user;
+  } else {
+    remembered.other_users.emplace_back(user);
+  }
   return absl::OkStatus();
 }
 
@@ -130,7 +137,8 @@ absl::StatusOr<bool> SessionRegistry::HasAnonymous() {
 
 absl::StatusOr<std::set<std::string>> SessionRegistry::MembersOf(std::string_view session,
                                                                  const Session& remembered) const {
-  std::set<std::string> users(remembered.users.begin(), remembered.users.end());
+  std::set<std::string> users(remembered.other_users.begin(), remembered.other_users.end());
+  if (!remembered.user.empty()) users.insert(remembered.user);
   const std::string prefix = MemberPrefix(session);
   FOURFOLD_RETURN_IF_ERROR(store_->ScanValues(prefix, [&](std::string_view key, std::string_view) {
     users.emplace(key.substr(prefix.size()));

@@ -45,9 +45,11 @@ class SessionRegistry {
   // What is known of a session: in the store, or in a batch that is not written yet.
   struct Session {
     std::optional<std::int64_t> line_time;  // or kNone; nothing: not asked for yet
-    std::vector<std::string> users;         // some of its members, the unwritten ones among them
+    // Some of its members, the unwritten ones among them. Few sessions have more than one.
+    std::string user;
+    std::vector<std::string> other_users;
 
-    bool HasMember(std::string_view user) const;
+    bool HasMember(std::string_view wanted) const;
   };
 
   absl::Status NoteAnonymous(std::string_view session, std::int64_t event_time_ms,

@@ -37,10 +37,10 @@ void FamilyChanges::Erase(std::string_view key) { Add(key, {}, kErasure); }
 void FamilyChanges::Add(std::string_view key, std::string_view value, std::uint32_t value_bytes) {
   FOURFOLD_CHECK(key.size() <= UINT32_MAX);
   char* const bytes = Take(key.size() + value.size());
-  std::memcpy(bytes, key.data(), key.size());
-  if (!value.empty()) std::memcpy(bytes + key.size(), value.data(), value.size());
+  key.copy(bytes, key.size());
+  value.copy(bytes + key.size(), value.size());
   char prefix[kPrefixBytes] = {};
-  std::memcpy(prefix, key.data(), std::min(key.size(), kPrefixBytes));
+  key.copy(prefix, kPrefixBytes);
   changes_.push_back({{ReadBigEndian64(prefix), ReadBigEndian64(prefix + 8)},
                       bytes,
                       static_cast<std::uint32_t>(key.size()),

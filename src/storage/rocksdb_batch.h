@@ -26,6 +26,10 @@ class FamilyChanges {
     std::uint32_t value_bytes;  // kErasure: there is none
 
     bool is_erasure() const { return value_bytes == kErasure; }
+    bool HasKeyOf(const Change& other) const {
+      return prefix[0] == other.prefix[0] && prefix[1] == other.prefix[1] &&
+             key_view() == other.key_view();
+    }
     std::string_view key_view() const { return {key, key_bytes}; }
     std::string_view value_view() const { return {key + key_bytes, value_bytes}; }
   };

@@ -22,6 +22,8 @@ namespace fs = std::filesystem;
 // RocksDB's own brake.
 constexpr int kBulkMergedFiles = 12;
 constexpr int kBulkFilesMax = 20;
+// In the order of their keys the changes lie anywhere in memory.
+constexpr std::size_t kChangesAhead = 8;
 constexpr auto kMergingCheckInterval = std::chrono::milliseconds(5);
 
 absl::Status DirectoryError(const std::string& directory, const std::error_code& error) {
@@ -94,8 +96,9 @@ absl::Status BatchIngester::WriteFile(Family family, FamilyChanges* changes,
   const std::vector<FamilyChanges::Change>& sorted = changes->Sorted();
   for (std::size_t i = 0; i < sorted.size() && status.ok(); ++i) {
     const FamilyChanges::Change& change = sorted[i];
+    if (i + kChangesAhead < sorted.size()) __builtin_prefetch(sorted[i + kChangesAhead].key);
     // Of changes of one key the last one holds.
-    if (i + 1 < sorted.size() && sorted[i + 1].key_view() == change.key_view()) continue;
+    if (i + 1 < sorted.size() && sorted[i + 1].HasKeyOf(change)) continue;
     status = change.is_erasure()
                  ? writer.Delete(ToSlice(change.key_view()))
                  : writer.Put(ToSlice(change.key_view()), ToSlice(change.value_view()));

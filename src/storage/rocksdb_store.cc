@@ -226,18 +226,24 @@ class RocksDbStore final : public Store {
   absl::Status FindPositions(absl::Span<const RecordId> ids,
                              std::vector<std::optional<std::uint64_t>>* positions) const override {
     positions->assign(ids.size(), std::nullopt);
+    // RocksDB wants them in order too, and takes longer to sort them.
+    std::vector<const RecordId*> sorted;
+    sorted.reserve(ids.size());
+    for (const RecordId& id : ids) sorted.push_back(&id);
+    std::sort(sorted.begin(), sorted.end(),
+              [](const RecordId* a, const RecordId* b) { return *a < *b; });
     std::vector<Slice> keys;
     keys.reserve(ids.size());
-    for (const RecordId& id : ids) keys.push_back(ToSlice(id));
+    for (const RecordId* const id : sorted) keys.push_back(ToSlice(*id));
     std::vector<rocksdb::PinnableSlice> values(ids.size());
     std::vector<rocksdb::Status> statuses(ids.size());
     db_->MultiGet(rocksdb::ReadOptions(), families_[kIds], keys.size(), keys.data(), values.data(),
-                  statuses.data());
-    for (std::size_t i = 0; i < ids.size(); ++i) {
+                  statuses.data(), /*sorted_input=*/true);
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
       if (statuses[i].IsNotFound()) continue;
       FOURFOLD_RETURN_IF_ERROR(ToStatus(statuses[i], "finding an id"));
       Decoder decoder(ToView(values[i]));
-      (*positions)[i] = decoder.Varint();
+      (*positions)[static_cast<std::size_t>(sorted[i] - ids.data())] = decoder.Varint();
       if (!decoder.ok()) return DataLoss("the position of an id is not readable");
     }
     return absl::OkStatus();

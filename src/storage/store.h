@@ -136,7 +136,7 @@ struct StoreOptions {
   std::size_t block_cache_bytes = 32 << 20;
   // Unlogged batches from this size on go straight to sorted files, and are on disk when Write
   // returns.
-  std::size_t ingest_bytes_min = 2 << 20;
+  std::size_t ingest_bytes_min = 8 << 20;
 };
 
 // FailedPrecondition for a store of another format or version (the message names both), one that

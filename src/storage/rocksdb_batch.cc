@@ -1,7 +1,6 @@
 #include "storage/rocksdb_batch.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/check.h"
 #include "base/coding.h"

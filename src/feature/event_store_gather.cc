@@ -56,7 +56,7 @@ absl::Status EventWriter::Gather(absl::Span<TimedEvent* const> events,
   std::vector<std::optional<Position>> stored;
   FOURFOLD_RETURN_IF_ERROR(store_->FindPositions(digests, &stored));
   if (!gathered_.has_value()) StartGathering();
-  Gathered& gathered = *gathered_;
+  GatheredEvents& gathered = *gathered_;
   const std::int64_t now_ms = NowMs();
   LoggedEvent logged;
   for (std::size_t i = 0; i < events.size(); ++i) {
@@ -80,7 +80,7 @@ absl::Status EventWriter::Gather(absl::Span<TimedEvent* const> events,
 }
 
 void EventWriter::StartGathering() {
-  Gathered& gathered = gathered_.emplace();
+  GatheredEvents& gathered = gathered_.emplace();
   gathered.batch = store_->NewBatch();
   gathered.state = sent_.has_value()
                        ? sent_->state
@@ -118,6 +118,8 @@ absl::Status EventWriter::WriteGathered() {
 
 absl::Status EventWriter::Lose(absl::Status status) {
   gathered_.reset();
+  // What is being written may yet go in, and its positions must not be given out again.
+  if (sent_.has_value() && sent_->written.valid()) (void)AwaitSent();
   sent_.reset();
   sessions_.Forget();
   loss_.Update(status);

@@ -240,20 +240,20 @@ absl::Status EventWriter::Plan(std::vector<Candidate>* candidates, bool is_live,
 absl::Status EventWriter::Put(const LoggedEvent& logged, const Digest& digest,
                               storage::Batch* batch) {
   const Event& event = logged.event;
-  std::string& record = record_;
-  std::string& entity = entity_;
-  record.clear();
-  EncodeLogged(logged, &record);
-  batch->AppendLog(logged.position, digest, record);
+  std::string* const record = &record_;
+  std::string* const entity = &entity_;
+  record->clear();
+  EncodeLogged(logged, record);
+  batch->AppendLog(logged.position, digest, *record);
   ForEachHistory(event, [&](Stream stream, const std::string& id) {
-    record.clear();
+    record->clear();
     if (IsFacts(stream)) {
-      EncodeFacts(logged, &record);
+      EncodeFacts(logged, record);
     } else {
-      EncodeLine(stream, logged, &record);
+      EncodeLine(stream, logged, record);
     }
-    entity.assign(1, static_cast<char>(stream)).append(id);
-    batch->PutHistory(entity, event.event_time_ms, digest, record);
+    entity->assign(1, static_cast<char>(stream)).append(id);
+    batch->PutHistory(*entity, event.event_time_ms, digest, *record);
   });
   if (event.session.empty()) return absl::OkStatus();
   return sessions_.Note(event.session, event.user, event.event_time_ms, batch);

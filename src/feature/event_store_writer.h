@@ -24,6 +24,23 @@
 
 namespace fourfold {
 
+struct DigestHash {
+  std::size_t operator()(const Digest& digest) const {
+    std::size_t hash;
+    std::memcpy(&hash, digest.data(), sizeof(hash));
+    return hash;
+  }
+};
+
+// Imported events that are planned, and the batch that they make.
+struct GatheredEvents {
+  std::unique_ptr<storage::Batch> batch;
+  absl::flat_hash_set<Digest, DigestHash> digests;
+  Position first = 0;
+  StoreState state;                   // once they are written
+  std::future<absl::Status> written;  // of those handed to the store
+};
+
 // The one writer of an event store: decides times and positions, drops duplicates, and puts each
 // batch in with every line that it makes. Thread-safe; writers queue at its lock, and those that
 // wait for the disk share a sync after it.
@@ -71,20 +88,6 @@ class EventWriter {
 
   // The bulk path, in event_store_gather.cc: events are planned into one batch while the one before
   // is being written.
-  struct DigestHash {
-    std::size_t operator()(const Digest& digest) const {
-      std::size_t hash;
-      std::memcpy(&hash, digest.data(), sizeof(hash));
-      return hash;
-    }
-  };
-  struct Gathered {
-    std::unique_ptr<storage::Batch> batch;
-    absl::flat_hash_set<Digest, DigestHash> digests;
-    Position first = 0;
-    StoreState state;
-    std::future<absl::Status> written;
-  };
   absl::Status Gather(absl::Span<TimedEvent* const> events, absl::Span<const Digest> digests,
                       ImportCounts* counts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StartGathering() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -92,6 +95,7 @@ class EventWriter {
   absl::Status AwaitSent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Everything gathered is written and published: needed before any other change.
   absl::Status WriteGathered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Gives up what is gathered; passes the reason on and keeps it for Flush.
   absl::Status Lose(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TellListener(Position from, Position end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -117,11 +121,11 @@ class EventWriter {
   // Bulk goes past the write-ahead log only until live events come: each of those would have to
   // flush what went before.
   bool has_live_events_ ABSL_GUARDED_BY(mutex_) = false;
-  std::string record_ ABSL_GUARDED_BY(mutex_);                // reused from event to event
-  std::string entity_ ABSL_GUARDED_BY(mutex_);                // the same
-  std::optional<Gathered> gathered_ ABSL_GUARDED_BY(mutex_);  // not yet handed to the store
-  std::optional<Gathered> sent_ ABSL_GUARDED_BY(mutex_);      // being written
-  absl::Status loss_ ABSL_GUARDED_BY(mutex_);                 // of gathered events, since Flush
+  std::string record_ ABSL_GUARDED_BY(mutex_);                      // reused from event to event
+  std::string entity_ ABSL_GUARDED_BY(mutex_);                      // the same
+  std::optional<GatheredEvents> gathered_ ABSL_GUARDED_BY(mutex_);  // not yet handed to the store
+  std::optional<GatheredEvents> sent_ ABSL_GUARDED_BY(mutex_);      // being written
+  absl::Status loss_ ABSL_GUARDED_BY(mutex_);  // of gathered events, since Flush
 };
 
 }  // namespace fourfold

@@ -53,8 +53,9 @@ struct ImportSummary {
 // occurrence number in the file, so importing the same file again changes nothing. Interactions
 // without a time take a logical millisecond a step if the source is ordered (kSequences) and are
 // rejected otherwise; item and user events without one hold since for ever, and are known since for
-// ever unless knowledge is kIngest. Memory: sort_memory_bytes, and 20 bytes or so for each event
-// without an id of one event time. With dry_run the store may be null.
+// ever unless knowledge is kIngest. Memory: sort_memory_bytes, twice the store's gather_bytes, and
+// 20 bytes or so for each event without an id of one event time. With dry_run the store may be
+// null.
 absl::StatusOr<ImportSummary> ImportFile(EventStore* store, const Clock& clock,
                                          const ImportOptions& options);
 

@@ -33,6 +33,12 @@ double ProcessorSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+double PeakResidentMebibytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
 void Print(const char* what, std::uint64_t events, double seconds, double processor_seconds) {
   std::printf("%-28s %10llu events  %6.2f s  %10.0f events/s  %6.2f processor seconds\n", what,
               static_cast<unsigned long long>(events), seconds,
@@ -89,8 +95,9 @@ absl::Status ImportAll(const SourceOptions& source, const fs::path& directory) {
   if (!summary.ok()) return summary.status();
   Print("import, durable", summary->accepted, SecondsSince(start),
         ProcessorSeconds() - processor_start);
-  std::printf("  of it reading and encoding %.2f s; rejected %llu\n", read_seconds,
-              static_cast<unsigned long long>(summary->rejected));
+  std::printf("  of it reading and encoding %.2f s; rejected %llu; peak resident %.0f MiB\n",
+              read_seconds, static_cast<unsigned long long>(summary->rejected),
+              PeakResidentMebibytes());
   return absl::OkStatus();
 }
 

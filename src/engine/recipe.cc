@@ -115,13 +115,14 @@ void ReadImport(RecipeSection& section, ImportRecipe* import) {
 // Settings that only some kinds of retriever have.
 void ReadRetrieverSettings(RecipeSection& section, RetrieverSpec* spec) {
   using Kind = RetrieverSpec::Kind;
-  const bool maps = spec->kind == Kind::kItemCf || spec->kind == Kind::kCovisitation;
+  const bool maps = HasItemToItemMap(*spec);
   section.AppliesIf(spec->kind == Kind::kPopular || spec->kind == Kind::kRepeats,
                     "this kind; only to popular and repeats");
   section.Duration("window", &spec->window_ms);
   section.Duration("half_life", &spec->half_life_ms);
   section.Flag("distinct_users", &spec->distinct_users);
-  section.AppliesIf(maps, "this kind; only to item_cf and covisitation");
+  section.AppliesIf(spec->kind == Kind::kItemCf || spec->kind == Kind::kCovisitation,
+                    "this kind; only to item_cf and covisitation");
   section.Number("shrink", &spec->shrink, 0, 1e9);
   section.AppliesIf(spec->kind == Kind::kItemCf, "this kind; only to item_cf");
   section.Duration("pair_half_life", &spec->pair_half_life_ms);
@@ -133,11 +134,13 @@ void ReadRetrieverSettings(RecipeSection& section, RetrieverSpec* spec) {
   section.Number("history_popularity_exponent", &spec->history_popularity_exponent, 0, 10);
   section.Flag("within_tie_group", &spec->within_tie_group);
   section.Duration("time_half_life", &spec->time_half_life_ms);
-  section.AppliesIf(maps, "this kind; only to item_cf and covisitation");
+  section.AppliesIf(spec->kind == Kind::kEase, "this kind; only to ease");
+  section.Number("regularization", &spec->regularization, 1e-3, 1e9);
+  section.AppliesIf(maps, "this kind; only to item_cf, covisitation and ease");
   section.Integer("neighbours", &spec->neighbours, 0, 100'000);
   section.Number("history_decay", &spec->history_decay, 0, 1);
   section.AppliesIf(maps || spec->kind == Kind::kRepeats,
-                    "this kind; only to item_cf, covisitation and repeats");
+                    "this kind; only to item_cf, covisitation, ease and repeats");
   section.Integer("history_actions", &spec->history_actions, 1, kHistoryMax);
   section.Duration("history_half_life", &spec->history_half_life_ms);
 }
@@ -172,7 +175,8 @@ void ReadRetrievers(RecipeSection& section, const TrainingRecipe& training,
                          {{"popular", Kind::kPopular},
                           {"item_cf", Kind::kItemCf},
                           {"covisitation", Kind::kCovisitation},
-                          {"repeats", Kind::kRepeats}});
+                          {"repeats", Kind::kRepeats},
+                          {"ease", Kind::kEase}});
     element.TextList("actions", &spec.action_types);
     CheckTrained(element, spec.action_types, training);
     element.Integer("candidates", &spec.candidates, 1, kCandidatesMax);

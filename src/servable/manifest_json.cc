@@ -20,7 +20,8 @@ constexpr std::pair<RetrieverSpec::Kind, const char*> kKinds[] = {
     {RetrieverSpec::Kind::kPopular, "popular"},
     {RetrieverSpec::Kind::kItemCf, "item_cf"},
     {RetrieverSpec::Kind::kCovisitation, "covisitation"},
-    {RetrieverSpec::Kind::kRepeats, "repeats"}};
+    {RetrieverSpec::Kind::kRepeats, "repeats"},
+    {RetrieverSpec::Kind::kEase, "ease"}};
 
 constexpr std::pair<BlendSpec::Method, const char*> kMethods[] = {
     {BlendSpec::Method::kReciprocalRank, "reciprocal_rank"},
@@ -44,6 +45,7 @@ void VisitRetriever(Archive& archive, Spec& spec) {
   archive.Field("history_popularity_exponent", spec.history_popularity_exponent);
   archive.Field("within_tie_group", spec.within_tie_group);
   archive.Field("time_half_life_ms", spec.time_half_life_ms);
+  archive.Field("regularization", spec.regularization);
   archive.Field("neighbours", spec.neighbours);
   archive.Field("history_actions", spec.history_actions);
   archive.Field("history_decay", spec.history_decay);

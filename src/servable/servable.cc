@@ -275,7 +275,7 @@ bool HasPopularityTable(const RetrieverSpec& spec) {
 
 bool HasItemToItemMap(const RetrieverSpec& spec) {
   return spec.kind == RetrieverSpec::Kind::kItemCf ||
-         spec.kind == RetrieverSpec::Kind::kCovisitation;
+         spec.kind == RetrieverSpec::Kind::kCovisitation || spec.kind == RetrieverSpec::Kind::kEase;
 }
 
 void IndexVocabulary(Servable* servable) {

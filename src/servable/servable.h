@@ -26,7 +26,8 @@ struct RetrieverSpec {
     kPopular,
     kItemCf,
     kCovisitation,
-    kRepeats
+    kRepeats,
+    kEase
   } kind = Kind::kPopular;
   std::vector<std::string> action_types;  // what counts; empty: every type
   int candidates = 200;                   // the most that it hands on
@@ -51,9 +52,10 @@ struct RetrieverSpec {
   double history_popularity_exponent = 0;
   bool within_tie_group = false;       // pairs of one basket (gap 1, both ways) count too
   std::int64_t time_half_life_ms = 0;  // pairs and n decay with their age at the read point
+  double regularization = 300;         // kEase: the L2 penalty on its weights, above 0
   int neighbours = 200;                // kept per item
 
-  // Serving (kItemCf, kCovisitation): the user's latest actions, each weighted
+  // Serving (kItemCf, kCovisitation, kEase): the user's latest actions, each weighted
   // history_decay^(its place, 0 first) * 2^(-age / history_half_life).
   int history_actions = 100;
   double history_decay = 1.0;

@@ -8,15 +8,15 @@
 namespace fourfold {
 namespace {
 
-bool StandsBefore(const Neighbour& a, const Neighbour& b) {
-  return a.score > b.score || (a.score == b.score && a.item < b.item);
-}
-
 // Small enough to share out popular items, large enough to make an accumulator over all items worth
 // its while.
 std::size_t ItemsPerPiece(std::size_t items) { return std::max<std::size_t>(256, items / 64); }
 
 }  // namespace
+
+bool StandsBefore(const Neighbour& a, const Neighbour& b) {
+  return a.score > b.score || (a.score == b.score && a.item < b.item);
+}
 
 void KeepBest(std::size_t limit, std::vector<Neighbour>* row) {
   std::erase_if(*row, [](const Neighbour& neighbour) {

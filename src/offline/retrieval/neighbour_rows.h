@@ -38,6 +38,9 @@ class SparseSums {
   std::vector<std::uint32_t> touched_;
 };
 
+// The map's order.
+bool StandsBefore(const Neighbour& a, const Neighbour& b);
+
 // Keeps the best `limit` (0: all) with a finite score above 0, in the map's order.
 void KeepBest(std::size_t limit, std::vector<Neighbour>* row);
 

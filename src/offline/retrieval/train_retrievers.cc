@@ -4,8 +4,10 @@
 #include <set>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "base/strings.h"
 #include "offline/retrieval/covisitation.h"
+#include "offline/retrieval/ease.h"
 #include "offline/retrieval/item_cf.h"
 #include "offline/retrieval/popularity.h"
 #include "offline/retrieval/training_actions.h"
@@ -40,11 +42,12 @@ absl::Status CheckSpec(const RetrieverSpec& spec) {
   for (const auto& [field, value] : not_below_0) {
     if (!(value >= 0)) return fail(field, "is below 0");
   }
+  if (!(spec.regularization > 0)) return fail("regularization", "is not above 0");
   return absl::OkStatus();
 }
 
-void Train(const InteractionTable& table, const RetrieverSpec& spec,
-           const TrainRetrieversOptions& options, Servable* servable) {
+absl::Status Train(const InteractionTable& table, const RetrieverSpec& spec,
+                   const TrainRetrieversOptions& options, Servable* servable) {
   const TrainingActions actions = SelectActions(table, spec.action_types);
   if (HasPopularityTable(spec)) {
     servable->popularity_tables.emplace(
@@ -59,6 +62,11 @@ void Train(const InteractionTable& table, const RetrieverSpec& spec,
     servable->item_to_item.emplace(
         spec.name, TrainCovisitation(actions, spec, options.as_of_ms, options.threads));
   }
+  if (spec.kind == RetrieverSpec::Kind::kEase) {
+    FOURFOLD_ASSIGN_OR_RETURN(ItemToItemMap map, TrainEase(actions, spec, options.threads));
+    servable->item_to_item.emplace(spec.name, std::move(map));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -80,7 +88,7 @@ absl::StatusOr<Servable> TrainRetrievers(const InteractionTable& table,
   IndexVocabulary(&servable);
   for (const RetrieverSpec& spec : options.retrievers) {
     if (options.progress) options.progress(spec.name, 0);
-    Train(table, spec, options, &servable);
+    FOURFOLD_RETURN_IF_ERROR(Train(table, spec, options, &servable));
     if (options.progress) options.progress(spec.name, 1);
   }
   return servable;

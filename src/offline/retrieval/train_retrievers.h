@@ -14,7 +14,8 @@ namespace fourfold {
 struct TrainRetrieversOptions {
   std::vector<RetrieverSpec> retrievers;
   std::int64_t as_of_ms = 0;  // windows and decays end here: the engine's clock, never the wall
-  int threads = 0;            // 0: one per processor. The result is the same for any number.
+  int threads = 0;            // 0: one per processor. The result is the same for any number (kEase:
+                              // but for the last digits).
   std::function<void(std::string_view retriever, double done)> progress;  // done 0..1
 };
 

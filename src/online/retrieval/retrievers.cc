@@ -12,11 +12,6 @@ namespace {
 
 bool ReadsHistory(const RetrieverSpec& spec) { return spec.kind != RetrieverSpec::Kind::kPopular; }
 
-bool IsItemToItem(const RetrieverSpec& spec) {
-  return spec.kind == RetrieverSpec::Kind::kItemCf ||
-         spec.kind == RetrieverSpec::Kind::kCovisitation;
-}
-
 }  // namespace
 
 std::unique_ptr<Retriever> MakeRetriever(const RetrieverSpec& spec) {
@@ -25,6 +20,7 @@ std::unique_ptr<Retriever> MakeRetriever(const RetrieverSpec& spec) {
       return std::make_unique<PopularRetriever>(spec);
     case RetrieverSpec::Kind::kItemCf:
     case RetrieverSpec::Kind::kCovisitation:
+    case RetrieverSpec::Kind::kEase:
       return std::make_unique<ItemToItemRetriever>(spec);
     case RetrieverSpec::Kind::kRepeats:
       return std::make_unique<RepeatsRetriever>(spec);
@@ -40,7 +36,7 @@ std::vector<RetrieverSpec> RetrieversOf(const Servable* servable) {
 
 std::vector<RetrieverSpec> ItemToItemRetrieversOf(const Servable* servable) {
   std::vector<RetrieverSpec> specs = RetrieversOf(servable);
-  std::erase_if(specs, [](const RetrieverSpec& spec) { return !IsItemToItem(spec); });
+  std::erase_if(specs, [](const RetrieverSpec& spec) { return !HasItemToItemMap(spec); });
   return specs;
 }
 

@@ -110,6 +110,19 @@ void Catalogue::Put(std::string_view item, const std::vector<Field>& fields) {
   ApplyFact(fact);
 }
 
+ConditionIndex Catalogue::Watch(const Expression& condition) {
+  WriteLock lock(this);
+  for (std::size_t i = 0; i < watched_.size(); ++i) {
+    if (watched_[i].condition.text() == condition.text()) return static_cast<ConditionIndex>(i);
+  }
+  Watched& watched = watched_.emplace_back(Watched{condition, {}});
+  watched.holds.reserve(rows_.size());
+  for (ItemIndex item = 0; item < rows_.size(); ++item) {
+    watched.holds.push_back(Evaluate(condition, item));
+  }
+  return static_cast<ConditionIndex>(watched_.size() - 1);
+}
+
 ItemIndex Catalogue::InternLocked(std::string_view item) {
   const auto found = index_.find(item);
   if (found != index_.end()) return found->second;
@@ -120,6 +133,7 @@ ItemIndex Catalogue::InternLocked(std::string_view item) {
   exists_.push_back(0);
   rows_.emplace_back();
   by_hash_.emplace(order_hash_.back(), index);
+  for (Watched& watched : watched_) watched.holds.push_back(Evaluate(watched.condition, index));
   return index;
 }
 
@@ -193,6 +207,17 @@ void Catalogue::ApplyFact(const Pending& fact) {
   }
   const bool deleted = row.has_tombstone && row.newest <= row.tombstone;
   exists_[fact.item] = row.declared ? !deleted : row.acted_on;
+  for (Watched& watched : watched_) {
+    watched.holds[fact.item] = Evaluate(watched.condition, fact.item);
+  }
+}
+
+bool Catalogue::Evaluate(const Expression& condition, ItemIndex item) const {
+  return condition.Evaluate(
+      [&](std::string_view name) ABSL_NO_THREAD_SAFETY_ANALYSIS -> const FieldValue* {
+        const auto field = field_index_.find(name);
+        return field == field_index_.end() ? nullptr : FieldOfLocked(item, field->second);
+      });
 }
 
 const FieldValue* Catalogue::FieldOfLocked(ItemIndex item, FieldIndex field) const {
@@ -216,6 +241,11 @@ ItemIndex Catalogue::ReadLock::Find(std::string_view item) const ABSL_NO_THREAD_
 
 bool Catalogue::ReadLock::Exists(ItemIndex item) const ABSL_NO_THREAD_SAFETY_ANALYSIS {
   return catalogue_.exists_[item] != 0;
+}
+
+bool Catalogue::ReadLock::Holds(ConditionIndex condition,
+                                ItemIndex item) const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  return catalogue_.watched_[condition].holds[item] != 0;
 }
 
 std::string_view Catalogue::ReadLock::Id(ItemIndex item) const ABSL_NO_THREAD_SAFETY_ANALYSIS {

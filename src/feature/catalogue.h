@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "base/mutex.h"
 #include "base/strings.h"
+#include "data/expression.h"
 #include "feature/event_store.h"
 #include "feature/read_point.h"
 #include "fourfold/event.h"
@@ -32,6 +33,9 @@ inline constexpr ItemIndex kNoItem = 0xffffffffu;
 // A dense number for a field's name, alike.
 using FieldIndex = std::uint32_t;
 inline constexpr FieldIndex kNoField = 0xffffffffu;
+
+// Names a condition that a catalogue watches.
+using ConditionIndex = std::uint32_t;
 
 // Which items there are, and their fields, as of the engine's clock: what filters and slates read
 // at request time. Held in memory (about 250 bytes an item and 64 a field; the limit is
@@ -64,6 +68,10 @@ class Catalogue {
   // For golden requests and tests: puts an item with these fields, as if since for ever.
   void Put(std::string_view item, const std::vector<Field>& fields);
 
+  // From here on keeps for each item whether the condition holds for its fields, so that requests
+  // need not evaluate it: a byte an item. The same text again is the same condition.
+  ConditionIndex Watch(const Expression& condition);
+
   class ABSL_SCOPED_LOCKABLE ReadLock {
    public:
     explicit ReadLock(const Catalogue& catalogue) ABSL_SHARED_LOCK_FUNCTION(catalogue.mutex_);
@@ -74,6 +82,7 @@ class Catalogue {
     std::size_t size() const;                     // indexes are 0 .. size() - 1
     ItemIndex Find(std::string_view item) const;  // kNoItem when never heard of
     bool Exists(ItemIndex item) const;
+    bool Holds(ConditionIndex condition, ItemIndex item) const;
     std::string_view Id(ItemIndex item) const;
     // StableHash of the item's id: orders items that nothing else tells apart.
     std::uint64_t OrderHash(ItemIndex item) const;
@@ -123,6 +132,11 @@ class Catalogue {
     friend bool operator>(const Pending& a, const Pending& b) { return a.due_ms > b.due_ms; }
   };
 
+  struct Watched {
+    Expression condition;
+    std::vector<std::uint8_t> holds;  // by item
+  };
+
   // Takes the lock for writing so that a stream of readers cannot keep a writer out.
   class WriteLock;
 
@@ -132,6 +146,8 @@ class Catalogue {
   void Take(const LoggedEvent& logged, std::int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ApplyFact(const Pending& fact) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ApplyDue(std::int64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Evaluate(const Expression& condition, ItemIndex item) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   const FieldValue* FieldOfLocked(ItemIndex item, FieldIndex field) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
@@ -144,6 +160,7 @@ class Catalogue {
   std::vector<std::uint64_t> order_hash_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::uint8_t> exists_ ABSL_GUARDED_BY(mutex_);
   std::vector<Row> rows_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Watched> watched_ ABSL_GUARDED_BY(mutex_);
   absl::btree_set<std::pair<std::uint64_t, ItemIndex>> by_hash_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> field_names_ ABSL_GUARDED_BY(mutex_);
   StringMap<FieldIndex> field_index_ ABSL_GUARDED_BY(mutex_);

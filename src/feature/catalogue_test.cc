@@ -91,6 +91,17 @@ class CatalogueTest : public ::testing::Test {
     }
   }
 
+  // What is kept of a condition is what evaluating it gives.
+  void ExpectWatched(const Catalogue& catalogue, const Expression& condition,
+                     ConditionIndex watched) {
+    const Catalogue::ReadLock lock(catalogue);
+    for (ItemIndex item = 0; item < lock.size(); ++item) {
+      const bool holds =
+          condition.Evaluate([&](std::string_view name) { return lock.FieldOf(item, name); });
+      ASSERT_EQ(lock.Holds(watched, item), holds) << lock.Id(item) << ": " << condition.text();
+    }
+  }
+
   ManualClock clock_{kStartMs};
   std::unique_ptr<EventStore> store_;
 
@@ -199,6 +210,10 @@ TEST_F(CatalogueTest, AgreesWithTheStoreAtTheMovingClock) {
   });
   const std::vector<std::string> items = {"i0", "i1", "i2", "i3", "i4"};
   const std::vector<std::string> names = {"price", "kind", "size"};
+  const Expression early = *Expression::Parse("price < 4 and not exists(size)");
+  const Expression late = *Expression::Parse("kind == null or size > 2");
+  const ConditionIndex watched_early = catalogue.Watch(early);
+  ConditionIndex watched_late = watched_early;
   for (int step = 0; step < 400; ++step) {
     std::vector<Field> fields;
     for (const std::string& name : names) {
@@ -224,6 +239,9 @@ TEST_F(CatalogueTest, AgreesWithTheStoreAtTheMovingClock) {
     if (random() % 3 == 0) clock_.Advance(static_cast<std::int64_t>(random() % 15));
     catalogue.AdvanceTo(store_->NowMs());
     for (const std::string& item : items) ExpectAsInStore(catalogue, item);
+    if (step == 200) watched_late = catalogue.Watch(late);
+    ExpectWatched(catalogue, early, watched_early);
+    if (step >= 200) ExpectWatched(catalogue, late, watched_late);
     if (step % 50 == 49) {
       Catalogue loaded(Catalogue::Membership::kDeclared);
       ASSERT_TRUE(loaded.Load(*store_).ok());
@@ -231,6 +249,18 @@ TEST_F(CatalogueTest, AgreesWithTheStoreAtTheMovingClock) {
     }
     if (HasFailure()) FAIL() << "at step " << step;
   }
+}
+
+TEST_F(CatalogueTest, TheSameConditionIsWatchedOnce) {
+  Catalogue catalogue(Catalogue::Membership::kDeclared);
+  const Expression cheap = *Expression::Parse("price < 4");
+  const ConditionIndex first = catalogue.Watch(cheap);
+  EXPECT_EQ(catalogue.Watch(*Expression::Parse("price < 4")), first);
+  EXPECT_NE(catalogue.Watch(*Expression::Parse("price < 5")), first);
+  catalogue.Put("soap", {{"price", 4.0}});
+  const Catalogue::ReadLock lock(catalogue);
+  EXPECT_FALSE(lock.Holds(first, 0));
+  EXPECT_TRUE(lock.Holds(first + 1, 0));
 }
 
 TEST_F(CatalogueTest, ReaderSeesOneMomentWhileWritersWait) {

@@ -48,8 +48,9 @@ absl::StatusOr<std::vector<GoldenRequest>> AnswerGoldenRequests(const Servable& 
   const PolicyOptions no_policy;
   // Not owned: everything made from it ends with this call.
   const std::shared_ptr<const Servable> borrowed(std::shared_ptr<void>(), &servable);
-  FOURFOLD_ASSIGN_OR_RETURN(const auto bound,
-                            BoundSurfaces::Bind(borrowed, &catalogue, {.policy = &no_policy}));
+  FOURFOLD_ASSIGN_OR_RETURN(
+      const auto bound,
+      BoundSurfaces::Bind(borrowed, {.policy = &no_policy, .catalogue = &catalogue}));
 
   RequestState state;
   std::vector<GoldenRequest> answered = servable.golden.requests;

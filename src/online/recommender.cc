@@ -101,8 +101,9 @@ class Recommender::Impl {
 
   absl::StatusOr<std::shared_ptr<const BoundSurfaces>> Bind(
       std::shared_ptr<const Servable> servable) {
-    return BoundSurfaces::Bind(std::move(servable), catalogue_,
+    return BoundSurfaces::Bind(std::move(servable),
                                {.policy = &options_.policy,
+                                .catalogue = catalogue_,
                                 .store = store_,
                                 .slate_log = options_.log_slates ? store_ : nullptr});
   }

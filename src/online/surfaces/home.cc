@@ -1,8 +1,9 @@
-#include "online/policy/expression_filter.h"
 #include "online/policy/history_hydrator.h"
 #include "online/policy/lists_hydrator.h"
 #include "online/policy/mark_filter.h"
 #include "online/policy/pages_hydrator.h"
+#include "online/policy/recipe_filter.h"
+#include "online/policy/request_filter.h"
 #include "online/policy/seen.h"
 #include "online/ranking/best_first_selector.h"
 #include "online/ranking/blend_scorer.h"
@@ -34,8 +35,8 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> BuildHome(const SurfaceParts& pa
   home.Filter(make_unique<MarkFilter>("earlier_page", Column::kPages, mark::kOnAPage,
                                       "stood on a page before this one"));
   home.Filter(make_unique<SeenFilter>(&policy));
-  home.Filter(ExpressionFilter::OfRecipe(policy.filter ? &*policy.filter : nullptr));
-  home.Filter(ExpressionFilter::OfRequest());
+  if (policy.filter) home.Filter(make_unique<RecipeFilter>(*policy.filter, parts.catalogue));
+  home.Filter(make_unique<RequestFilter>());
   home.Score(make_unique<BlendScorer>(NamesOf(specs)));
   home.Select(make_unique<BestFirstSelector>());
   home.Fill(make_unique<FillRetriever>());

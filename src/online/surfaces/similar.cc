@@ -1,7 +1,8 @@
-#include "online/policy/expression_filter.h"
 #include "online/policy/history_hydrator.h"
 #include "online/policy/lists_hydrator.h"
 #include "online/policy/mark_filter.h"
+#include "online/policy/recipe_filter.h"
+#include "online/policy/request_filter.h"
 #include "online/ranking/best_first_selector.h"
 #include "online/ranking/blend_scorer.h"
 #include "online/ranking/tie_order_hydrator.h"
@@ -25,8 +26,8 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> BuildSimilar(const SurfaceParts&
   similar.Filter(make_unique<ExistenceFilter>());
   similar.Filter(make_unique<MarkFilter>("the_item_itself", Column::kLists, mark::kExcluded,
                                          "is the item that was asked about"));
-  similar.Filter(ExpressionFilter::OfRecipe(policy.filter ? &*policy.filter : nullptr));
-  similar.Filter(ExpressionFilter::OfRequest());
+  if (policy.filter) similar.Filter(make_unique<RecipeFilter>(*policy.filter, parts.catalogue));
+  similar.Filter(make_unique<RequestFilter>());
   similar.Score(make_unique<BlendScorer>(NamesOf(specs)));
   similar.Select(make_unique<BestFirstSelector>());
   similar.Fill(make_unique<FillRetriever>());

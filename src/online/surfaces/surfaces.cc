@@ -31,13 +31,14 @@ BlendSpec SimilarBlend(const Servable* servable) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const BoundSurfaces>> BoundSurfaces::Bind(
-    std::shared_ptr<const Servable> servable, Catalogue* catalogue, const SurfaceParts& parts) {
+    std::shared_ptr<const Servable> servable, const SurfaceParts& parts) {
   auto bound = std::make_shared<BoundSurfaces>();
   if (servable != nullptr) bound->home_blend = servable->manifest.blend;
   bound->similar_blend = SimilarBlend(servable.get());
   FOURFOLD_ASSIGN_OR_RETURN(bound->home, BuildHome(parts, servable.get()));
   FOURFOLD_ASSIGN_OR_RETURN(bound->similar, BuildSimilar(parts, servable.get()));
-  FOURFOLD_ASSIGN_OR_RETURN(bound->items, BoundServable::Bind(std::move(servable), catalogue));
+  FOURFOLD_ASSIGN_OR_RETURN(bound->items,
+                            BoundServable::Bind(std::move(servable), parts.catalogue));
   return bound;
 }
 

@@ -16,6 +16,7 @@ namespace fourfold {
 // What surfaces are made of; all of it outlives them.
 struct SurfaceParts {
   const PolicyOptions* policy = nullptr;  // never null
+  Catalogue* catalogue = nullptr;         // never null
   const EventStore* store = nullptr;      // null: histories are given, and there are no pages
   EventStore* slate_log = nullptr;        // null: slates are not logged
 };
@@ -37,7 +38,7 @@ struct BoundSurfaces {
 
   // `servable` may be null. FailedPrecondition or InvalidArgument when it does not fit together.
   static absl::StatusOr<std::shared_ptr<const BoundSurfaces>> Bind(
-      std::shared_ptr<const Servable> servable, Catalogue* catalogue, const SurfaceParts& parts);
+      std::shared_ptr<const Servable> servable, const SurfaceParts& parts);
 };
 
 }  // namespace fourfold

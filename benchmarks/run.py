@@ -171,6 +171,39 @@ class Server:
         self.process.wait(timeout=60)
 
 
+# The load runs in windows of 10 s. A window in which even a request that asks for nothing takes longer than this at
+# p99 says how busy the machine's host is, not how fast the server is: a figure over the others stands beside that of all.
+LOAD_WINDOWS = 9
+QUIET_NOTHING_P99_MS = 2.0
+
+
+def load_window(server, users, work):
+    output = work / "load.json"
+    run(BUILD / "benchmarks" / "fourfold_recommend_load", "--url", server.url, "--users-from", users, "--recommend-rate", 500,
+        "--event-rate", 500, "--seconds", 10, "--disk", work, "--json", output)
+    return json.loads(output.read_text())
+
+
+def add_load(report, windows):
+    def median(of, stream, figure):
+        return statistics.median(window[stream][figure] for window in of)
+
+    quiet = [window for window in windows if window["nothing"]["p99_ms"] <= QUIET_NOTHING_P99_MS]
+    title = "20 of 4,000 items, 500/s beside 500 events/s"
+    report.add(f"recommend, {title}: p50, median of {len(windows)} windows", f"{median(windows, 'recommend', 'p50_ms'):.2f} ms")
+    for stream, name in (("recommend", "recommend"), ("event", "acknowledgement of an event"), ("nothing", "a request for nothing")):
+        target = "" if stream == "nothing" else "5 ms"
+        p99 = median(windows, stream, "p99_ms")
+        report.add(f"{name}, the same: p99", f"{p99:.2f} ms", target, p99 <= 5 if target else None)
+        if quiet:
+            p99 = median(quiet, stream, "p99_ms")
+            report.add(f"{name}, p99 of the {len(quiet)} windows with a quiet host", f"{p99:.2f} ms", target, p99 <= 5 if target else None)
+    for figure, name in (("wake_up_p99_ms", "a thread wakes up late by"), ("disk_sync_p99_ms", "write and fdatasync of 400 bytes")):
+        report.add(f"the machine alone meanwhile: {name}, p99", f"{median(windows, 'machine', figure):.2f} ms")
+    errors = sum(window[stream]["errors"] for window in windows for stream in ("recommend", "event", "nothing"))
+    report.add("errors, of all", str(errors), "0", errors == 0)
+
+
 def bench_server(report, work, runs):
     directory = import_online_retail(work)
     run(FOURFOLD, "--directory", directory, "train", "--no-evaluation", "--activate")
@@ -178,20 +211,7 @@ def bench_server(report, work, runs):
     run(FOURFOLD, "--directory", directory, "--clock-at", LOG_END, "recommend", "--all-users", "-o", users)
     server = Server(directory)
     try:
-        results = []
-        for _ in range(runs):
-            output = work / "load.json"
-            run(BUILD / "benchmarks" / "fourfold_recommend_load", "--url", server.url, "--users-from", users, "--recommend-rate", 500,
-                "--event-rate", 500, "--seconds", 20, "--json", output)
-            results.append(json.loads(output.read_text()))
-        slate_p99 = statistics.median(result["recommend"]["p99_ms"] for result in results)
-        event_p99 = statistics.median(result["event"]["p99_ms"] for result in results)
-        errors = sum(result[stream]["errors"] for result in results for stream in ("recommend", "event"))
-        report.add("recommend, 20 of 4,000 items, 500/s beside 500 events/s: p50",
-                   f"{statistics.median(result['recommend']['p50_ms'] for result in results):.2f} ms")
-        report.add("recommend, the same: p99", f"{slate_p99:.2f} ms", "5 ms", slate_p99 <= 5)
-        report.add("acknowledgement of an event, the same: p99", f"{event_p99:.2f} ms", "5 ms", event_p99 <= 5)
-        report.add("errors, of all", str(errors), "0", errors == 0)
+        add_load(report, [load_window(server, users, work) for _ in range(LOAD_WINDOWS)])
         output = work / "visibility.json"
         run(BUILD / "benchmarks" / "fourfold_visibility_check", "--url", server.url, "--rounds", 10_000, "--json", output)
         visibility = json.loads(output.read_text())

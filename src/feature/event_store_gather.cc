@@ -91,29 +91,33 @@ void EventWriter::StartGathering() {
 }
 
 absl::Status EventWriter::SendGathered() {
-  FOURFOLD_RETURN_IF_ERROR(AwaitSent());
+  FOURFOLD_ASSIGN_OR_RETURN(const PositionRange published, PublishSent());
   sent_ = std::exchange(gathered_, std::nullopt);
   sent_->batch->PutValue(kStateKey, EncodeState(sent_->state));
   sent_->written = std::async(std::launch::async, [store = store_, batch = sent_->batch.get()] {
     return store->Write(batch, storage::Logging::kUnlogged);
   });
-  return absl::OkStatus();
+  return TellListener(published);
 }
 
-absl::Status EventWriter::AwaitSent() {
-  if (!sent_.has_value()) return absl::OkStatus();
+absl::StatusOr<EventWriter::PositionRange> EventWriter::PublishSent() {
+  if (!sent_.has_value()) return PositionRange{};
   FOURFOLD_RETURN_IF_ERROR(sent_->written.get());
-  const Position first = sent_->first;
-  const StoreState state = sent_->state;
+  const PositionRange published{sent_->first, sent_->state.end};
+  Publish(sent_->state);
   sent_.reset();
-  Publish(state);
-  return TellListener(first, state.end);
+  return published;
 }
 
 absl::Status EventWriter::WriteGathered() {
   absl::Status status = gathered_.has_value() ? SendGathered() : absl::OkStatus();
   if (status.ok()) status = AwaitSent();
   return status.ok() ? status : Lose(std::move(status));
+}
+
+absl::Status EventWriter::AwaitSent() {
+  FOURFOLD_ASSIGN_OR_RETURN(const PositionRange published, PublishSent());
+  return TellListener(published);
 }
 
 absl::Status EventWriter::Lose(absl::Status status) {
@@ -126,8 +130,8 @@ absl::Status EventWriter::Lose(absl::Status status) {
   return status;
 }
 
-absl::Status EventWriter::TellListener(Position from, Position end) {
-  if (!listener_) return absl::OkStatus();
+absl::Status EventWriter::TellListener(const PositionRange& range) {
+  if (!listener_ || range.first == range.end) return absl::OkStatus();
   std::vector<LoggedEvent> committed;
   const auto tell = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     if (!committed.empty()) listener_(committed);
@@ -135,7 +139,7 @@ absl::Status EventWriter::TellListener(Position from, Position end) {
   };
   absl::Status readable;
   FOURFOLD_RETURN_IF_ERROR(
-      store_->ScanLog(from, end, [&](Position position, std::string_view record) {
+      store_->ScanLog(range.first, range.end, [&](Position position, std::string_view record) {
         absl::StatusOr<LoggedEvent> logged = DecodeLogged(position, record);
         readable = logged.status();
         if (!logged.ok()) return false;

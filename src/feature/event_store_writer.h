@@ -92,12 +92,18 @@ class EventWriter {
                       ImportCounts* counts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StartGathering() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SendGathered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Waits for what is being written, if any, and makes it readable. The listener must then hear it.
+  struct PositionRange {
+    Position first;
+    Position end;
+  };
+  absl::StatusOr<PositionRange> PublishSent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status AwaitSent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Everything gathered is written and published: needed before any other change.
   absl::Status WriteGathered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Gives up what is gathered; passes the reason on and keeps it for Flush.
   absl::Status Lose(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status TellListener(Position from, Position end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TellListener(const PositionRange& range) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::StatusOr<std::vector<Position>> EventsToErase(std::string_view user,
                                                       std::vector<std::string>* owned_sessions)

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <queue>
 #include <utility>
 
@@ -183,7 +182,7 @@ const char* EventSorter::Keep(std::string_view record) {
     chunk_bytes_ += size;
   }
   char* const kept = chunk_free_;
-  std::memcpy(kept, record.data(), record.size());
+  std::copy(record.begin(), record.end(), kept);
   chunk_free_ += record.size();
   chunk_left_ -= record.size();
   return kept;

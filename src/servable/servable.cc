@@ -267,17 +267,6 @@ absl::StatusOr<std::string> SaveInto(const Servable& servable, const fs::path& t
 
 }  // namespace
 
-bool HasPopularityTable(const RetrieverSpec& spec) {
-  return spec.kind == RetrieverSpec::Kind::kPopular ||
-         (spec.kind == RetrieverSpec::Kind::kRepeats &&
-          (spec.window_ms > 0 || spec.half_life_ms > 0));
-}
-
-bool HasItemToItemMap(const RetrieverSpec& spec) {
-  return spec.kind == RetrieverSpec::Kind::kItemCf ||
-         spec.kind == RetrieverSpec::Kind::kCovisitation || spec.kind == RetrieverSpec::Kind::kEase;
-}
-
 void IndexVocabulary(Servable* servable) {
   const std::vector<std::string>& vocabulary = servable->vocabulary;
   FOURFOLD_CHECK(servable->popularity.size() == vocabulary.size());

@@ -1,0 +1,16 @@
+#include "servable/servable.h"
+
+namespace fourfold {
+
+bool HasPopularityTable(const RetrieverSpec& spec) {
+  return spec.kind == RetrieverSpec::Kind::kPopular ||
+         (spec.kind == RetrieverSpec::Kind::kRepeats &&
+          (spec.window_ms > 0 || spec.half_life_ms > 0));
+}
+
+bool HasItemToItemMap(const RetrieverSpec& spec) {
+  return spec.kind == RetrieverSpec::Kind::kItemCf ||
+         spec.kind == RetrieverSpec::Kind::kCovisitation || spec.kind == RetrieverSpec::Kind::kEase;
+}
+
+}  // namespace fourfold

@@ -36,7 +36,8 @@ struct ConnectionContext {
 
 // One client: reads a request, answers it, reads the next. One request is under way at a time and
 // answers leave in the order of the requests, so pipelining is safe. Everything runs on the
-// socket's strand; a connection keeps itself alive while it waits for something.
+// one thread of the socket's executor; a connection keeps itself alive while it waits for
+// something.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Socket = boost::asio::ip::tcp::socket;

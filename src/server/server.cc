@@ -8,10 +8,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <csignal>
+#include <deque>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -73,7 +73,8 @@ class Server::Impl {
         control_(kControlThreads),
         context_{options_, api_,     metrics_,
                  ingest_,  control_, [this](Connection* connection) { Forget(connection); }},
-        acceptor_(asio::make_strand(io_)),
+        loops_(static_cast<std::size_t>(options.threads)),
+        acceptor_(loops_.front().io),
         accept_pause_(acceptor_.get_executor()),
         drain_timer_(acceptor_.get_executor()) {}
 
@@ -94,8 +95,8 @@ class Server::Impl {
                                 ": ", error.message());
     }
     asio::post(acceptor_.get_executor(), [this] { Accept(); });
-    for (int i = 0; i < options_.threads; ++i) {
-      threads_.emplace_back([this] { io_.run(); });
+    for (Loop& loop : loops_) {
+      threads_.emplace_back([&loop] { loop.io.run(); });
     }
     return absl::OkStatus();
   }
@@ -106,8 +107,11 @@ class Server::Impl {
   void Stop() {
     std::call_once(stopped_, [this] {
       api_.SetStopping();
-      asio::post(acceptor_.get_executor(), [this] { BeginDrain(); });
-      work_.reset();
+      asio::post(acceptor_.get_executor(), [this] {
+        BeginDrain();
+        // Not earlier: a loop that has ended serves no connection that is accepted after it.
+        for (Loop& loop : loops_) loop.work.reset();
+      });
       // Returns when the last connection is gone: each waits for its request, and each request for
       // its lane.
       for (std::thread& thread : threads_) thread.join();
@@ -117,8 +121,16 @@ class Server::Impl {
   }
 
  private:
+  // One thread that waits for its own connections and answers them: no request is handed from
+  // thread to thread on its way, which costs more than most requests take.
+  struct Loop {
+    asio::io_context io{/*concurrency_hint=*/1};
+    asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  };
+
   void Accept() {
-    acceptor_.async_accept(asio::make_strand(io_), [this](ErrorCode error, tcp::socket socket) {
+    Loop& loop = loops_[next_loop_++ % loops_.size()];
+    acceptor_.async_accept(loop.io, [this](ErrorCode error, tcp::socket socket) {
       if (!acceptor_.is_open()) return;
       if (!error) {
         Welcome(std::move(socket));
@@ -200,8 +212,8 @@ class Server::Impl {
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_map<Connection*, std::weak_ptr<Connection>> connections_ ABSL_GUARDED_BY(mutex_);
 
-  asio::io_context io_;
-  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  std::deque<Loop> loops_;
+  std::size_t next_loop_ = 0;  // used on the acceptor's thread alone
   tcp::acceptor acceptor_;
   asio::steady_timer accept_pause_;
   asio::steady_timer drain_timer_;

@@ -8,10 +8,12 @@
 
 namespace fourfold {
 
-// The order of a retriever's list.
-inline bool IsBetter(const RetrievalScratch::Scored& a, const RetrievalScratch::Scored& b) {
-  return a.score > b.score || (a.score == b.score && a.tie_rank < b.tie_rank);
-}
+// The order of a retriever's list. No function, which sorting would call through a pointer.
+struct IsBetter {
+  bool operator()(const RetrievalScratch::Scored& a, const RetrievalScratch::Scored& b) const {
+    return a.score > b.score || (a.score == b.score && a.tie_rank < b.tie_rank);
+  }
+};
 
 // Keeps the best `limit` of what is offered, in `buffer`. While twice as many are held, the worse
 // half is thrown away: after that most offers cost one comparison.
@@ -25,11 +27,11 @@ class BestCandidates {
 
   void Offer(const Scored& offered) {
     ++offers_;
-    if (has_bar_ && !IsBetter(offered, bar_)) return;
+    if (has_bar_ && !IsBetter()(offered, bar_)) return;
     buffer_->push_back(offered);
     if (buffer_->size() >= 2 * limit_) {
       Halve();
-      bar_ = *std::max_element(buffer_->begin(), buffer_->end(), IsBetter);  // the worst one kept
+      bar_ = *std::max_element(buffer_->begin(), buffer_->end(), IsBetter());  // the worst one kept
       has_bar_ = true;
     }
   }
@@ -37,14 +39,14 @@ class BestCandidates {
   // Sorts the buffer, best first. Whether there was more than fits.
   bool Finish() {
     if (buffer_->size() > limit_) Halve();
-    std::sort(buffer_->begin(), buffer_->end(), IsBetter);
+    std::sort(buffer_->begin(), buffer_->end(), IsBetter());
     return offers_ > limit_;
   }
 
  private:
   void Halve() {
     const auto end = buffer_->begin() + static_cast<std::ptrdiff_t>(limit_);
-    std::nth_element(buffer_->begin(), end, buffer_->end(), IsBetter);
+    std::nth_element(buffer_->begin(), end, buffer_->end(), IsBetter());
     buffer_->erase(end, buffer_->end());
   }
 

@@ -86,7 +86,7 @@ absl::Status RepeatsRetriever::Retrieve(const Query& query, RetrievalScratch* sc
                     .trigger = newest});
   }
   RankTies(query, TableOf(query, spec_.name), &best);
-  std::sort(best.begin(), best.end(), IsBetter);
+  std::sort(best.begin(), best.end(), IsBetter());
 
   const std::size_t limit = CandidateLimit(spec_, query);
   if (best.size() > limit) sink->MarkCutOff();

@@ -315,7 +315,7 @@ TEST(BestCandidatesTest, KeepsWhatASortWouldKeep) {
     BestCandidates best(limit, &buffer);
     for (const auto& scored : all) best.Offer(scored);
     EXPECT_EQ(best.Finish(), all.size() > limit);
-    std::sort(all.begin(), all.end(), IsBetter);
+    std::sort(all.begin(), all.end(), IsBetter());
     ASSERT_EQ(buffer.size(), std::min(limit, all.size()));
     for (std::size_t i = 0; i < buffer.size(); ++i) ASSERT_EQ(buffer[i].item, all[i].item);
   }

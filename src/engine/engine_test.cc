@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <random>
 #include <sstream>
 #include <thread>
@@ -22,6 +23,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 constexpr std::string_view kRecipe = R"(
 name: world
@@ -253,6 +255,24 @@ TEST_F(EngineEndToEndTest, AServablePublishedElsewhereIsTheSameHere) {
   ASSERT_TRUE(published.ok()) << published.status();
   EXPECT_EQ(*published, version);
   EXPECT_TRUE(engine->Activate(version).ok());
+}
+
+TEST_F(EngineEndToEndTest, TheSameDataTeachesTheSameServableWhateverTheClock) {
+  const auto engine = OpenWorld();
+  const std::string first = TrainAndActivate(*engine);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  EXPECT_EQ(TrainAndActivate(*engine), first);
+}
+
+TEST_F(EngineEndToEndTest, AServableKeepsWhatTheEnvironmentMadeOfItsRecipe) {
+  setenv("FOURFOLD_SERVABLES__KEEP", "3", 1);
+  const auto engine = OpenWorld();
+  unsetenv("FOURFOLD_SERVABLES__KEEP");
+  const std::string version = TrainAndActivate(*engine);
+  const std::string kept = Read("engine/servables/" + version + "/recipe.yaml");
+  EXPECT_THAT(kept, StartsWith(Read("engine/recipe.yaml")));
+  EXPECT_THAT(kept, HasSubstr("\n# FOURFOLD_SERVABLES__KEEP=3\n"));
+  EXPECT_THAT(Read("engine/recipe.yaml"), Not(HasSubstr("FOURFOLD_")));
 }
 
 TEST_F(EngineEndToEndTest, EvaluationPutsEveryRetrieverAndTheBlendIntoOneTable) {

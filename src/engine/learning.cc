@@ -20,6 +20,20 @@ InteractionTable WithoutAnonymousSessions(const InteractionTable& table) {
   return KeepRows(table, keep);
 }
 
+// The recipe as a servable keeps it: with what the environment made of it.
+std::string RecordOf(const Recipe& recipe) {
+  std::string record = recipe.text;
+  if (recipe.overrides.empty()) return record;
+  if (!record.ends_with('\n')) record += '\n';
+  record += "# Changed by the environment:\n";
+  for (const auto& [variable, value] : recipe.overrides) {
+    std::string line = value;
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    StrAppend(&record, "# ", variable, "=", line, "\n");
+  }
+  return record;
+}
+
 }  // namespace
 
 absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning) {
@@ -56,7 +70,7 @@ absl::StatusOr<Servable> FitServable(const Learning& learning, const Interaction
     };
   }
   FOURFOLD_ASSIGN_OR_RETURN(Servable servable, TrainRetrievers(table, options));
-  servable.recipe_yaml = learning.recipe.text;
+  servable.recipe_yaml = RecordOf(learning.recipe);
   servable.manifest.recipe_name = learning.recipe.name;
   servable.manifest.blend = learning.recipe.blend;
   servable.manifest.actions = table.rows();

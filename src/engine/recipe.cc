@@ -341,6 +341,7 @@ absl::StatusOr<Recipe> ParseRecipe(std::string_view text, std::string_view file,
   if (text.size() > kRecipeBytesMax) return InvalidArgument(file, ": longer than 1 MiB");
   Recipe recipe;
   recipe.text = text;
+  recipe.overrides.assign(overrides.begin(), overrides.end());
   try {
     YAML::Node document = YAML::Load(recipe.text);
     if (!document.IsDefined() || document.IsNull()) return InvalidArgument(file, ": is empty");

@@ -60,8 +60,12 @@ struct ServablesRecipe {
   int golden_requests = 16;
 };
 
+// Names and values of environment variables.
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
 struct Recipe {
-  std::string text;  // the file, verbatim
+  std::string text;       // the file, verbatim
+  Environment overrides;  // what has changed it since
   std::string name;
   std::string description;
   std::string title_field;  // the item field that people read as its name
@@ -76,9 +80,6 @@ struct Recipe {
   ServablesRecipe servables;
   bool log_slates = true;
 };
-
-// Names and values of environment variables.
-using Environment = std::vector<std::pair<std::string, std::string>>;
 
 // Variables of this process that change a recipe: FOURFOLD_<SECTION>__<KEY>, at least one "__".
 Environment RecipeEnvironment();

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/coding.h"
 #include "base/digest.h"
+#include "base/status_macros.h"
 #include "data/limits.h"
 
 namespace fourfold {
@@ -47,12 +48,22 @@ Catalogue::ReadLock::~ReadLock() { catalogue_.mutex_.ReaderUnlock(); }
 absl::Status Catalogue::Load(const EventStore& store) {
   const std::int64_t now_ms = store.NowMs();
   WriteLock lock(this);
-  const absl::Status scanned = store.ScanLog(
-      0, store.EndPosition(), [&](const LoggedEvent& logged) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  FOURFOLD_RETURN_IF_ERROR(
+      store.ScanItemEvents([&](const LoggedEvent& logged) ABSL_NO_THREAD_SAFETY_ANALYSIS {
         Take(logged, now_ms);
         return ids_.size() <= limits::kItemsMax;
-      });
-  if (!scanned.ok()) return scanned;
+      }));
+  if (membership_ == Membership::kActedOn) {
+    LoggedEvent action;
+    action.event.kind = EventKind::kInteraction;
+    FOURFOLD_RETURN_IF_ERROR(store.ScanActedOn(
+        now_ms, [&](std::string_view item, std::int64_t seen_ms) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+          action.event.item.assign(item);
+          action.event.event_time_ms = seen_ms;
+          Take(action, now_ms);
+          return ids_.size() <= limits::kItemsMax;
+        }));
+  }
   if (ids_.size() > limits::kItemsMax) {
     return FailedPrecondition("the log names more than ", limits::kItemsMax, " items");
   }

@@ -19,6 +19,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAreArray;
 
 constexpr std::int64_t kStartMs = 1'000'000'000;
 
@@ -218,8 +219,9 @@ TEST_F(CatalogueTest, AgreesWithTheStoreAtTheMovingClock) {
     std::vector<Field> fields;
     for (const std::string& name : names) {
       if (random() % 2 == 0) continue;
-      fields.push_back(
-          {name, random() % 5 == 0 ? FieldValue() : FieldValue(static_cast<double>(random() % 9))});
+      Field& field = fields.emplace_back();
+      field.name = name;
+      if (random() % 5 != 0) field.value = static_cast<double>(random() % 9);
     }
     const bool deleted = random() % 6 == 0;
     if (deleted) fields.clear();
@@ -248,6 +250,36 @@ TEST_F(CatalogueTest, AgreesWithTheStoreAtTheMovingClock) {
       for (const std::string& item : items) ExpectAsInStore(loaded, item);
     }
     if (HasFailure()) FAIL() << "at step " << step;
+  }
+}
+
+// Whenever it was loaded, an item exists from the first moment that one of its actions is seen.
+TEST_F(CatalogueTest, ActedOnItemExistsFromItsFirstSeenActionOnHoweverLoaded) {
+  std::mt19937_64 random(303);
+  Catalogue live(Catalogue::Membership::kActedOn);
+  store_->SetCommitListener(
+      [&](absl::Span<const LoggedEvent> committed) { live.Apply(committed, store_->NowMs()); });
+  std::map<std::string, std::int64_t> seen_from_ms;
+  for (int step = 0; step < 300; ++step) {
+    const std::int64_t around_ms = clock_.NowMs() + static_cast<std::int64_t>(random() % 200) - 20;
+    TimedEvent timed{
+        Action("e" + std::to_string(step), "i" + std::to_string(random() % 60), around_ms),
+        around_ms + static_cast<std::int64_t>(random() % 3) * 40};
+    std::int64_t& first = seen_from_ms.try_emplace(timed.event.item, INT64_MAX).first->second;
+    first = std::min(first, timed.known_time_ms);
+    ASSERT_TRUE(store_->AppendImported({&timed, 1}).ok());
+
+    Catalogue loaded(Catalogue::Membership::kActedOn);
+    ASSERT_TRUE(loaded.Load(*store_).ok());
+    clock_.Advance(static_cast<std::int64_t>(random() % 5));
+    std::vector<std::string> expected;
+    for (const auto& [item, from_ms] : seen_from_ms) {
+      if (from_ms <= store_->NowMs()) expected.push_back(item);
+    }
+    for (Catalogue* catalogue : {&live, &loaded}) {
+      catalogue->AdvanceTo(store_->NowMs());
+      ASSERT_THAT(Existing(*catalogue), UnorderedElementsAreArray(expected)) << "at step " << step;
+    }
   }
 }
 

@@ -150,6 +150,17 @@ absl::Status EventStore::ScanItems(const std::function<bool(std::string_view ite
   return ScanEntitiesOf(impl_->store(), {Stream::kItemActions, Stream::kItemFacts}, visit);
 }
 
+absl::Status EventStore::ScanItemEvents(
+    const std::function<bool(const LoggedEvent&)>& visit) const {
+  return ScanItemEventsFrom(impl_->store(), EndPosition(), visit);
+}
+
+absl::Status EventStore::ScanActedOn(
+    std::int64_t now_ms,
+    const std::function<bool(std::string_view item, std::int64_t seen_from_ms)>& visit) const {
+  return ScanActedOnFrom(impl_->store(), EndPosition(), now_ms, visit);
+}
+
 absl::StatusOr<std::uint64_t> EventStore::EraseUser(std::string_view user) {
   return impl_->writer().EraseUser(user);
 }

@@ -139,6 +139,33 @@ absl::Status AddJoinedSessions(const storage::Store& store,
   return sessions->status();
 }
 
+// The first moment not before now_ms at which a reader sees one of the item's actions below `end`.
+absl::StatusOr<std::optional<std::int64_t>> FirstSeenFrom(HistoryCursor* cursor,
+                                                          std::string_view entity, Position end,
+                                                          std::int64_t now_ms) {
+  std::optional<std::int64_t> first;
+  const auto note = [&]() -> absl::Status {
+    HistoryEntry line;
+    FOURFOLD_RETURN_IF_ERROR(
+        DecodeLine(Stream::kItemActions, entity.substr(1), cursor->record(), &line));
+    if (line.position >= end) return absl::OkStatus();
+    const std::int64_t seen_ms = std::max({cursor->time(), line.known_time_ms, now_ms});
+    first = std::min(first.value_or(seen_ms), seen_ms);
+    return absl::OkStatus();
+  };
+  for (cursor->SeekNewest(entity, now_ms); cursor->Valid() && first != now_ms; cursor->Next()) {
+    FOURFOLD_RETURN_IF_ERROR(note());
+  }
+  FOURFOLD_RETURN_IF_ERROR(cursor->status());
+  if (first == now_ms) return first;
+  for (cursor->SeekOldest(entity); cursor->Valid(); cursor->Next()) {
+    if (first.has_value() && cursor->time() >= *first) break;
+    FOURFOLD_RETURN_IF_ERROR(note());
+  }
+  FOURFOLD_RETURN_IF_ERROR(cursor->status());
+  return first;
+}
+
 }  // namespace
 
 absl::StatusOr<std::optional<SessionOwner>> OwnerOf(HistoryCursor* cursor, std::string_view session,
@@ -242,6 +269,34 @@ absl::Status ScanEntitiesOf(const storage::Store& store, absl::Span<const Stream
       if (cursor->Valid() && std::string_view(cursor->entity()).substr(1) == *first) cursor->Next();
     }
   }
+}
+
+absl::Status ScanItemEventsFrom(const storage::Store& store, Position end,
+                                const std::function<bool(const LoggedEvent&)>& visit) {
+  const std::unique_ptr<HistoryCursor> cursor = store.NewHistoryCursor();
+  const auto items = store.NewEntityCursor(EntityOf(Stream::kItemFacts, ""));
+  for (; items->Valid(); items->Next()) {
+    for (cursor->SeekNewest(items->entity(), INT64_MAX); cursor->Valid(); cursor->Next()) {
+      FOURFOLD_ASSIGN_OR_RETURN(const LoggedEvent logged, DecodeFacts(cursor->record()));
+      if (logged.position < end && !visit(logged)) return absl::OkStatus();
+    }
+    FOURFOLD_RETURN_IF_ERROR(cursor->status());
+  }
+  return items->status();
+}
+
+absl::Status ScanActedOnFrom(
+    const storage::Store& store, Position end, std::int64_t now_ms,
+    const std::function<bool(std::string_view item, std::int64_t seen_from_ms)>& visit) {
+  const std::unique_ptr<HistoryCursor> cursor = store.NewHistoryCursor();
+  const auto items = store.NewEntityCursor(EntityOf(Stream::kItemActions, ""));
+  for (; items->Valid(); items->Next()) {
+    const std::string_view item = std::string_view(items->entity()).substr(1);
+    FOURFOLD_ASSIGN_OR_RETURN(const std::optional<std::int64_t> seen_from_ms,
+                              FirstSeenFrom(cursor.get(), items->entity(), end, now_ms));
+    if (seen_from_ms.has_value() && !visit(item, *seen_from_ms)) return absl::OkStatus();
+  }
+  return items->status();
 }
 
 }  // namespace fourfold

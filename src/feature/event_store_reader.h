@@ -37,5 +37,11 @@ absl::StatusOr<EntityAsOf> ReadFactsFrom(const storage::Store& store, Stream str
 // Each id that has a history in one of the streams, once, in the order of bytes.
 absl::Status ScanEntitiesOf(const storage::Store& store, absl::Span<const Stream> streams,
                             const std::function<bool(std::string_view id)>& visit);
+// See EventStore; both leave out what lies at or past `end`.
+absl::Status ScanItemEventsFrom(const storage::Store& store, Position end,
+                                const std::function<bool(const LoggedEvent&)>& visit);
+absl::Status ScanActedOnFrom(
+    const storage::Store& store, Position end, std::int64_t now_ms,
+    const std::function<bool(std::string_view item, std::int64_t seen_from_ms)>& visit);
 
 }  // namespace fourfold

@@ -66,7 +66,6 @@ void VisitManifest(Archive& archive, Manifest& manifest) {
   archive.Field("engine_version", manifest.engine_version);
   archive.Field("recipe_name", manifest.recipe_name);
   archive.Field("as_of_ms", manifest.as_of_ms);
-  archive.Field("known_at_ms", manifest.known_at_ms);
   archive.Field("position_end", manifest.position_end);
   archive.Field("actions", manifest.actions);
   archive.Field("metrics", manifest.metrics);
@@ -131,6 +130,7 @@ absl::StatusOr<ServableManifest> ReadFields(const Json& json) {
   VisitManifest(reader, manifest);
   reader.Field("version", manifest.version);
   reader.Field("created_at_ms", manifest.created_at_ms);
+  reader.Field("known_at_ms", manifest.known_at_ms);
   if (const Json* retrievers = reader.Find("retrievers")) {
     if (!retrievers->is_array()) return DataLoss("manifest.json.retrievers: not a list");
     for (const Json& element : *retrievers) {
@@ -159,8 +159,9 @@ absl::StatusOr<std::string> VersionOf(const ServableManifest& manifest) {
 absl::StatusOr<std::string> ManifestToJson(const ServableManifest& manifest) {
   FOURFOLD_ASSIGN_OR_RETURN(Json json, ContentsOf(manifest));
   json["version"] = DigestOfJson(json);
+  // The version does not cover these two, which follow the clock; the checksum covers everything.
   json["created_at_ms"] = manifest.created_at_ms;
-  // The version does not cover created_at_ms; the checksum covers everything.
+  json["known_at_ms"] = manifest.known_at_ms;
   json["checksum"] = DigestOfJson(json);
   return json.dump(2) + "\n";
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "servable/manifest_json.h"
 #include "servable/servable_testing.h"
 
 namespace fourfold {
@@ -45,7 +46,9 @@ TEST_F(ServableTest, LoadsWhatWasSaved) {
   const Servable& servable = **loaded;
   EXPECT_EQ(servable.manifest.version, *version);
   EXPECT_EQ(servable.manifest.files.size(), 6u);
+  EXPECT_EQ(servable.manifest.format_version, kServableFormatVersion);
   ServableManifest manifest = servable.manifest;
+  manifest.format_version = made.manifest.format_version;
   manifest.version.clear();
   manifest.files.clear();
   EXPECT_EQ(manifest, made.manifest);
@@ -148,12 +151,12 @@ TEST_F(ServableTest, TellsAbsentForeignAndNewerApart) {
 
   const fs::path place = Saved();
   std::string manifest = ReadBytes(place / "manifest.json");
-  const std::string field = "\"format_version\": 1";
-  manifest.replace(manifest.find(field), field.size(), "\"format_version\": 2");
+  const std::string field = "\"format_version\": 2";
+  manifest.replace(manifest.find(field), field.size(), "\"format_version\": 3");
   WriteBytes(place / "manifest.json", manifest);
   const absl::Status newer = LoadServable(place).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(newer));
-  EXPECT_THAT(newer.ToString(), HasSubstr("format version 2; this engine reads 1"));
+  EXPECT_THAT(newer.ToString(), HasSubstr("format version 3; this engine reads 2"));
 }
 
 TEST_F(ServableTest, FilesOfAnotherServableAreRefused) {

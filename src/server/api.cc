@@ -136,7 +136,7 @@ Api::Call Api::Admit(const ApiRequest& request) const {
 
   const bool open = call.route != nullptr && call.route->open;
   if (!open && !MayEnter(request)) {
-    return refuse(kUnauthorized, "send the API key as X-API-Key or as Authorization: Bearer");
+    return refuse(kUnauthorized, kHowToAuthorize);
   }
   if (tenant && *tenant != "default") {
     return refuse(kUnknownTenant, "this server holds the tenant \"default\" alone");
@@ -162,6 +162,12 @@ Api::Call Api::Admit(const ApiRequest& request) const {
   }
   if (!errors.empty()) return refuse(kInvalidRequest, "the query is not valid", errors);
   return call;
+}
+
+bool Api::IsUnauthorized(const ApiRequest& request) const {
+  if (MayEnter(request)) return false;
+  const Call call = Admit(request);
+  return call.refusal.has_value() && call.refusal->status == kUnauthorized.status;
 }
 
 ApiAnswer Api::Answer(const Call& call, const ApiRequest& request) {

@@ -68,6 +68,12 @@ class Api {
 
   static std::span<const Route> Routes();
 
+  static constexpr std::string_view kHowToAuthorize =
+      "send the API key as X-API-Key or as Authorization: Bearer";
+
+  // Whether Admit will refuse the request for want of the key; its body is not looked at.
+  bool IsUnauthorized(const ApiRequest& request) const;
+
   // Thread-safe. Admit is quick; Answer may wait for what its route's lane says.
   Call Admit(const ApiRequest& request) const;
   ApiAnswer Answer(const Call& call, const ApiRequest& request);

@@ -153,6 +153,11 @@ bool Connection::AdmitHeader() {
     CloseWith(kInvalidRequest, "one Host field is wanted");
     return false;
   }
+  // Who may not ask need not be listened to.
+  if (!parser_->is_done() && context_->api.IsUnauthorized(RequestOf(message))) {
+    CloseWith(kUnauthorized, Api::kHowToAuthorize);
+    return false;
+  }
   const bool expects = beast::iequals(message[http::field::expect], "100-continue");
   if (expects && !parser_->is_done()) WriteContinue();
   return true;

@@ -73,8 +73,10 @@ void AppendEngineFamilies(const EngineStatus& status, std::vector<prometheus::Me
       static_cast<double>(status.memory_bytes));
   add("fourfold_clock_seconds", "The engine's clock, since the Unix epoch.",
       static_cast<double>(status.now_ms) * 1e-3);
-  add("fourfold_last_event_seconds", "Event time of the newest event, since the Unix epoch.",
-      static_cast<double>(status.last_event_time_ms) * 1e-3);
+  if (status.events > 0) {
+    add("fourfold_last_event_seconds", "Event time of the newest event, since the Unix epoch.",
+        static_cast<double>(status.last_event_time_ms) * 1e-3);
+  }
   add("process_resident_memory_bytes", "Resident memory of the process.", ResidentBytes());
   add("process_cpu_seconds_total", "Processor time spent by the process.", CpuSeconds());
 }

@@ -177,6 +177,25 @@ TEST_F(ServerTest, ABodyPastTheLimitIsRefusedWhileItIsStillBeingSent) {
   EXPECT_EQ(chunked.Receive().status, 413);
 }
 
+TEST_F(ServerTest, ABodyOfAStrangerIsNotWaitedFor) {
+  ServerOptions options;
+  options.api_key = "open sesame";
+  Serve(options);
+  HttpClient client(*server_);
+  client.Send("POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{");
+  const HttpAnswer answer = client.Receive();
+  EXPECT_EQ(answer.status, 401);
+  EXPECT_EQ(answer.authenticate, "Bearer");
+  EXPECT_FALSE(answer.keep_alive);
+
+  HttpClient known(*server_);
+  known.Send(
+      "POST /v1/events HTTP/1.1\r\nHost: x\r\nX-API-Key: open sesame\r\n"
+      "Content-Length: 2\r\n\r\n[");
+  known.Send("]");
+  EXPECT_EQ(known.Receive().status, 200);
+}
+
 TEST_F(ServerTest, LargeBodiesShareOneBudget) {
   constexpr std::size_t kLarge = 800 << 10;
   Serve({.body_bytes_max = 1 << 20, .bodies_bytes_max = 1 << 20});

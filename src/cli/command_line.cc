@@ -46,6 +46,7 @@ int RunCommandLine(int argc, const char* const* argv, std::ostream& out, std::os
   AddRecommendVerbs(app, context);
   AddExplainVerbs(app, context);
   AddOperatingVerbs(app, context);
+  AddSimulateVerb(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

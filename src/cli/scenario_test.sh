@@ -49,7 +49,7 @@ END
 
 # Usage.
 expect 0 "$fourfold" --help; holds out recommend
-for verb in init import validate export train eval publish activate rollback servables serve recommend similar explain why-not status users; do
+for verb in init import validate export train eval publish activate rollback servables serve recommend similar explain why-not status users simulate; do
   expect 0 "$fourfold" "$verb" --help; holds out Examples
 done
 expect 2 "$fourfold"
@@ -128,4 +128,30 @@ expect 0 "$fourfold" users erase ann; holds out forgotten
 expect 0 "$fourfold" export -o log.jsonl
 ! grep -q '"ann"' log.jsonl || fail "the log still knows ann"
 holds log.jsonl '"bob"'
+
+# A world with known truth.
+cat > world.yaml << 'END'
+name: small
+days: 5
+topics: 4
+users: {population: 40}
+items: {alive: 100}
+END
+expect 1 "$fourfold" simulate --out log; holds err "needs --recipe"
+expect 2 "$fourfold" simulate --recipe world.yaml; holds err out
+sed 's/population/populaton/' world.yaml > wrong.yaml
+expect 1 "$fourfold" simulate --recipe wrong.yaml --out log; holds err "wrong.yaml:4: users.populaton: unknown key; did you mean population?"
+expect 0 "$fourfold" simulate --recipe world.yaml --seed 3 --out world.jsonl --truth world.truth --format json
+duplicates=$(grep -oE '"duplicates":[0-9]+' out)
+expect 0 "$fourfold" simulate --recipe world.yaml --seed 3 --out again.jsonl.zst; holds out twice
+[ ! -e world.jsonl.partial ] || fail "something unfinished is left"
+cat > feed.yaml << 'END'
+name: feed
+import: {format: jsonl}
+retrievers: [{name: popular, kind: popular}]
+END
+expect 0 "$fourfold" import world.jsonl -d world --recipe feed.yaml --format json
+holds out '"rejected":0'; holds out "$duplicates,"
+expect 0 "$fourfold" import again.jsonl.zst -d world; holds out "0 taken in"
+
 echo "all as it should be"

@@ -13,5 +13,6 @@ void AddServableVerbs(CLI::App& app, Context& context);   // publish, activate, 
 void AddRecommendVerbs(CLI::App& app, Context& context);  // recommend, similar
 void AddExplainVerbs(CLI::App& app, Context& context);    // explain, why-not
 void AddOperatingVerbs(CLI::App& app, Context& context);  // serve, status, users
+void AddSimulateVerb(CLI::App& app, Context& context);    // simulate
 
 }  // namespace fourfold

@@ -1,17 +1,11 @@
-#include <sys/stat.h>
-
+#include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <system_error>
 #include <thread>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "data/byte_sink.h"
 #include "data/event_json.h"
 #include "data/limits.h"
 #include "data/timestamp.h"
@@ -21,49 +15,6 @@
 // What goes out of an engine as a file of lines.
 namespace fourfold {
 namespace {
-
-// A file that appears under its name when it is whole. Pipes, terminals and the like get their
-// lines as they come.
-class LinesFile {
- public:
-  explicit LinesFile(std::string path) : path_(std::move(path)) {
-    struct stat found = {};
-    streams_ = stat(path_.c_str(), &found) == 0 && !S_ISREG(found.st_mode);
-    written_path_ = streams_ ? path_ : path_ + ".partial";
-    file_.open(written_path_, std::ios::binary | std::ios::trunc);
-    if (!file_) error_ = StrCat(written_path_, ": ", std::strerror(errno));
-  }
-  ~LinesFile() {
-    if (streams_ || finished_) return;
-    std::error_code ignored;
-    std::filesystem::remove(written_path_, ignored);
-  }
-  LinesFile(const LinesFile&) = delete;
-  LinesFile& operator=(const LinesFile&) = delete;
-
-  absl::Status Open() const {
-    return error_.empty() ? absl::OkStatus() : absl::FailedPreconditionError(error_);
-  }
-  void Write(std::string_view lines) { file_ << lines; }
-  absl::Status Finish() {
-    file_.close();
-    if (!file_) return FailedPrecondition(written_path_, ": cannot be written");
-    if (streams_) return absl::OkStatus();
-    std::error_code error;
-    std::filesystem::rename(written_path_, path_, error);
-    if (error) return FailedPrecondition(path_, ": ", error.message());
-    finished_ = true;
-    return absl::OkStatus();
-  }
-
- private:
-  std::string path_;
-  std::string written_path_;
-  std::ofstream file_;
-  std::string error_;
-  bool streams_ = false;
-  bool finished_ = false;
-};
 
 std::string SlateLine(std::string_view user, const std::vector<Recommender::ScoredItem>& slate,
                       std::string_view servable, std::string_view as_of) {
@@ -142,8 +93,7 @@ absl::StatusOr<std::uint64_t> Engine::RecommendAllUsers(
     users.emplace_back(user);
     return true;
   }));
-  LinesFile file(output_path);
-  FOURFOLD_RETURN_IF_ERROR(file.Open());
+  FOURFOLD_ASSIGN_OR_RETURN(const auto file, ByteSink::Create(output_path));
   const BatchRun run(*impl_->recommender, *bound, servable->manifest.version, impl_->store->Now(),
                      limit);
   constexpr std::size_t kChunk = 1024;
@@ -151,27 +101,27 @@ absl::StatusOr<std::uint64_t> Engine::RecommendAllUsers(
     const std::size_t count = std::min(kChunk, users.size() - begin);
     FOURFOLD_ASSIGN_OR_RETURN(const std::string lines,
                               run.Answer(std::span(users).subspan(begin, count)));
-    file.Write(lines);
+    FOURFOLD_RETURN_IF_ERROR(file->Write(lines));
     if (progress) {
       progress(static_cast<double>(begin + count) / static_cast<double>(users.size()));
     }
   }
-  FOURFOLD_RETURN_IF_ERROR(file.Finish());
+  FOURFOLD_RETURN_IF_ERROR(file->Finish());
   return users.size();
 }
 
 absl::StatusOr<std::uint64_t> Engine::ExportEvents(const std::string& output_path) const {
-  LinesFile file(output_path);
-  FOURFOLD_RETURN_IF_ERROR(file.Open());
+  FOURFOLD_ASSIGN_OR_RETURN(const auto file, ByteSink::Create(output_path));
   std::uint64_t events = 0;
+  absl::Status written;
   FOURFOLD_RETURN_IF_ERROR(
       impl_->store->ScanLog(0, impl_->store->EndPosition(), [&](const LoggedEvent& logged) {
-        file.Write(EventToJson(logged.event));
-        file.Write("\n");
+        written = file->Write(EventToJson(logged.event) + "\n");
         ++events;
-        return true;
+        return written.ok();
       }));
-  FOURFOLD_RETURN_IF_ERROR(file.Finish());
+  FOURFOLD_RETURN_IF_ERROR(written);
+  FOURFOLD_RETURN_IF_ERROR(file->Finish());
   return events;
 }
 

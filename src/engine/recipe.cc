@@ -1,20 +1,14 @@
 #include "engine/recipe.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
-#include "engine/recipe_override.h"
 
 namespace fourfold {
 namespace {
 
-constexpr std::size_t kRecipeBytesMax = 1 << 20;
 constexpr int kCandidatesMax = 10'000;
 constexpr int kHistoryMax = 100'000;
 
@@ -321,60 +315,29 @@ void ReadSections(RecipeSection& root, Recipe* recipe) {
   });
   root.Mapping("server",
                [&](RecipeSection& section) { section.Flag("log_slates", &recipe->log_slates); });
-  root.Finish();
-}
-
-absl::Status ProblemsOf(const RecipeReading& reading) {
-  std::vector<std::pair<int, std::string>> problems = reading.problems;
-  std::stable_sort(problems.begin(), problems.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  return absl::InvalidArgumentError(absl::StrJoin(
-      problems, "\n", [](std::string* out, const auto& problem) { out->append(problem.second); }));
 }
 
 }  // namespace
 
 absl::StatusOr<Recipe> ParseRecipe(std::string_view text, std::string_view file,
                                    std::span<const Environment::value_type> overrides) {
-  RecipeReading reading;
-  reading.file = file;
-  if (text.size() > kRecipeBytesMax) return InvalidArgument(file, ": longer than 1 MiB");
   Recipe recipe;
   recipe.text = text;
   recipe.overrides.assign(overrides.begin(), overrides.end());
-  try {
-    YAML::Node document = YAML::Load(recipe.text);
-    if (!document.IsDefined() || document.IsNull()) return InvalidArgument(file, ": is empty");
-    for (const auto& [variable, value] : overrides) {
-      const absl::Status status = ApplyRecipeOverride(variable, value, &document, &reading);
-      if (!status.ok()) reading.problems.emplace_back(0, std::string(MessageOf(status)));
-    }
-    RecipeSection root(&reading, document, "");
-    ReadSections(root, &recipe);
-  } catch (const YAML::Exception& error) {
-    return InvalidArgument(file, ":", error.mark.line + 1, ": not YAML: column ",
-                           error.mark.column + 1, ": ", error.msg);
-  }
-  if (!reading.problems.empty()) return ProblemsOf(reading);
+  FOURFOLD_RETURN_IF_ERROR(ReadRecipeText(
+      recipe.text, file, overrides, [&](RecipeSection& root) { ReadSections(root, &recipe); }));
   return recipe;
 }
 
 absl::StatusOr<Recipe> LoadRecipe(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return NotFound(path, ": ", std::strerror(errno));
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  FOURFOLD_ASSIGN_OR_RETURN(const std::string text, ReadRecipeFile(path));
   const Environment environment = RecipeEnvironment();
   return ParseRecipe(text, path, environment);
 }
 
 std::vector<RecipeKey> KnownRecipeKeys() {
-  std::vector<RecipeKey> keys;
-  RecipeReading reading;
-  reading.keys = &keys;
   Recipe recipe;
-  RecipeSection root(&reading, YAML::Node(), "");
-  ReadSections(root, &recipe);
-  return keys;
+  return CollectRecipeKeys([&](RecipeSection& root) { ReadSections(root, &recipe); });
 }
 
 }  // namespace fourfold

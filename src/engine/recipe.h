@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "data/event_source.h"
+#include "engine/recipe_file.h"
 #include "engine/recipe_section.h"
 #include "feature/catalogue.h"
 #include "offline/ingest/importer.h"
@@ -60,9 +61,6 @@ struct ServablesRecipe {
   int golden_requests = 16;
 };
 
-// Names and values of environment variables.
-using Environment = std::vector<std::pair<std::string, std::string>>;
-
 struct Recipe {
   std::string text;       // the file, verbatim
   Environment overrides;  // what has changed it since
@@ -80,9 +78,6 @@ struct Recipe {
   ServablesRecipe servables;
   bool log_slates = true;
 };
-
-// Variables of this process that change a recipe: FOURFOLD_<SECTION>__<KEY>, at least one "__".
-Environment RecipeEnvironment();
 
 // InvalidArgument lists every problem, one a line: "file:line: key: what is wrong". `file` only
 // names the text in messages. Each override sets one key before the text is checked:

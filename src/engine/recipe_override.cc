@@ -9,7 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
 #include "base/strings.h"
-#include "engine/recipe.h"
+#include "engine/recipe_file.h"
 
 namespace fourfold {
 namespace {

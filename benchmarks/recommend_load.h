@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "loopback_http.h"
+#include "client/loopback_http.h"
 
 namespace fourfold::bench {
 

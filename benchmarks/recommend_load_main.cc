@@ -55,7 +55,7 @@ absl::StatusOr<std::vector<std::string>> ReadUsers(const std::string& path) {
 
 // Items that the server would show: those of the slates of some of the users.
 absl::StatusOr<std::vector<std::string>> FetchItems(const std::vector<std::string>& users,
-                                                    Client* client) {
+                                                    HttpClient* client) {
   std::vector<std::string> items;
   const std::size_t step = std::max<std::size_t>(users.size() / 50, 1);
   for (std::size_t i = 0; i < users.size(); i += step) {
@@ -137,7 +137,7 @@ absl::Status Run(const Options& options) {
   load.seconds = options.seconds;
   load.warm_up_seconds = options.warm_up_seconds;
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<std::string> users, ReadUsers(options.users_path));
-  Client client(load.endpoint, options.api_key);
+  HttpClient client(load.endpoint, options.api_key);
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<std::string> items, FetchItems(users, &client));
   std::printf("%zu users, %zu items to act on; %.0f s after %.0f s of warm-up\n", users.size(),
               items.size(), options.seconds, options.warm_up_seconds);

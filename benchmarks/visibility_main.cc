@@ -9,8 +9,8 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "client/loopback_http.h"
 #include "data/timestamp.h"
-#include "loopback_http.h"
 
 // Proves that an acknowledged action is in the very next answer: posts an interaction, asks for a
 // slate with its explanation, and looks for the action at the head of the history; thousands of
@@ -46,7 +46,7 @@ double Percentile(std::vector<double> values, double share) {
   return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1) + 0.5)];
 }
 
-absl::StatusOr<std::vector<std::string>> SomeItems(Client* client) {
+absl::StatusOr<std::vector<std::string>> SomeItems(HttpClient* client) {
   FOURFOLD_ASSIGN_OR_RETURN(const std::string body,
                             client->Post("/v1/recommend", R"({"limit":100,"log_slate":false})"));
   std::vector<std::string> items;
@@ -56,7 +56,7 @@ absl::StatusOr<std::vector<std::string>> SomeItems(Client* client) {
   return items;
 }
 
-absl::Status Round(const Options& options, int round, const std::string& item, Client* client,
+absl::Status Round(const Options& options, int round, const std::string& item, HttpClient* client,
                    Result* result) {
   const std::string user = StrCat("visibility-", round % options.users);
   const Json event = {
@@ -81,7 +81,7 @@ absl::Status Round(const Options& options, int round, const std::string& item, C
 
 absl::Status Run(const Options& options) {
   FOURFOLD_ASSIGN_OR_RETURN(Endpoint endpoint, ParseLoopbackUrl(options.url));
-  Client client(std::move(endpoint), options.api_key);
+  HttpClient client(std::move(endpoint), options.api_key);
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<std::string> items, SomeItems(&client));
   Result result;
   absl::Status status;

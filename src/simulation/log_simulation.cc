@@ -124,18 +124,4 @@ absl::StatusOr<LogSimulationReport> SimulateLog(const LogSimulationOptions& opti
   return report;
 }
 
-World LiveThroughLog(const WorldOptions& options, std::uint64_t seed,
-                     const std::function<void(const World&, const Moment&)>& observe) {
-  World world(options, seed);
-  const LoggingPolicy policy(options.slates);
-  std::vector<PlacedItem> slate;
-  while (const Moment* moment = world.Next(world.end_ms())) {
-    if (observe) observe(world, *moment);
-    if (moment->kind != Moment::Kind::kSlateDue) continue;
-    policy.Choose(world, *moment, &slate);
-    world.Show(slate);
-  }
-  return world;
-}
-
 }  // namespace fourfold::simulation

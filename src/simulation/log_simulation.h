@@ -41,9 +41,4 @@ struct LogSimulationReport {
 absl::StatusOr<LogSimulationReport> SimulateLog(const LogSimulationOptions& options, ByteSink* log,
                                                 TruthWriter* truth);
 
-// The world as it is when such a log of WorldOptions::days ends, without writing it. `observe`, if
-// not empty, is told every moment; actions come with the slot of their item still alive, or not.
-World LiveThroughLog(const WorldOptions& options, std::uint64_t seed,
-                     const std::function<void(const World&, const Moment&)>& observe);
-
 }  // namespace fourfold::simulation

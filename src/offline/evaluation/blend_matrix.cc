@@ -5,7 +5,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "base/check.h"
-#include "offline/evaluation/parallel.h"
+#include "base/parallel.h"
 #include "offline/evaluation/ranking_metrics.h"
 #include "servable/blend.h"
 

@@ -8,7 +8,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "offline/evaluation/blend_matrix.h"
-#include "offline/evaluation/parallel.h"
+#include "base/parallel.h"
 
 namespace fourfold {
 namespace {

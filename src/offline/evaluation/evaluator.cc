@@ -10,7 +10,7 @@
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "offline/evaluation/parallel.h"
+#include "base/parallel.h"
 
 namespace fourfold {
 namespace {

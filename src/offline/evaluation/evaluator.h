@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "offline/evaluation/bootstrap.h"
+#include "math/bootstrap.h"
 #include "offline/evaluation/catalogue_statistics.h"
 #include "offline/evaluation/evaluation_protocol.h"
 #include "offline/evaluation/ranking_metrics.h"

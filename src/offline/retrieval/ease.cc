@@ -8,7 +8,7 @@
 
 #include "base/status_macros.h"
 #include "math/symmetric_inverse.h"
-#include "offline/evaluation/parallel.h"
+#include "base/parallel.h"
 #include "offline/retrieval/neighbour_rows.h"
 
 namespace fourfold {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "offline/evaluation/parallel.h"
+#include "base/parallel.h"
 
 namespace fourfold {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "absl/status/statusor.h"
 
-// The little HTTP that load programs need: prebuilt requests, keep-alive connections to this
-// machine alone, and answers taken apart without a copy.
-namespace fourfold::bench {
+// The little HTTP that whoever drives a server needs (load programs, simulated users): prebuilt
+// requests, keep-alive connections to this machine alone, and answers taken apart without a copy.
+namespace fourfold {
 
 struct Endpoint {
   std::uint16_t port = 0;
@@ -35,14 +35,14 @@ struct Answer {
 // InvalidArgument when the bytes are no answer of ours (they state a Content-Length).
 absl::StatusOr<Answer> TakeAnswer(std::string_view bytes);
 
-// One request at a time. Not thread-safe.
-class Client {
+// One request at a time over one connection, opened with the first. Not thread-safe.
+class HttpClient {
  public:
-  explicit Client(Endpoint endpoint, std::string api_key = "")
+  explicit HttpClient(Endpoint endpoint, std::string api_key = "")
       : endpoint_(std::move(endpoint)), api_key_(std::move(api_key)) {}
-  ~Client();
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
 
   // The body of a 200. Any other status is an error.
   absl::StatusOr<std::string> Post(std::string_view path, std::string_view body);
@@ -57,4 +57,4 @@ class Client {
   std::string received_;
 };
 
-}  // namespace fourfold::bench
+}  // namespace fourfold

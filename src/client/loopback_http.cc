@@ -1,4 +1,4 @@
-#include "loopback_http.h"
+#include "client/loopback_http.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -14,7 +14,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 
-namespace fourfold::bench {
+namespace fourfold {
 namespace {
 
 std::string_view ErrorText() { return std::strerror(errno); }
@@ -98,19 +98,19 @@ absl::StatusOr<Answer> TakeAnswer(std::string_view bytes) {
   return answer;
 }
 
-Client::~Client() {
+HttpClient::~HttpClient() {
   if (socket_ >= 0) close(socket_);
 }
 
-absl::StatusOr<std::string> Client::Post(std::string_view path, std::string_view body) {
+absl::StatusOr<std::string> HttpClient::Post(std::string_view path, std::string_view body) {
   return Exchange(EncodePost(endpoint_, path, body, api_key_));
 }
 
-absl::StatusOr<std::string> Client::Get(std::string_view path) {
+absl::StatusOr<std::string> HttpClient::Get(std::string_view path) {
   return Exchange(EncodeGet(endpoint_, path, api_key_));
 }
 
-absl::StatusOr<std::string> Client::Exchange(std::string_view request) {
+absl::StatusOr<std::string> HttpClient::Exchange(std::string_view request) {
   if (socket_ < 0) {
     FOURFOLD_ASSIGN_OR_RETURN(socket_, Connect(endpoint_));
   }
@@ -133,4 +133,4 @@ absl::StatusOr<std::string> Client::Exchange(std::string_view request) {
   }
 }
 
-}  // namespace fourfold::bench
+}  // namespace fourfold

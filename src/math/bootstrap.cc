@@ -1,10 +1,11 @@
-#include "offline/evaluation/bootstrap.h"
+#include "math/bootstrap.h"
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
-#include "offline/evaluation/parallel.h"
+#include "base/parallel.h"
 
 namespace fourfold {
 namespace {
@@ -98,19 +99,17 @@ double Quantile(const std::vector<double>& sorted, double probability) {
   return sorted[below] + (place - std::floor(place)) * (sorted[above] - sorted[below]);
 }
 
-}  // namespace
+std::vector<double> Means(std::span<const double> values, std::size_t columns) {
+  std::vector<double> means(columns);
+  for (std::size_t i = 0; i < values.size(); ++i) means[i % columns] += values[i];
+  for (double& mean : means) mean /= static_cast<double>(values.size() / columns);
+  return means;
+}
 
-std::vector<Interval> BootstrapMeans(std::span<const double> values, std::size_t columns,
-                                     std::span<const std::uint32_t> cluster_of_row,
-                                     const BootstrapOptions& options) {
-  FOURFOLD_CHECK(options.resamples >= 1 && columns > 0 && values.size() % columns == 0);
-  const std::size_t rows = values.size() / columns;
-  FOURFOLD_CHECK(cluster_of_row.empty() || cluster_of_row.size() == rows);
-  std::vector<Interval> intervals(columns);
-  if (rows == 0) return intervals;
-  for (std::size_t i = 0; i < values.size(); ++i) intervals[i % columns].mean += values[i];
-  for (Interval& interval : intervals) interval.mean /= static_cast<double>(rows);
-
+// [resamples x columns]
+std::vector<double> Resample(std::span<const double> values, std::size_t columns,
+                             std::span<const std::uint32_t> cluster_of_row,
+                             const BootstrapOptions& options) {
   const Clusters clusters = SumByCluster(values, columns, cluster_of_row);
   const auto resamples = static_cast<std::size_t>(options.resamples);
   std::vector<double> means(resamples * columns);
@@ -121,16 +120,53 @@ std::vector<Interval> BootstrapMeans(std::span<const double> values, std::size_t
       ResampledMeans(clusters, counts, std::span(means).subspan(resample * columns, columns));
     }
   });
+  return means;
+}
 
-  const double tail = (1 - options.confidence) / 2;
-  std::vector<double> sorted(resamples);
+Interval IntervalOf(double mean, std::vector<double> resampled, double confidence) {
+  if (resampled.empty()) return {mean, mean, mean};
+  std::sort(resampled.begin(), resampled.end());
+  const double tail = (1 - confidence) / 2;
+  return {mean, Quantile(resampled, tail), Quantile(resampled, 1 - tail)};
+}
+
+void CheckShape(std::span<const double> values, std::size_t columns,
+                std::span<const std::uint32_t> cluster_of_row, const BootstrapOptions& options) {
+  FOURFOLD_CHECK(options.resamples >= 1 && columns > 0 && values.size() % columns == 0);
+  FOURFOLD_CHECK(cluster_of_row.empty() || cluster_of_row.size() == values.size() / columns);
+}
+
+}  // namespace
+
+std::vector<Interval> BootstrapMeans(std::span<const double> values, std::size_t columns,
+                                     std::span<const std::uint32_t> cluster_of_row,
+                                     const BootstrapOptions& options) {
+  CheckShape(values, columns, cluster_of_row, options);
+  std::vector<Interval> intervals(columns);
+  if (values.empty()) return intervals;
+  const std::vector<double> means = Means(values, columns);
+  const std::vector<double> resampled = Resample(values, columns, cluster_of_row, options);
+  std::vector<double> of_column(static_cast<std::size_t>(options.resamples));
   for (std::size_t c = 0; c < columns; ++c) {
-    for (std::size_t r = 0; r < resamples; ++r) sorted[r] = means[r * columns + c];
-    std::sort(sorted.begin(), sorted.end());
-    intervals[c].low = Quantile(sorted, tail);
-    intervals[c].high = Quantile(sorted, 1 - tail);
+    for (std::size_t r = 0; r < of_column.size(); ++r) of_column[r] = resampled[r * columns + c];
+    intervals[c] = IntervalOf(means[c], of_column, options.confidence);
   }
   return intervals;
+}
+
+Interval BootstrapOfMeans(std::span<const double> values, std::size_t columns,
+                          std::span<const std::uint32_t> cluster_of_row,
+                          const std::function<double(std::span<const double> means)>& of,
+                          const BootstrapOptions& options) {
+  CheckShape(values, columns, cluster_of_row, options);
+  if (values.empty()) return {};
+  const std::vector<double> resampled = Resample(values, columns, cluster_of_row, options);
+  std::vector<double> results;
+  for (std::size_t begin = 0; begin < resampled.size(); begin += columns) {
+    const double result = of(std::span(resampled).subspan(begin, columns));
+    if (std::isfinite(result)) results.push_back(result);
+  }
+  return IntervalOf(of(Means(values, columns)), std::move(results), options.confidence);
 }
 
 std::vector<Interval> PairedDifferences(std::span<const double> a, std::span<const double> b,

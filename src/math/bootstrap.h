@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -40,5 +41,13 @@ std::vector<Interval> PairedDifferences(std::span<const double> a, std::span<con
                                         std::size_t columns,
                                         std::span<const std::uint32_t> cluster_of_row,
                                         const BootstrapOptions& options);
+
+// The interval of a function of the means of all columns, such as a share of one difference in
+// another: the function of the means, and its quantiles over resampled means. `of` is called from
+// one thread; what is not finite is left out of the quantiles.
+Interval BootstrapOfMeans(std::span<const double> values, std::size_t columns,
+                          std::span<const std::uint32_t> cluster_of_row,
+                          const std::function<double(std::span<const double> means)>& of,
+                          const BootstrapOptions& options);
 
 }  // namespace fourfold

@@ -1,4 +1,4 @@
-#include "offline/evaluation/bootstrap.h"
+#include "math/bootstrap.h"
 
 #include <gtest/gtest.h>
 
@@ -133,6 +133,24 @@ TEST(BootstrapTest, MeanIsOverQueriesWhereUsersHaveDifferentlyMany) {
 TEST(BootstrapTest, NoRowsAndOneRowHaveNoWidth) {
   EXPECT_EQ(MeanOf({}), Interval{});
   EXPECT_EQ(MeanOf({0.75}), (Interval{0.75, 0.75, 0.75}));
+}
+
+// Of one column the function is the mean, of two it may be their quotient.
+TEST(BootstrapTest, AFunctionOfTheMeansIsResampledWithThem) {
+  std::mt19937_64 random(5);
+  std::normal_distribution<double> normal;
+  std::vector<double> values;
+  for (int i = 0; i < 3000; ++i) {
+    values.push_back(1 + normal(random));
+    values.push_back(4 + normal(random));
+  }
+  const std::vector<Interval> means = BootstrapMeans(values, 2, {}, {});
+  EXPECT_EQ(BootstrapOfMeans(values, 2, {}, [](auto m) { return m[1]; }, {}), means[1]);
+  const Interval share = BootstrapOfMeans(values, 2, {}, [](auto m) { return m[0] / m[1]; }, {});
+  EXPECT_NEAR(share.mean, 0.25, 0.02);
+  // By the delta method: sqrt(1 + 1 / 16) / 4 / sqrt(3000) is the standard error.
+  EXPECT_NEAR(share.high - share.low, 2 * 1.96 * 0.0047, 0.0015);
+  EXPECT_EQ(BootstrapOfMeans({}, 2, {}, [](auto m) { return m[0]; }, {}), Interval{});
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "offline/evaluation/bootstrap.h"
+#include "math/bootstrap.h"
 
 namespace fourfold {
 namespace {

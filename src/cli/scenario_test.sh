@@ -21,6 +21,17 @@ expect() {
   "$@" > out 2> err || got=$?
   [ "$got" = "$want" ] || { cat out err >&2; fail "exit $got instead of $want: $*"; }
 }
+# Sets url, from serve.log.
+await_server() {
+  url=
+  for _ in $(seq 100); do
+    url=$(grep -oE 'http://[0-9.]+:[0-9]+' serve.log || true)
+    [ -z "$url" ] || return 0
+    sleep 0.1
+  done
+  cat serve.log >&2
+  fail "the server did not start"
+}
 holds() { grep -qF -- "$2" "$1" || { cat "$1" >&2; fail "$1 does not hold: $2"; }; }
 
 cat > shop.yaml << 'END'
@@ -105,13 +116,7 @@ expect 1 "$fourfold" publish nowhere; holds err nowhere
 # Over HTTP.
 "$fourfold" serve --port 0 --clock-at end > serve.log 2>&1 &
 server=$!
-url=
-for _ in $(seq 100); do
-  url=$(grep -oE 'http://[0-9.]+:[0-9]+' serve.log || true)
-  [ -z "$url" ] || break
-  sleep 0.1
-done
-[ -n "$url" ] || { cat serve.log >&2; fail "the server did not start"; }
+await_server
 expect 1 "$fourfold" status; holds err fourfold-engine
 if command -v curl > /dev/null; then
   curl -sf "$url/health/ready" > out
@@ -153,5 +158,18 @@ END
 expect 0 "$fourfold" import world.jsonl -d world --recipe feed.yaml --format json
 holds out '"rejected":0'; holds out "$duplicates,"
 expect 0 "$fourfold" import again.jsonl.zst -d world; holds out "0 taken in"
+expect 2 "$fourfold" simulate --recipe world.yaml --days 2; holds err against
+expect 1 "$fourfold" simulate --recipe world.yaml --against popular; holds err "neither popularity"
+expect 1 "$fourfold" simulate --recipe world.yaml --against truth --against truth; holds err twice
+"$fourfold" serve --port 0 -d world --clock-at 2026-01-07 > serve.log 2>&1 &
+server=$!
+await_server
+against=("$fourfold" simulate --recipe world.yaml --seed 3 --days 1 --against "$url")
+expect 0 "${against[@]}" --against popularity; holds out "first - popularity"
+[ ! -s err ] || { cat err >&2; fail "a server with the right clock and catalogue is no reason to warn"; }
+expect 1 "${against[@]}"; holds err "lived through this before"
+kill -TERM "$server"
+wait "$server" || fail "the server did not stop in order"
+server=
 
 echo "all as it should be"

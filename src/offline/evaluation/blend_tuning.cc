@@ -5,10 +5,10 @@
 
 #include "base/check.h"
 #include "base/mutex.h"
+#include "base/parallel.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "offline/evaluation/blend_matrix.h"
-#include "base/parallel.h"
 
 namespace fourfold {
 namespace {

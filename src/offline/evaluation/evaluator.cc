@@ -8,9 +8,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/check.h"
 #include "base/mutex.h"
+#include "base/parallel.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "base/parallel.h"
 
 namespace fourfold {
 namespace {

@@ -6,9 +6,9 @@
 #include <numeric>
 #include <vector>
 
+#include "base/parallel.h"
 #include "base/status_macros.h"
 #include "math/symmetric_inverse.h"
-#include "base/parallel.h"
 #include "offline/retrieval/neighbour_rows.h"
 
 namespace fourfold {

@@ -75,8 +75,15 @@ struct ServableInfo {
 };
 
 struct EvaluateRequest {
-  std::string split;                 // "time" | "leave_one_out"; empty: as the recipe says
-  std::string variant;               // "new" | "all"; empty: as the recipe says
+  // What is judged. "ranking": slates. Of the retrievers with embeddings alone:
+  // "link_prediction": are hidden edges of the session graph told from pairs without one;
+  // "cold_items": are items that training never saw found by their side fields. The two print rows
+  // for each retriever and each of BGE, GES and EGES; only methods, hidden_share, resamples,
+  // progress and note count for them.
+  std::string task = "ranking";
+  double hidden_share = 0;  // of edges or items; 0: a third of the edges, a tenth of the items
+  std::string split;        // "time" | "leave_one_out"; empty: as the recipe says
+  std::string variant;      // "new" | "all"; empty: as the recipe says
   std::vector<std::string> methods;  // retriever names and "blend"; empty: all of them
   std::string fit;                   // leave_one_out: "strict" | "refit"
   int resamples = 1000;

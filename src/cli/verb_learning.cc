@@ -94,18 +94,23 @@ nlohmann::ordered_json ToJson(const EvaluationReport& report) {
           {"methods", std::move(rows)}};
 }
 
-void PrintReport(std::ostream& out, const EvaluationReport& report) {
+// `of_slates`: what was judged are slates, which cover a part of the catalogue.
+void PrintReport(std::ostream& out, const EvaluationReport& report, bool of_slates) {
   out << report.description << "\n\n";
   std::vector<Table::Column> columns = {{"method"}};
   for (const MetricEstimate& metric : report.rows.front().metrics) columns.push_back({metric.name});
-  columns.push_back({"coverage", Table::Align::kRight});
-  columns.push_back({"popularity", Table::Align::kRight});
+  if (of_slates) {
+    columns.push_back({"coverage", Table::Align::kRight});
+    columns.push_back({"popularity", Table::Align::kRight});
+  }
   Table table(columns);
   for (const EvaluationRow& row : report.rows) {
     std::vector<std::string> cells = {row.method};
     for (const MetricEstimate& metric : row.metrics) cells.push_back(WithInterval(metric));
-    cells.push_back(StrCat(Decimal(100 * row.coverage, 1), " %"));
-    cells.push_back(Decimal(row.mean_popularity, 1));
+    if (of_slates) {
+      cells.push_back(StrCat(Decimal(100 * row.coverage, 1), " %"));
+      cells.push_back(Decimal(row.mean_popularity, 1));
+    }
     table.AddRow(std::move(cells));
   }
   for (const EvaluationRow& row : report.rows) {
@@ -118,8 +123,9 @@ void PrintReport(std::ostream& out, const EvaluationReport& report) {
     table.AddRow(std::move(cells));
   }
   table.Print(out);
-  out << "\n95 % intervals by bootstrap; the last line is paired, query by query. "
-      << "Evaluated in " << Decimal(report.seconds, 1) << " s.\n";
+  out << "\n95 % intervals by bootstrap"
+      << (of_slates ? "; the last line is paired, query by query. " : ". ") << "Evaluated in "
+      << Decimal(report.seconds, 1) << " s.\n";
 }
 
 struct EvaluateArguments {
@@ -137,7 +143,7 @@ absl::StatusOr<int> Evaluate(const Context& context, EvaluateArguments& argument
   if (context.json()) {
     context.out << ToJson(report).dump() << "\n";
   } else {
-    PrintReport(context.out, report);
+    PrintReport(context.out, report, arguments.request.task == "ranking");
   }
   return kExitOk;
 }
@@ -149,7 +155,18 @@ void AddEvaluate(CLI::App& app, Context& context) {
       AddVerb(app, "eval", "Judge every retriever and the blend on what happened later in the log",
               "  fourfold eval\n"
               "  fourfold eval --variant all --method repeats,blend\n"
-              "  fourfold eval --split leave_one_out --fit strict --format json");
+              "  fourfold eval --split leave_one_out --fit strict --format json\n"
+              "  fourfold eval --task link_prediction --method eges\n"
+              "  fourfold eval --task cold_items --hidden-share 0.1");
+  verb->add_option(
+          "--task", request.task,
+          "ranking: slates. Of embeddings alone, beside BGE, GES and EGES: link_prediction "
+          "(hidden edges of the session graph) or cold_items (items that training never saw)")
+      ->check(CLI::IsMember({"ranking", "link_prediction", "cold_items"}))
+      ->capture_default_str();
+  verb->add_option("--hidden-share", request.hidden_share,
+                   "Of the edges (a third) or the items (a tenth) that are hidden from training")
+      ->check(CLI::Range(0.0, 0.9));
   verb->add_option("--split", request.split, "time or leave_one_out; else as the recipe says")
       ->check(CLI::IsMember({"time", "leave_one_out"}));
   verb->add_option("--variant", request.variant,

@@ -155,6 +155,7 @@ absl::StatusOr<EvaluationReport> Engine::Evaluate(const EvaluateRequest& request
                           .progress = request.progress,
                           .note = request.note};
   FOURFOLD_ASSIGN_OR_RETURN(const InteractionTable table, ReadTrainingTable(learning));
+  if (request.task != "ranking") return JudgeEmbeddings(learning, table, request);
   const bool blends =
       request.methods.empty() ||
       std::find(request.methods.begin(), request.methods.end(), "blend") != request.methods.end();

@@ -5,6 +5,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "offline/dataset/side_fields.h"
 #include "offline/retrieval/train_retrievers.h"
 
 namespace fourfold {
@@ -59,6 +60,13 @@ absl::StatusOr<Servable> FitServable(const Learning& learning, const Interaction
   TrainRetrieversOptions options;
   options.retrievers = learning.recipe.retrievers;
   options.as_of_ms = as_of_ms;
+  options.note = learning.note;
+  // What items are is a fact of its own time, too: not what they became after the fit.
+  ReadPoint fit_at = learning.at;
+  fit_at.as_of_ms = as_of_ms;
+  FOURFOLD_ASSIGN_OR_RETURN(
+      options.side_fields,
+      ReadSideFields(learning.store, table.items, SideFieldNames(options.retrievers), fit_at));
   // Each retriever tells its own progress; together they make one stage.
   const std::size_t retrievers = std::max<std::size_t>(options.retrievers.size(), 1);
   if (learning.progress) {

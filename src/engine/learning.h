@@ -51,6 +51,12 @@ absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const Evaluatio
                                        const InteractionTable& table, const BlendSpec& blend,
                                        const std::vector<std::string>& methods, int resamples);
 
+// Judges the embeddings of retrievers (`methods`; empty: all that have some) as
+// EvaluateRequest::task says: "link_prediction" or "cold_items".
+absl::StatusOr<EvaluationReport> JudgeEmbeddings(const Learning& learning,
+                                                 const InteractionTable& table,
+                                                 const EvaluateRequest& request);
+
 // Requests of real users, without their names, with all inputs and the answers of this servable.
 absl::Status AddGoldenRequests(const Learning& learning, const InteractionTable& table,
                                Servable* servable);

@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <set>
 
 #include "base/digest.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "engine/learning.h"
+#include "offline/retrieval/train_retrievers.h"
 
 namespace fourfold {
 namespace {
@@ -36,14 +38,24 @@ void Anonymise(HistoryEntry* entry) {
   entry->position = 0;
 }
 
-// The fields that the filter reads: nothing else of an item changes an answer.
-std::vector<Field> FilterFields(const Catalogue::ReadLock& catalogue, const std::string& item,
-                                const std::optional<Expression>& filter) {
+// The names of the fields that the filter or a retriever reads: nothing else of an item changes an
+// answer.
+std::set<std::string> FieldsRead(const Recipe& recipe) {
+  const std::vector<std::string> side = SideFieldNames(recipe.retrievers);
+  std::set<std::string> names(side.begin(), side.end());
+  if (recipe.policy.filter.has_value()) {
+    const auto& filtered = recipe.policy.filter->field_names();
+    names.insert(filtered.begin(), filtered.end());
+  }
+  return names;
+}
+
+std::vector<Field> ReadFields(const Catalogue::ReadLock& catalogue, const std::string& item,
+                              const std::set<std::string>& names) {
   std::vector<Field> fields;
-  if (!filter.has_value()) return fields;
   const ItemIndex index = catalogue.Find(item);
   if (index == kNoItem) return fields;
-  for (const std::string& name : filter->field_names()) {
+  for (const std::string& name : names) {
     const FieldValue* value = catalogue.FieldOf(index, name);
     if (value != nullptr) fields.push_back({.name = name, .value = *value});
   }
@@ -98,9 +110,10 @@ absl::Status AddGoldenRequests(const Learning& learning, const InteractionTable&
     servable->golden.requests.push_back(std::move(golden));
   }
   {
+    const std::set<std::string> names = FieldsRead(recipe);
     const Catalogue::ReadLock catalogue(learning.catalogue);
     for (std::string& item : ChooseItems(*servable)) {
-      std::vector<Field> fields = FilterFields(catalogue, item, recipe.policy.filter);
+      std::vector<Field> fields = ReadFields(catalogue, item, names);
       servable->golden.catalogue.push_back({.item = std::move(item), .fields = std::move(fields)});
     }
   }

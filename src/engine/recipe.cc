@@ -1,6 +1,7 @@
 #include "engine/recipe.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/ascii.h"
 #include "base/status_macros.h"
@@ -106,6 +107,30 @@ void ReadImport(RecipeSection& section, ImportRecipe* import) {
   ReadMapping(section, &import->source.mapping);
 }
 
+// From sessions to embeddings.
+void ReadEmbeddingSettings(RecipeSection& section, RetrieverSpec* spec) {
+  section.Duration("session_window", &spec->session_window_ms);
+  section.Duration("session_gap", &spec->session_gap_ms);
+  section.Duration("least_dwell", &spec->least_dwell_ms);
+  section.Integer("user_actions_max", &spec->user_actions_max, 0, 1'000'000'000);
+  section.Integer("walk_length", &spec->walk_length, 2, 1'000);
+  section.Integer("walks_per_item", &spec->walks_per_item, 1, 100'000);
+  section.Integer("context_steps", &spec->context_steps, 1, 1'000);
+  section.Integer("negatives", &spec->negatives, 1, 1'000);
+  section.Integer("dimension", &spec->dimension, 8, 1'024);
+  if (spec->dimension % 8 != 0) section.Problem("dimension", "must be a multiple of 8");
+  section.Number("learning_rate", &spec->learning_rate, 0, 10);
+  section.TextList("side_fields", &spec->side_fields);
+  if (std::set<std::string>(spec->side_fields.begin(), spec->side_fields.end()).size() !=
+      spec->side_fields.size()) {
+    section.Problem("side_fields", "names a field twice");
+  }
+  section.Choice<bool>("side_weights", &spec->learned_weights,
+                       {{"learned", true}, {"equal", false}});
+  section.Integer("seed", &spec->seed, 0, 1'000'000'000);
+  section.Integer("threads", &spec->threads, 0, 1'024);
+}
+
 // Settings that only some kinds of retriever have.
 void ReadRetrieverSettings(RecipeSection& section, RetrieverSpec* spec) {
   using Kind = RetrieverSpec::Kind;
@@ -126,15 +151,19 @@ void ReadRetrieverSettings(RecipeSection& section, RetrieverSpec* spec) {
   section.Number("backward_weight", &spec->backward_weight, 0, 1e6);
   section.Number("popularity_exponent", &spec->popularity_exponent, 0, 10);
   section.Number("history_popularity_exponent", &spec->history_popularity_exponent, 0, 10);
-  section.Flag("within_tie_group", &spec->within_tie_group);
   section.Duration("time_half_life", &spec->time_half_life_ms);
+  section.AppliesIf(spec->kind == Kind::kCovisitation || spec->kind == Kind::kEges,
+                    "this kind; only to covisitation and eges");
+  section.Flag("within_tie_group", &spec->within_tie_group);
   section.AppliesIf(spec->kind == Kind::kEase, "this kind; only to ease");
   section.Number("regularization", &spec->regularization, 1e-3, 1e9);
-  section.AppliesIf(maps, "this kind; only to item_cf, covisitation and ease");
+  section.AppliesIf(spec->kind == Kind::kEges, "this kind; only to eges");
+  ReadEmbeddingSettings(section, spec);
+  section.AppliesIf(maps, "this kind; only to item_cf, covisitation, ease and eges");
   section.Integer("neighbours", &spec->neighbours, 0, 100'000);
   section.Number("history_decay", &spec->history_decay, 0, 1);
   section.AppliesIf(maps || spec->kind == Kind::kRepeats,
-                    "this kind; only to item_cf, covisitation, ease and repeats");
+                    "this kind; only to item_cf, covisitation, ease, eges and repeats");
   section.Integer("history_actions", &spec->history_actions, 1, kHistoryMax);
   section.Duration("history_half_life", &spec->history_half_life_ms);
 }
@@ -170,7 +199,8 @@ void ReadRetrievers(RecipeSection& section, const TrainingRecipe& training,
                           {"item_cf", Kind::kItemCf},
                           {"covisitation", Kind::kCovisitation},
                           {"repeats", Kind::kRepeats},
-                          {"ease", Kind::kEase}});
+                          {"ease", Kind::kEase},
+                          {"eges", Kind::kEges}});
     element.TextList("actions", &spec.action_types);
     CheckTrained(element, spec.action_types, training);
     element.Integer("candidates", &spec.candidates, 1, kCandidatesMax);

@@ -47,6 +47,50 @@ TEST(RecipeTest, ReadsWhatIsSaidAndKeepsDefaultsOfTheRest) {
   EXPECT_TRUE(recipe->log_slates);
 }
 
+TEST(RecipeTest, ReadsTheSettingsOfEmbeddings) {
+  const absl::StatusOr<Recipe> recipe = ParseRecipe(R"(name: shop
+retrievers:
+  - name: eges
+    kind: eges
+    side_fields: [brand, genres]
+    side_weights: equal
+    session_window: 0
+    session_gap: 30m
+    dimension: 128
+    walks_per_item: 5
+    history_decay: 0.5
+)",
+                                                    "r.yaml");
+  ASSERT_TRUE(recipe.ok()) << recipe.status();
+  const RetrieverSpec& spec = recipe->retrievers[0];
+  EXPECT_EQ(spec.kind, RetrieverSpec::Kind::kEges);
+  EXPECT_THAT(spec.side_fields, ElementsAre("brand", "genres"));
+  EXPECT_FALSE(spec.learned_weights);
+  EXPECT_EQ(spec.session_window_ms, 0);
+  EXPECT_EQ(spec.session_gap_ms, 30 * 60'000);
+  EXPECT_EQ(spec.dimension, 128);
+  EXPECT_EQ(spec.walks_per_item, 5);
+  EXPECT_EQ(spec.walk_length, 10);
+}
+
+TEST(RecipeTest, ProblemsOfEmbeddings) {
+  EXPECT_EQ(ProblemsOf(R"(name: shop
+retrievers:
+  - name: eges
+    kind: eges
+    side_fields: [brand, brand]
+    side_weights: learnt
+    dimension: 100
+    shrink: 1
+  - {name: cf, kind: item_cf, walk_length: 5}
+)"),
+            R"(r.yaml:5: retrievers[0].side_fields: names a field twice
+r.yaml:6: retrievers[0].side_weights: "learnt" is not one of learned, equal; did you mean learned?
+r.yaml:7: retrievers[0].dimension: must be a multiple of 8
+r.yaml:8: retrievers[0].shrink: does not apply to this kind; only to item_cf and covisitation
+r.yaml:9: retrievers[1].walk_length: does not apply to this kind; only to eges)");
+}
+
 TEST(RecipeTest, EveryProblemOfAFileIsToldWithItsLine) {
   EXPECT_EQ(ProblemsOf(R"(name: [a]
 catalogue:

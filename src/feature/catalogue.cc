@@ -218,6 +218,8 @@ void Catalogue::ApplyFact(const Pending& fact) {
   }
   const bool deleted = row.has_tombstone && row.newest <= row.tombstone;
   exists_[fact.item] = row.declared ? !deleted : row.acted_on;
+  if (changed_items_.size() < kChangesKept) changed_items_.push_back(fact.item);
+  changed_items_[changes_++ % kChangesKept] = fact.item;
   for (Watched& watched : watched_) {
     watched.holds[fact.item] = Evaluate(watched.condition, fact.item);
   }
@@ -288,6 +290,22 @@ const FieldValue* Catalogue::ReadLock::FieldOf(ItemIndex item, FieldIndex field)
 const FieldValue* Catalogue::ReadLock::FieldOf(ItemIndex item, std::string_view name) const
     ABSL_NO_THREAD_SAFETY_ANALYSIS {
   return catalogue_.FieldOfLocked(item, FindField(name));
+}
+
+std::uint64_t Catalogue::ReadLock::changes() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  return catalogue_.changes_;
+}
+
+void Catalogue::ReadLock::VisitChangedSince(std::uint64_t seen,
+                                            absl::FunctionRef<void(ItemIndex item)> visit) const
+    ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  if (catalogue_.changes_ - seen > kChangesKept) {
+    for (ItemIndex item = 0; item < size(); ++item) visit(item);
+    return;
+  }
+  for (; seen < catalogue_.changes_; ++seen) {
+    visit(catalogue_.changed_items_[seen % kChangesKept]);
+  }
 }
 
 std::vector<Field> Catalogue::ReadLock::FieldsOf(ItemIndex item) const

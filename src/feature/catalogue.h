@@ -53,6 +53,8 @@ class Catalogue {
  public:
   enum class Membership { kDeclared, kActedOn };
 
+  static constexpr std::size_t kChangesKept = 1 << 16;
+
   explicit Catalogue(Membership membership) : membership_(membership) {}
 
   // Reads every item as of the store's clock, and what is to come later. Call once, before use.
@@ -93,6 +95,11 @@ class Catalogue {
     const FieldValue* FieldOf(ItemIndex item, FieldIndex field) const;
     const FieldValue* FieldOf(ItemIndex item, std::string_view name) const;
     std::vector<Field> FieldsOf(ItemIndex item) const;  // sorted by name
+    // How many facts have been applied: who has followed the catalogue up to here has missed none.
+    std::uint64_t changes() const;
+    // Visits the items of every fact applied after the first `seen`, an item perhaps more than
+    // once; every item ever heard of when that is more than kChangesKept facts ago.
+    void VisitChangedSince(std::uint64_t seen, absl::FunctionRef<void(ItemIndex item)> visit) const;
 
    private:
     const Catalogue& catalogue_;
@@ -161,6 +168,8 @@ class Catalogue {
   std::vector<std::uint8_t> exists_ ABSL_GUARDED_BY(mutex_);
   std::vector<Row> rows_ ABSL_GUARDED_BY(mutex_);
   std::vector<Watched> watched_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<ItemIndex> changed_items_ ABSL_GUARDED_BY(mutex_);  // change n at n % kChangesKept
   absl::btree_set<std::pair<std::uint64_t, ItemIndex>> by_hash_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> field_names_ ABSL_GUARDED_BY(mutex_);
   StringMap<FieldIndex> field_index_ ABSL_GUARDED_BY(mutex_);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -281,6 +282,27 @@ TEST_F(CatalogueTest, ActedOnItemExistsFromItsFirstSeenActionOnHoweverLoaded) {
       ASSERT_THAT(Existing(*catalogue), UnorderedElementsAreArray(expected)) << "at step " << step;
     }
   }
+}
+
+TEST_F(CatalogueTest, TellsWhatChangedSinceAMomentSeen) {
+  Catalogue catalogue(Catalogue::Membership::kDeclared);
+  const auto changed_since = [&](std::uint64_t seen) {
+    const Catalogue::ReadLock lock(catalogue);
+    std::set<std::string> items;
+    lock.VisitChangedSince(seen, [&](ItemIndex item) { items.emplace(lock.Id(item)); });
+    return std::pair(items, lock.changes());
+  };
+  catalogue.Put("a", {});
+  catalogue.Put("b", {});
+  const std::uint64_t seen = changed_since(0).second;
+  EXPECT_EQ(changed_since(seen).first, std::set<std::string>());
+  catalogue.Put("b", {{"price", 1.0}});
+  catalogue.Intern("not there yet");
+  catalogue.Put("c", {});
+  EXPECT_EQ(changed_since(seen).first, (std::set<std::string>{"b", "c"}));
+  // Too long ago: everything may have changed.
+  for (std::size_t i = 0; i <= Catalogue::kChangesKept; ++i) catalogue.Put("c", {});
+  EXPECT_EQ(changed_since(seen).first, (std::set<std::string>{"a", "b", "c", "not there yet"}));
 }
 
 TEST_F(CatalogueTest, TheSameConditionIsWatchedOnce) {

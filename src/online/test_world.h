@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <initializer_list>
 #include <map>
@@ -12,6 +13,7 @@
 #include "feature/catalogue.h"
 #include "feature/event_store.h"
 #include "gtest/gtest.h"
+#include "math/vector_kernels.h"
 #include "online/recommender.h"
 #include "servable/servable.h"
 
@@ -141,6 +143,70 @@ inline void AddItemToItem(Servable* servable, double weight, const Neighbours& n
     }
   }
   servable->item_to_item.insert_or_assign(spec.name, ItemToItemMap::FromRows(rows));
+  servable->manifest.blend.weights[spec.name] = weight;
+  servable->manifest.retrievers.push_back(std::move(spec));
+}
+
+// Embeddings with one field, and the map of the nearest `spec.neighbours` by cosine. Vectors have 8
+// elements, of which those not given are 0.
+struct Embedded {
+  std::map<std::string, std::vector<float>> rows;             // own rows of items that were trained
+  std::map<std::string, std::vector<float>> values;           // vectors of the field's values
+  std::map<std::string, std::vector<std::string>> values_of;  // by item
+};
+
+inline void AddEges(Servable* servable, double weight, const Embedded& embedded,
+                    RetrieverSpec spec = {}) {
+  constexpr std::size_t kDimension = 8;
+  spec.kind = RetrieverSpec::Kind::kEges;
+  if (spec.name.empty()) spec.name = "eges";
+  spec.side_fields = {"tags"};
+  const std::size_t items = servable->vocabulary.size();
+  ItemEmbeddings::Parts parts{.dimension = kDimension,
+                              .trained = std::vector<std::uint8_t>(items),
+                              .rows = std::vector<float>(items * kDimension),
+                              .weights = std::vector<float>(items * 2),
+                              .fields = {{"tags", {}, {0}, {}, {}}}};
+  ItemEmbeddings::Field& field = parts.fields[0];
+  for (const auto& [value, vector] : embedded.values) {
+    field.values.push_back(value);
+    field.vectors.insert(field.vectors.end(), vector.begin(), vector.end());
+    field.vectors.resize(field.values.size() * kDimension);
+  }
+  for (std::size_t item = 0; item < items; ++item) {
+    const auto row = embedded.rows.find(servable->vocabulary[item]);
+    if (row != embedded.rows.end()) {
+      parts.trained[item] = 1;
+      std::copy(row->second.begin(), row->second.end(),
+                parts.rows.begin() + static_cast<std::ptrdiff_t>(item * kDimension));
+    }
+    const auto values = embedded.values_of.find(servable->vocabulary[item]);
+    for (std::uint32_t v = 0; v < field.values.size(); ++v) {
+      if (values != embedded.values_of.end() &&
+          std::count(values->second.begin(), values->second.end(), field.values[v]) > 0) {
+        field.value.push_back(v);
+      }
+    }
+    field.begin.push_back(static_cast<std::int64_t>(field.value.size()));
+  }
+  ItemEmbeddings embeddings = ItemEmbeddings::FromParts(std::move(parts));
+  std::vector<std::vector<Neighbour>> map(items);
+  for (std::uint32_t item = 0; item < items; ++item) {
+    for (std::uint32_t other = 0; other < items; ++other) {
+      const float cosine =
+          PlainVectorKernels().dot(embeddings.vectors().data() + item * kDimension,
+                                   embeddings.vectors().data() + other * kDimension, kDimension);
+      if (other != item && cosine > 0) map[item].push_back({other, cosine});
+    }
+    std::sort(map[item].begin(), map[item].end(), [](const Neighbour& a, const Neighbour& b) {
+      return a.score > b.score || (a.score == b.score && a.item < b.item);
+    });
+    if (spec.neighbours > 0 && map[item].size() > static_cast<std::size_t>(spec.neighbours)) {
+      map[item].resize(static_cast<std::size_t>(spec.neighbours));
+    }
+  }
+  servable->item_to_item.insert_or_assign(spec.name, ItemToItemMap::FromRows(map));
+  servable->embeddings.insert_or_assign(spec.name, std::move(embeddings));
   servable->manifest.blend.weights[spec.name] = weight;
   servable->manifest.retrievers.push_back(std::move(spec));
 }

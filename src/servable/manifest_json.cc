@@ -21,11 +21,30 @@ constexpr std::pair<RetrieverSpec::Kind, const char*> kKinds[] = {
     {RetrieverSpec::Kind::kItemCf, "item_cf"},
     {RetrieverSpec::Kind::kCovisitation, "covisitation"},
     {RetrieverSpec::Kind::kRepeats, "repeats"},
-    {RetrieverSpec::Kind::kEase, "ease"}};
+    {RetrieverSpec::Kind::kEase, "ease"},
+    {RetrieverSpec::Kind::kEges, "eges"}};
 
 constexpr std::pair<BlendSpec::Method, const char*> kMethods[] = {
     {BlendSpec::Method::kReciprocalRank, "reciprocal_rank"},
     {BlendSpec::Method::kNormalisedScores, "normalised_scores"}};
+
+template <typename Archive, typename Spec>
+void VisitEmbedding(Archive& archive, Spec& spec) {
+  archive.Field("session_window_ms", spec.session_window_ms);
+  archive.Field("session_gap_ms", spec.session_gap_ms);
+  archive.Field("least_dwell_ms", spec.least_dwell_ms);
+  archive.Field("user_actions_max", spec.user_actions_max);
+  archive.Field("walk_length", spec.walk_length);
+  archive.Field("walks_per_item", spec.walks_per_item);
+  archive.Field("context_steps", spec.context_steps);
+  archive.Field("negatives", spec.negatives);
+  archive.Field("dimension", spec.dimension);
+  archive.Field("learning_rate", spec.learning_rate);
+  archive.Field("side_fields", spec.side_fields);
+  archive.Field("learned_weights", spec.learned_weights);
+  archive.Field("seed", spec.seed);
+  archive.Field("threads", spec.threads);
+}
 
 template <typename Archive, typename Spec>
 void VisitRetriever(Archive& archive, Spec& spec) {
@@ -50,6 +69,7 @@ void VisitRetriever(Archive& archive, Spec& spec) {
   archive.Field("history_actions", spec.history_actions);
   archive.Field("history_decay", spec.history_decay);
   archive.Field("history_half_life_ms", spec.history_half_life_ms);
+  if (HasEmbeddings(spec)) VisitEmbedding(archive, spec);
 }
 
 template <typename Archive, typename Spec>

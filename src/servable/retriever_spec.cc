@@ -10,7 +10,10 @@ bool HasPopularityTable(const RetrieverSpec& spec) {
 
 bool HasItemToItemMap(const RetrieverSpec& spec) {
   return spec.kind == RetrieverSpec::Kind::kItemCf ||
-         spec.kind == RetrieverSpec::Kind::kCovisitation || spec.kind == RetrieverSpec::Kind::kEase;
+         spec.kind == RetrieverSpec::Kind::kCovisitation ||
+         spec.kind == RetrieverSpec::Kind::kEase || HasEmbeddings(spec);
 }
+
+bool HasEmbeddings(const RetrieverSpec& spec) { return spec.kind == RetrieverSpec::Kind::kEges; }
 
 }  // namespace fourfold

@@ -35,6 +35,10 @@ std::string ItemToItemFile(std::string_view retriever) {
   return StrCat("item_to_item.", retriever, ".safetensors");
 }
 
+std::string EmbeddingsFile(std::string_view retriever) {
+  return StrCat("embeddings.", retriever, ".safetensors");
+}
+
 // Names become parts of file and tensor names.
 bool IsRetrieverName(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
@@ -66,6 +70,7 @@ std::vector<std::string> FilesOf(const ServableManifest& manifest) {
   std::vector<std::string> files = {kRecipeFile, kVocabularyFile, kPopularityFile, kGoldenFile};
   for (const RetrieverSpec& spec : manifest.retrievers) {
     if (HasItemToItemMap(spec)) files.push_back(ItemToItemFile(spec.name));
+    if (HasEmbeddings(spec)) files.push_back(EmbeddingsFile(spec.name));
   }
   return files;
 }
@@ -165,6 +170,27 @@ absl::Status ReadItemToItem(const std::string& directory, Servable* servable) {
   return absl::OkStatus();
 }
 
+absl::Status CheckFields(const ItemEmbeddings& embeddings, const RetrieverSpec& spec) {
+  std::vector<std::string> fields;
+  for (std::size_t i = 0; i < embeddings.fields(); ++i) fields.push_back(embeddings.FieldName(i));
+  if (fields == spec.side_fields) return absl::OkStatus();
+  return DataLoss("its fields are not those of the retriever");
+}
+
+absl::Status ReadEmbeddings(const std::string& directory, Servable* servable) {
+  for (const RetrieverSpec& spec : servable->manifest.retrievers) {
+    if (!HasEmbeddings(spec)) continue;
+    const std::string path = fs::path(directory) / EmbeddingsFile(spec.name);
+    FOURFOLD_ASSIGN_OR_RETURN(ItemEmbeddings embeddings, ItemEmbeddings::Open(path));
+    if (embeddings.items() != servable->vocabulary.size()) {
+      return DataLoss(path, ": not one row an item of the vocabulary");
+    }
+    FOURFOLD_RETURN_IF_ERROR(Annotate(CheckFields(embeddings, spec), path));
+    servable->embeddings.emplace(spec.name, std::move(embeddings));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status VerifyDigests(const ServableManifest& manifest, const std::string& directory) {
   const std::vector<std::string> expected = FilesOf(manifest);
   std::set<std::string> named;
@@ -204,6 +230,7 @@ absl::StatusOr<std::shared_ptr<const Servable>> LoadFiles(ServableManifest manif
     return DataLoss(kVocabularyFile, ": an item stands twice");
   }
   FOURFOLD_RETURN_IF_ERROR(ReadItemToItem(directory, servable.get()));
+  FOURFOLD_RETURN_IF_ERROR(ReadEmbeddings(directory, servable.get()));
   FOURFOLD_ASSIGN_OR_RETURN(const std::string golden, ReadFile(place / kGoldenFile));
   FOURFOLD_ASSIGN_OR_RETURN(servable->golden, GoldenFromJson(golden));
   return std::shared_ptr<const Servable>(std::move(servable));
@@ -217,6 +244,9 @@ absl::StatusOr<std::string> WriteFiles(const Servable& servable, const std::stri
   FOURFOLD_RETURN_IF_ERROR(WritePopularity(servable, place / kPopularityFile));
   for (const auto& [name, map] : servable.item_to_item) {
     FOURFOLD_RETURN_IF_ERROR(map.Save(place / ItemToItemFile(name)));
+  }
+  for (const auto& [name, embeddings] : servable.embeddings) {
+    FOURFOLD_RETURN_IF_ERROR(embeddings.Save(place / EmbeddingsFile(name)));
   }
   FOURFOLD_ASSIGN_OR_RETURN(const std::string golden, GoldenToJson(servable.golden));
   FOURFOLD_RETURN_IF_ERROR(WriteFileSynced(place / kGoldenFile, golden));

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "data/action.h"
 #include "fourfold/event.h"
+#include "index/item_embeddings.h"
 #include "index/item_to_item_map.h"
 
 // The bridge between the halves: what offline learned, as one immutable, verified, versioned
@@ -27,7 +28,8 @@ struct RetrieverSpec {
     kItemCf,
     kCovisitation,
     kRepeats,
-    kEase
+    kEase,
+    kEges
   } kind = Kind::kPopular;
   std::vector<std::string> action_types;  // what counts; empty: every type
   int candidates = 200;                   // the most that it hands on
@@ -55,7 +57,24 @@ struct RetrieverSpec {
   double regularization = 300;         // kEase: the L2 penalty on its weights, above 0
   int neighbours = 200;                // kept per item
 
-  // Serving (kItemCf, kCovisitation, kEase): the user's latest actions, each weighted
+  // Training (kEges): the graph of sessions (kEges takes within_tie_group, too), walks over it, and
+  // skip-gram with side information; offline/retrieval/embedding/ says how each counts.
+  std::int64_t session_window_ms = 3'600'000;  // 0: none
+  std::int64_t session_gap_ms = 0;             // 0: none
+  std::int64_t least_dwell_ms = 0;
+  int user_actions_max = 0;  // 0: no limit
+  int walk_length = 10;
+  int walks_per_item = 20;
+  int context_steps = 5;
+  int negatives = 5;
+  int dimension = 64;  // a multiple of 8
+  double learning_rate = 0.025;
+  std::vector<std::string> side_fields;  // of items; none: BGE
+  bool learned_weights = true;           // EGES; false: all the same, GES
+  int seed = 1;
+  int threads = 0;  // 0: as many as training has; 1: the same embeddings each time
+
+  // Serving (kItemCf, kCovisitation, kEase, kEges): the user's latest actions, each weighted
   // history_decay^(its place, 0 first) * 2^(-age / history_half_life).
   int history_actions = 100;
   double history_decay = 1.0;
@@ -67,6 +86,7 @@ struct RetrieverSpec {
 // What training leaves of a retriever for serving.
 bool HasPopularityTable(const RetrieverSpec& spec);
 bool HasItemToItemMap(const RetrieverSpec& spec);
+bool HasEmbeddings(const RetrieverSpec& spec);
 
 // How lists are merged into one; the recipe's `blend:` section.
 struct BlendSpec {
@@ -146,6 +166,7 @@ struct Servable {
   std::vector<float> popularity;  // all-time users of each item: the tie rule and the fill order
   std::map<std::string, PopularityTable> popularity_tables;  // by name: HasPopularityTable
   std::map<std::string, ItemToItemMap> item_to_item;         // by name: HasItemToItemMap
+  std::map<std::string, ItemEmbeddings> embeddings;          // by name: HasEmbeddings
   GoldenSet golden;
 
   // Computed from the above by IndexVocabulary, not stored.

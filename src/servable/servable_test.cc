@@ -17,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::ElementsAre;
+using testing::ElementsAreArray;
 using testing::HasSubstr;
 
 class ServableTest : public ServableDirectoryTest {
@@ -45,7 +46,7 @@ TEST_F(ServableTest, LoadsWhatWasSaved) {
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   const Servable& servable = **loaded;
   EXPECT_EQ(servable.manifest.version, *version);
-  EXPECT_EQ(servable.manifest.files.size(), 6u);
+  EXPECT_EQ(servable.manifest.files.size(), 8u);
   EXPECT_EQ(servable.manifest.format_version, kServableFormatVersion);
   ServableManifest manifest = servable.manifest;
   manifest.format_version = made.manifest.format_version;
@@ -59,9 +60,13 @@ TEST_F(ServableTest, LoadsWhatWasSaved) {
   EXPECT_EQ(servable.tie_rank, made.tie_rank);
   EXPECT_EQ(servable.popularity_tables, made.popularity_tables);
   EXPECT_EQ(servable.golden, made.golden);
-  ASSERT_EQ(servable.item_to_item.size(), 2u);
+  ASSERT_EQ(servable.item_to_item.size(), 3u);
   EXPECT_EQ(servable.item_to_item.at("basket").NeighboursOf(0)[1], 2u);
   EXPECT_EQ(servable.item_to_item.at("item-cf").ScoresOf(2)[0], 0.5f);
+  ASSERT_EQ(servable.embeddings.size(), 1u);
+  const ItemEmbeddings& embeddings = servable.embeddings.at("eges");
+  EXPECT_THAT(embeddings.VectorOf(2), ElementsAreArray(made.embeddings.at("eges").VectorOf(2)));
+  EXPECT_EQ(embeddings.FieldName(0), "colour");
 }
 
 TEST_F(ServableTest, SettlesTiesByPopularity) {
@@ -186,6 +191,8 @@ TEST_F(ServableTest, RefusesToSaveWhatCouldNotBeLoaded) {
   expect_refused("a map of fewer items", [](Servable* s) {
     s->item_to_item.at("basket") = ItemToItemMap::FromRows({{}, {}});
   });
+  expect_refused("embeddings by other fields",
+                 [](Servable* s) { s->manifest.retrievers[4].side_fields = {"size"}; });
   expect_refused("a popularity below zero", [](Servable* s) { s->popularity[0] = -1; });
   expect_refused("a wrong order", [](Servable* s) {
     std::swap(s->popularity_tables["popular_week"].by_score[0],

@@ -42,7 +42,13 @@ inline Servable MakeServable() {
   RetrieverSpec repeats;
   repeats.name = "repeats";
   repeats.kind = RetrieverSpec::Kind::kRepeats;
-  manifest.retrievers = {popular, item_cf, covisitation, repeats};
+  RetrieverSpec eges;
+  eges.name = "eges";
+  eges.kind = RetrieverSpec::Kind::kEges;
+  eges.side_fields = {"colour"};
+  eges.dimension = 8;
+  eges.learned_weights = false;
+  manifest.retrievers = {popular, item_cf, covisitation, repeats, eges};
   manifest.blend.method = BlendSpec::Method::kReciprocalRank;
   manifest.blend.weights = {{"basket", 0.3}, {"repeats", 1}};
 
@@ -55,6 +61,15 @@ inline Servable MakeServable() {
   servable.item_to_item.emplace("item-cf", ItemToItemMap::FromRows({{{2, 0.5f}}, {}, {{0, 0.5f}}}));
   servable.item_to_item.emplace("basket",
                                 ItemToItemMap::FromRows({{{1, 0.5f}, {2, 0.25f}}, {{0, 1}}, {}}));
+  servable.item_to_item.emplace("eges", ItemToItemMap::FromRows({{{2, 1}}, {}, {{0, 1}}}));
+  servable.embeddings.emplace(
+      "eges",
+      ItemEmbeddings::FromParts(
+          {.dimension = 8,
+           .trained = {1, 0, 0},
+           .rows = std::vector<float>(3 * 8, 1.0f),
+           .weights = std::vector<float>(3 * 2),
+           .fields = {{"colour", {"red"}, {0, 1, 1, 2}, {0, 0}, std::vector<float>(8, 1.0f)}}}));
 
   GoldenRequest request;
   request.name = "after an apple";

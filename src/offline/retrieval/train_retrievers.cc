@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "offline/retrieval/covisitation.h"
 #include "offline/retrieval/ease.h"
+#include "offline/retrieval/embedding/eges.h"
 #include "offline/retrieval/item_cf.h"
 #include "offline/retrieval/popularity.h"
 #include "offline/retrieval/training_actions.h"
@@ -38,11 +39,57 @@ absl::Status CheckSpec(const RetrieverSpec& spec) {
       {"window_steps", spec.window_steps},
       {"backward_weight", spec.backward_weight},
       {"time_half_life", static_cast<double>(spec.time_half_life_ms)},
-      {"neighbours", spec.neighbours}};
+      {"neighbours", spec.neighbours},
+      {"session_window", static_cast<double>(spec.session_window_ms)},
+      {"session_gap", static_cast<double>(spec.session_gap_ms)},
+      {"least_dwell", static_cast<double>(spec.least_dwell_ms)},
+      {"user_actions_max", spec.user_actions_max},
+      {"walk_length", spec.walk_length},
+      {"walks_per_item", spec.walks_per_item},
+      {"context_steps", spec.context_steps},
+      {"negatives", spec.negatives},
+      {"learning_rate", spec.learning_rate},
+      {"threads", spec.threads}};
   for (const auto& [field, value] : not_below_0) {
     if (!(value >= 0)) return fail(field, "is below 0");
   }
   if (!(spec.regularization > 0)) return fail("regularization", "is not above 0");
+  if (spec.dimension <= 0 || spec.dimension % 8 != 0) {
+    return fail("dimension", "is not a multiple of 8 above 0");
+  }
+  return absl::OkStatus();
+}
+
+// In the spec's order.
+absl::StatusOr<std::vector<SideField>> FieldsOf(const RetrieverSpec& spec,
+                                                const std::vector<SideField>& fields) {
+  std::vector<SideField> chosen;
+  for (const std::string& name : spec.side_fields) {
+    const auto found = std::find_if(fields.begin(), fields.end(),
+                                    [&](const SideField& field) { return field.name == name; });
+    if (found == fields.end()) {
+      return InvalidArgument("retriever \"", spec.name, "\": no side field \"", name,
+                             "\" is given");
+    }
+    chosen.push_back(*found);
+  }
+  return chosen;
+}
+
+absl::Status TrainEmbeddings(const TrainingActions& actions, const RetrieverSpec& spec,
+                             const TrainRetrieversOptions& options, Servable* servable) {
+  FOURFOLD_ASSIGN_OR_RETURN(const std::vector<SideField> fields,
+                            FieldsOf(spec, options.side_fields));
+  const auto progress = [&](double done) {
+    if (options.progress) options.progress(spec.name, done);
+  };
+  FOURFOLD_ASSIGN_OR_RETURN(
+      TrainedEmbeddings trained,
+      TrainEges(BuildSessionGraph(actions, spec), fields, spec, options.threads, progress));
+  if (options.note) options.note(StrCat(spec.name, ": ", trained.report));
+  servable->item_to_item.emplace(
+      spec.name, NearestByCosine(trained.embeddings, spec.neighbours, options.threads));
+  servable->embeddings.emplace(spec.name, std::move(trained.embeddings));
   return absl::OkStatus();
 }
 
@@ -66,10 +113,19 @@ absl::Status Train(const InteractionTable& table, const RetrieverSpec& spec,
     FOURFOLD_ASSIGN_OR_RETURN(ItemToItemMap map, TrainEase(actions, spec, options.threads));
     servable->item_to_item.emplace(spec.name, std::move(map));
   }
+  if (HasEmbeddings(spec)) return TrainEmbeddings(actions, spec, options, servable);
   return absl::OkStatus();
 }
 
 }  // namespace
+
+std::vector<std::string> SideFieldNames(const std::vector<RetrieverSpec>& retrievers) {
+  std::set<std::string> names;
+  for (const RetrieverSpec& spec : retrievers) {
+    names.insert(spec.side_fields.begin(), spec.side_fields.end());
+  }
+  return {names.begin(), names.end()};
+}
 
 absl::StatusOr<Servable> TrainRetrievers(const InteractionTable& table,
                                          const TrainRetrieversOptions& options) {

@@ -36,6 +36,12 @@ absl::Status CheckParts(const Servable& servable) {
       listed[index] = true;
     }
   }
+  for (const auto& [name, embeddings] : servable.embeddings) {
+    if (embeddings.items() != items) {
+      return FailedPrecondition("retriever ", name, ": its embeddings have ", embeddings.items(),
+                                " items, not ", items);
+    }
+  }
   for (const auto& [name, map] : servable.item_to_item) {
     if (map.items() != items) {
       return FailedPrecondition("retriever ", name, ": its item-to-item map has ", map.items(),
@@ -76,6 +82,10 @@ absl::StatusOr<std::unique_ptr<const BoundServable>> BoundServable::Bind(
   }
   bound->by_popularity_.resize(static_cast<std::size_t>(
       std::count_if(popularity.begin(), popularity.end(), [](float count) { return count > 0; })));
+  for (const auto& [name, embeddings] : bound->servable_->embeddings) {
+    bound->embeddings_.emplace(
+        name, std::make_unique<const LiveEmbeddings>(&embeddings, bound.get(), *catalogue));
+  }
   return bound;
 }
 

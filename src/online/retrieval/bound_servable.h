@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "feature/catalogue.h"
+#include "online/retrieval/live_embeddings.h"
 #include "servable/servable.h"
 
 namespace fourfold {
@@ -15,7 +17,8 @@ namespace fourfold {
 inline constexpr std::uint32_t kNotInVocabulary = 0xffffffffu;
 
 // A servable and a catalogue that know each other's item numbers. Or no servable: then nothing is
-// in the vocabulary. Immutable; thread-safe; does not outlive the catalogue.
+// in the vocabulary. Immutable but for the embeddings, which follow the catalogue; thread-safe;
+// does not outlive the catalogue.
 class BoundServable {
  public:
   // FailedPrecondition when the parts of the servable do not fit together. Interns the vocabulary.
@@ -41,6 +44,11 @@ class BoundServable {
   std::uint32_t TieRank(std::uint32_t vocabulary_index) const {
     return servable_->tie_rank[vocabulary_index];
   }
+  // Of a retriever that has some; null for any other.
+  const LiveEmbeddings* Embeddings(const std::string& retriever) const {
+    const auto found = embeddings_.find(retriever);
+    return found == embeddings_.end() ? nullptr : found->second.get();
+  }
   // Items with a popularity above 0 by the tie rule, best first.
   std::span<const ItemIndex> by_popularity() const { return by_popularity_; }
 
@@ -51,6 +59,7 @@ class BoundServable {
   std::vector<ItemIndex> catalogue_items_;         // by vocabulary index
   std::vector<std::uint32_t> vocabulary_indexes_;  // by item index
   std::vector<ItemIndex> by_popularity_;
+  std::map<std::string, std::unique_ptr<const LiveEmbeddings>> embeddings_;  // by retriever
 };
 
 }  // namespace fourfold

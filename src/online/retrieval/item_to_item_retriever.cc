@@ -1,38 +1,12 @@
 #include "online/retrieval/item_to_item_retriever.h"
 
-#include <algorithm>
 #include <cstdint>
-#include <span>
 
 #include "base/strings.h"
-#include "math/exp2.h"
 #include "online/retrieval/best_candidates.h"
-#include "online/retrieval/candidate_limit.h"
+#include "online/retrieval/triggers.h"
 
 namespace fourfold {
-namespace {
-
-void AddNeighbours(std::span<const std::uint32_t> neighbours, std::span<const float> similarities,
-                   double weight, std::uint32_t action, RetrievalScratch* scratch) {
-  RetrievalScratch::Sum* const sums = scratch->sums.data();
-  for (std::size_t n = 0; n < neighbours.size(); ++n) {
-    RetrievalScratch::Sum& sum = sums[neighbours[n]];
-    const double share = weight * similarities[n];
-    if (sum.trigger == kNoTrigger) {
-      scratch->touched.push_back(neighbours[n]);
-      sum = {share, static_cast<float>(share), action};
-      continue;
-    }
-    sum.score += share;
-    if (static_cast<float>(share) > sum.most) {
-      sum.most = static_cast<float>(share);
-      sum.trigger = action;
-    }
-  }
-}
-
-}  // namespace
-
 ItemToItemRetriever::ItemToItemRetriever(RetrieverSpec spec)
     : Retriever({.name = spec.name,
                  .reads = {Column::kHistory},
@@ -50,24 +24,11 @@ absl::Status ItemToItemRetriever::Retrieve(const Query& query, RetrievalScratch*
   const ItemToItemMap& map = found->second;
   if (scratch->sums.size() < bound.vocabulary_size()) scratch->sums.resize(bound.vocabulary_size());
   scratch->touched.clear();
-  scratch->acted_on.Reset(query.catalogue->size());
-
-  const QueryColumns& columns = *query.columns;
-  double place_weight = 1;
-  int place = 0;
-  for (std::uint32_t a = 0; a < columns.history.size() && place < spec_.history_actions; ++a) {
-    const HistoryEntry& action = columns.history[a];
-    const ItemIndex item = columns.history_items[a];
-    if (item == kNoItem || !Counts(spec_, action) || scratch->acted_on.Get(item) != 0) continue;
-    scratch->acted_on.Set(item, 1);
-    const double weight = place_weight * HalfLifeDecay(query.at.as_of_ms - action.event_time_ms,
-                                                       spec_.history_half_life_ms);
-    place_weight *= spec_.history_decay;
-    ++place;
+  VisitTriggers(spec_, query, scratch, [&](std::uint32_t action, ItemIndex item, double weight) {
     const std::uint32_t index = bound.VocabularyIndex(item);
-    if (index == kNotInVocabulary) continue;
-    AddNeighbours(map.NeighboursOf(index), map.ScoresOf(index), weight, a, scratch);
-  }
+    if (index == kNotInVocabulary) return;
+    AddRow(map.NeighboursOf(index), map.ScoresOf(index), weight, action, scratch);
+  });
 
   BestCandidates best(CandidateLimit(spec_, query), &scratch->best);
   for (const std::uint32_t index : scratch->touched) {

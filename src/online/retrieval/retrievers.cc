@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "online/retrieval/embedding_retriever.h"
 #include "online/retrieval/item_to_item_retriever.h"
 #include "online/retrieval/popular_retriever.h"
 #include "online/retrieval/repeats_retriever.h"
@@ -22,6 +23,8 @@ std::unique_ptr<Retriever> MakeRetriever(const RetrieverSpec& spec) {
     case RetrieverSpec::Kind::kCovisitation:
     case RetrieverSpec::Kind::kEase:
       return std::make_unique<ItemToItemRetriever>(spec);
+    case RetrieverSpec::Kind::kEges:
+      return std::make_unique<EmbeddingRetriever>(spec);
     case RetrieverSpec::Kind::kRepeats:
       return std::make_unique<RepeatsRetriever>(spec);
   }

@@ -1,0 +1,105 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+#include <sstream>
+
+#include "base/strings.h"
+#include "engine/test_engine.h"
+
+// Item embeddings from the log to the slate.
+namespace fourfold {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr std::string_view kRecipe = R"(
+name: world
+catalogue: {items: declared}
+retrievers:
+  - name: eges
+    kind: eges
+    side_fields: [camp]
+    dimension: 16
+    learning_rate: 0.2
+    candidates: 40
+policy:
+  seen_actions: [{type: take}]
+)";
+
+// Thirty users in two camps, each taking items of its own camp minute by minute.
+std::string World() {
+  std::mt19937 random(7);
+  std::ostringstream events;
+  for (int item = 0; item < 60; ++item) {
+    events << R"({"event":"item","item":"i)" << item
+           << R"(","timestamp":"2024-01-01T00:00:00Z","fields":[{"name":"camp","value":")"
+           << (item % 2 == 0 ? "even" : "odd") << "\"}]}\n";
+  }
+  for (int user = 0; user < 30; ++user) {
+    for (int minute = 10; minute < 40; ++minute) {
+      events << R"({"event":"interaction","type":"take","user":"u)" << user << R"(","item":"i)"
+             << static_cast<unsigned>(user % 2) + 2 * (random() % 30)
+             << R"(","timestamp":"2024-01-02T00:)" << minute << ":00Z\"}\n";
+    }
+  }
+  return events.str();
+}
+
+class EmbeddingEngineTest : public EngineTest {
+ protected:
+  static std::vector<std::string> Recommend(Engine& engine, const std::string& user) {
+    RecommendRequest request;
+    request.user = user;
+    request.limit = 20;
+    const auto response = engine.Recommend(request);
+    EXPECT_TRUE(response.ok()) << response.status();
+    std::vector<std::string> items;
+    if (!response.ok()) return items;
+    EXPECT_TRUE(response->degraded.empty());
+    for (const RecommendedItem& item : response->items) {
+      if (item.score > 0) items.push_back(item.item);
+    }
+    return items;
+  }
+};
+
+TEST_F(EmbeddingEngineTest, AnItemPutAfterTrainingIsInTheNextSlateOfItsCamp) {
+  const auto engine = Open(kRecipe, "2024-01-03");
+  Import(*engine, Write("world.jsonl", World()));
+  const std::string version = TrainAndActivate(*engine);
+  const std::string file =
+      Path(StrCat("engine/servables/", version, "/embeddings.eges.safetensors"));
+  EXPECT_TRUE(std::filesystem::exists(file));
+
+  Ingest(*engine, R"({"event":"interaction","type":"take","user":"new","item":"i4"})");
+  EXPECT_THAT(Recommend(*engine, "new"), Not(Contains("cold")));
+  Ingest(*engine, R"({"event":"item","item":"cold","fields":[{"name":"camp","value":"even"}]})");
+  EXPECT_THAT(Recommend(*engine, "new"), Contains("cold"));
+  Ingest(*engine, R"({"event":"interaction","type":"take","user":"other","item":"i5"})");
+  EXPECT_THAT(Recommend(*engine, "other"), Not(Contains("cold")));
+  Ingest(*engine, R"({"event":"item","item":"cold","deleted":true})");
+  EXPECT_THAT(Recommend(*engine, "new"), Not(Contains("cold")));
+}
+
+TEST_F(EmbeddingEngineTest, AServableServesTheSameAfterOpeningAgain) {
+  std::string version;
+  std::vector<std::string> before;
+  {
+    const auto engine = Open(kRecipe, "2024-01-03");
+    Import(*engine, Write("world.jsonl", World()));
+    version = TrainAndActivate(*engine);
+    Ingest(*engine, R"({"event":"item","item":"cold","fields":[{"name":"camp","value":"odd"}]})");
+    before = Recommend(*engine, "u1");
+  }
+  const auto engine = Open("", "2024-01-03");
+  EXPECT_EQ(engine->Status().active_servable, version);
+  EXPECT_EQ(Recommend(*engine, "u1"), before);
+  EXPECT_FALSE(before.empty());
+}
+
+}  // namespace
+}  // namespace fourfold

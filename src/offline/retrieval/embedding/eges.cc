@@ -1,0 +1,105 @@
+#include "offline/retrieval/embedding/eges.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "base/parallel.h"
+#include "base/strings.h"
+#include "math/vector_kernels.h"
+#include "offline/retrieval/embedding/skip_gram.h"
+#include "offline/retrieval/neighbour_rows.h"
+
+namespace fourfold {
+namespace {
+
+// So many rows of vectors stay in the processor's cache while others are compared with them.
+constexpr std::size_t kRowsPerBlock = 256;
+
+ItemEmbeddings::Parts PartsOf(const SkipGramModel& model, const ItemGraph& graph) {
+  ItemEmbeddings::Parts parts;
+  parts.dimension = static_cast<int>(model.dimension);
+  const auto own = model.input.begin() + static_cast<std::ptrdiff_t>(model.items * model.dimension);
+  parts.rows.assign(model.input.begin(), own);
+  parts.weights = model.weights;
+  parts.trained.assign(model.items, 0);
+  for (std::uint32_t item = 0; item < graph.items(); ++item) {
+    for (const std::uint32_t target : graph.TargetsOf(item)) {
+      parts.trained[item] = parts.trained[target] = 1;
+    }
+  }
+  for (std::size_t number = 0; number < model.fields.size(); ++number) {
+    const SideField& field = model.fields[number];
+    const auto first = model.input.begin() +
+                       static_cast<std::ptrdiff_t>(model.first_row[number] * model.dimension);
+    const auto last = first + static_cast<std::ptrdiff_t>(field.values.size() * model.dimension);
+    parts.fields.push_back({.name = field.name,
+                            .values = field.values,
+                            .begin = {field.begin.begin(), field.begin.end()},
+                            .value = field.value,
+                            .vectors = {first, last}});
+  }
+  return parts;
+}
+
+bool IsFinite(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(),
+                     [](float value) { return std::isfinite(value); });
+}
+
+std::string Describe(const ItemGraph& graph, const SkipGramReport& report) {
+  const double share = report.walks == 0 ? 0
+                                         : 100.0 * static_cast<double>(report.ended_early) /
+                                               static_cast<double>(report.walks);
+  return StrCat(graph.items(), " items, ", graph.edges(), " edges, ", report.dead_ends,
+                " dead ends; ", report.walks, " walks, ", share, " % of them ended early; ",
+                report.pairs, " pairs");
+}
+
+}  // namespace
+
+absl::StatusOr<TrainedEmbeddings> TrainEges(const ItemGraph& graph,
+                                            std::span<const SideField> fields,
+                                            const RetrieverSpec& spec, int threads,
+                                            const std::function<void(double done)>& progress) {
+  SkipGramModel model =
+      MakeSkipGramModel(graph.items(), static_cast<std::size_t>(spec.dimension),
+                        spec.learned_weights, fields, static_cast<std::uint64_t>(spec.seed));
+  const SkipGramReport report =
+      TrainSkipGram(graph, spec, spec.threads > 0 ? spec.threads : threads, FastVectorKernels(),
+                    progress, &model);
+  if (!IsFinite(model.input) || !IsFinite(model.weights)) {
+    return InvalidArgument("retriever \"", spec.name, "\": learning_rate ", spec.learning_rate,
+                           " is too large: training diverged");
+  }
+  return TrainedEmbeddings{ItemEmbeddings::FromParts(PartsOf(model, graph)),
+                           Describe(graph, report)};
+}
+
+ItemToItemMap NearestByCosine(const ItemEmbeddings& embeddings, int neighbours, int threads) {
+  const VectorKernels& kernels = FastVectorKernels();
+  const std::size_t items = embeddings.items(), dimension = embeddings.dimension();
+  const std::size_t limit = neighbours == 0 ? items : static_cast<std::size_t>(neighbours);
+  const float* const vectors = embeddings.vectors().data();
+  std::vector<std::vector<Neighbour>> rows(items);
+  ForEachPiece(items, kRowsPerBlock, threads, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t block = 0; block < items; block += kRowsPerBlock) {
+      const std::size_t block_end = std::min(items, block + kRowsPerBlock);
+      for (std::size_t item = begin; item < end; ++item) {
+        for (std::size_t other = block; other < block_end; ++other) {
+          const float score =
+              kernels.dot(vectors + item * dimension, vectors + other * dimension, dimension);
+          if (other != item && score > 0) {
+            rows[item].push_back({static_cast<std::uint32_t>(other), score});
+          }
+        }
+        if (rows[item].size() > 4 * limit + kRowsPerBlock) KeepBest(limit, &rows[item]);
+      }
+    }
+    for (std::size_t item = begin; item < end; ++item) KeepBest(limit, &rows[item]);
+  });
+  return ItemToItemMap::FromRows(rows);
+}
+
+}  // namespace fourfold

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "index/item_embeddings.h"
+#include "index/item_to_item_map.h"
+#include "offline/dataset/side_fields.h"
+#include "offline/retrieval/embedding/item_graph.h"
+#include "offline/retrieval/training_actions.h"
+#include "servable/servable.h"
+
+namespace fourfold {
+
+struct TrainedEmbeddings {
+  ItemEmbeddings embeddings;
+  std::string report;  // in a line: the graph, the walks, the dead ends
+};
+
+// EGES with its special cases (skip_gram.h) on a graph: `fields` are those that the spec names, in
+// its order. Items without an edge are not trained. With threads 1, or spec.threads 1, the same
+// inputs give the same embeddings. InvalidArgument when the learning rate is so large that the
+// numbers grow past float32.
+absl::StatusOr<TrainedEmbeddings> TrainEges(const ItemGraph& graph,
+                                            std::span<const SideField> fields,
+                                            const RetrieverSpec& spec, int threads,
+                                            const std::function<void(double done)>& progress = {});
+
+// The `neighbours` (0: all) items with the largest cosine above 0 of each item with a vector, by
+// comparing all with all: items^2 * dimension multiplications.
+ItemToItemMap NearestByCosine(const ItemEmbeddings& embeddings, int neighbours, int threads);
+
+}  // namespace fourfold

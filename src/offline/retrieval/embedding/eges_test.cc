@@ -1,0 +1,142 @@
+#include "offline/retrieval/embedding/eges.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/strings.h"
+#include "math/vector_kernels.h"
+#include "offline/retrieval/neighbour_rows.h"
+
+namespace fourfold {
+namespace {
+
+constexpr std::uint32_t kItems = 600, kGroups = 6;
+
+// Users stay within the group (item % kGroups) where they began.
+ItemGraph GroupGraph() {
+  std::mt19937 random(2);
+  std::vector<WeightedEdge> edges;
+  for (std::uint32_t item = 0; item + kGroups < kItems; ++item) {
+    for (int i = 0; i < 6; ++i) {
+      const auto to =
+          static_cast<std::uint32_t>(random() % (kItems / kGroups)) * kGroups + item % kGroups;
+      edges.push_back({item, to, 1});
+    }
+  }
+  // The last of each group has no edge: nobody acted on it.
+  std::erase_if(edges, [](const WeightedEdge& edge) { return edge.to + kGroups >= kItems; });
+  return MakeItemGraph(edges, kItems);
+}
+
+std::vector<SideField> GroupFields() {
+  std::vector<std::vector<std::string>> group(kItems), noise(kItems);
+  for (std::uint32_t item = 0; item < kItems; ++item) {
+    group[item] = {StrCat("group", item % kGroups)};
+    noise[item] = {StrCat("noise", item * 7919 % 13)};
+  }
+  return {MakeSideField("group", group), MakeSideField("noise", noise)};
+}
+
+RetrieverSpec SpecOf() {
+  RetrieverSpec spec;
+  spec.kind = RetrieverSpec::Kind::kEges;
+  spec.dimension = 16;
+  spec.learning_rate = 0.1;
+  return spec;
+}
+
+TrainedEmbeddings Train(std::span<const SideField> fields, const RetrieverSpec& spec, int threads) {
+  auto trained = TrainEges(GroupGraph(), fields, spec, threads);
+  EXPECT_TRUE(trained.ok()) << trained.status();
+  return *std::move(trained);
+}
+
+// The share of an item's ten nearest that are of its group.
+double ShareOfOwnGroup(const ItemEmbeddings& embeddings, std::uint32_t begin, std::uint32_t end) {
+  const ItemToItemMap map = NearestByCosine(embeddings, 10, 1);
+  int same = 0, all = 0;
+  for (std::uint32_t item = begin; item < end; ++item) {
+    for (const std::uint32_t other : map.NeighboursOf(item)) {
+      same += other % kGroups == item % kGroups;
+      ++all;
+    }
+  }
+  return all == 0 ? 0 : static_cast<double>(same) / all;
+}
+
+TEST(EgesTest, ItemsOfOneGroupOfSessionsComeTogether) {
+  const TrainedEmbeddings trained = Train({}, SpecOf(), 2);
+  EXPECT_GT(ShareOfOwnGroup(trained.embeddings, 0, kItems - kGroups), 0.95) << trained.report;
+  EXPECT_TRUE(trained.embeddings.VectorOf(kItems - 1).empty());
+}
+
+TEST(EgesTest, AnItemNobodyActedOnIsFoundByItsSideInformation) {
+  const std::vector<SideField> fields = GroupFields();
+  const TrainedEmbeddings trained = Train(fields, SpecOf(), 2);
+  EXPECT_GT(ShareOfOwnGroup(trained.embeddings, kItems - kGroups, kItems), 0.9) << trained.report;
+  const std::vector<float> vector =
+      trained.embeddings.Compose(ItemEmbeddings::kNoItemRow, {{"group3"}, {"unheard of"}});
+  const VectorKernels& kernels = FastVectorKernels();
+  for (std::uint32_t item = 0; item < kGroups; ++item) {
+    const float cosine = kernels.dot(vector.data(), trained.embeddings.VectorOf(item).data(), 16);
+    if (item == 3) {
+      EXPECT_GT(cosine, 0.5);
+    } else {
+      EXPECT_LT(cosine, 0.5) << item;
+    }
+  }
+}
+
+TEST(EgesTest, ALearningRateThatIsTooLargeIsToldSo) {
+  RetrieverSpec spec = SpecOf();
+  spec.name = "it";
+  spec.learning_rate = 1e9;
+  const auto trained = TrainEges(GroupGraph(), {}, spec, 1);
+  EXPECT_EQ(trained.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(MessageOf(trained.status())), testing::HasSubstr("learning_rate"));
+}
+
+TEST(EgesTest, OneThreadTrainsTheSameEachTime) {
+  const std::vector<SideField> fields = GroupFields();
+  RetrieverSpec spec = SpecOf();
+  spec.threads = 1;
+  const TrainedEmbeddings a = Train(fields, spec, 2);
+  const TrainedEmbeddings b = Train(fields, spec, 0);
+  EXPECT_TRUE(std::equal(a.embeddings.vectors().begin(), a.embeddings.vectors().end(),
+                         b.embeddings.vectors().begin()));
+}
+
+TEST(NearestByCosineTest, AreThoseThatSortingAllGives) {
+  std::mt19937 random(4);
+  std::normal_distribution<float> normal(0, 1);
+  constexpr std::uint32_t kCount = 700;
+  ItemEmbeddings::Parts parts{.dimension = 8,
+                              .trained = std::vector<std::uint8_t>(kCount, 1),
+                              .rows = std::vector<float>(kCount * 8),
+                              .weights = std::vector<float>(kCount),
+                              .fields = {}};
+  for (float& value : parts.rows) value = normal(random);
+  parts.trained[5] = 0;
+  const ItemEmbeddings embeddings = ItemEmbeddings::FromParts(std::move(parts));
+  const ItemToItemMap map = NearestByCosine(embeddings, 20, 2);
+  for (std::uint32_t item = 0; item < kCount; ++item) {
+    std::vector<Neighbour> row;
+    for (std::uint32_t other = 0; other < kCount; ++other) {
+      const float score = PlainVectorKernels().dot(embeddings.vectors().data() + item * 8,
+                                                   embeddings.vectors().data() + other * 8, 8);
+      if (other != item) row.push_back({other, score});
+    }
+    KeepBest(20, &row);
+    ASSERT_EQ(map.NeighboursOf(item).size(), item == 5 ? 0u : 20u);
+    for (std::size_t n = 0; n < map.NeighboursOf(item).size(); ++n) {
+      EXPECT_EQ(map.NeighboursOf(item)[n], row[n].item) << item;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fourfold

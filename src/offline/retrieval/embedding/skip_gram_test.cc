@@ -1,0 +1,155 @@
+#include "offline/retrieval/embedding/skip_gram.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <utility>
+#include <vector>
+
+namespace fourfold {
+namespace {
+
+// Two fields; item 0 has two values of the first, item 2 none of the second.
+std::vector<SideField> Fields() {
+  return {MakeSideField("tags", {{"a", "b"}, {"b"}, {"c"}, {}}),
+          MakeSideField("brand", {{"x"}, {"y"}, {}, {"x"}})};
+}
+
+SkipGramModel RandomModel(const std::vector<SideField>& fields, bool learns_weights) {
+  SkipGramModel model = MakeSkipGramModel(4, 16, learns_weights, fields, 1);
+  std::mt19937 random(9);
+  std::normal_distribution<float> normal(0, 0.5);
+  for (auto* values : {&model.input, &model.output, &model.weights}) {
+    for (float& value : *values) value = normal(random);
+  }
+  if (!learns_weights) std::fill(model.weights.begin(), model.weights.end(), 0.0F);
+  return model;
+}
+
+using Targets = std::vector<std::pair<std::uint32_t, bool>>;
+
+// The loss by the equations of the header, in double precision.
+double Loss(const SkipGramModel& model, std::uint32_t center, const Targets& targets) {
+  std::vector<double> hidden(model.dimension, 0.0);
+  double sum = 0;
+  for (std::size_t slot = 0; slot <= model.fields.size(); ++slot) {
+    std::vector<std::size_t> rows;
+    if (slot == 0) {
+      rows = {center};
+    } else {
+      for (const std::uint32_t value : model.fields[slot - 1].ValuesOf(center)) {
+        rows.push_back(model.first_row[slot - 1] + value);
+      }
+    }
+    if (rows.empty()) continue;
+    const double weight =
+        std::exp(static_cast<double>(model.weights[center * (1 + model.fields.size()) + slot]));
+    sum += weight;
+    for (const std::size_t row : rows) {
+      for (std::size_t i = 0; i < model.dimension; ++i) {
+        hidden[i] += weight * static_cast<double>(model.input[row * model.dimension + i]) /
+                     static_cast<double>(rows.size());
+      }
+    }
+  }
+  double loss = 0;
+  for (const auto& [target, is_context] : targets) {
+    double score = 0;
+    for (std::size_t i = 0; i < model.dimension; ++i) {
+      score += hidden[i] / sum * static_cast<double>(model.output[target * model.dimension + i]);
+    }
+    loss += std::log1p(std::exp(is_context ? -score : score));
+  }
+  return loss;
+}
+
+void Step(SkipGramModel* model, const VectorKernels& kernels, std::uint32_t center,
+          const Targets& targets, float learning_rate) {
+  SkipGramStep step(model, kernels);
+  step.Begin(center);
+  for (const auto& [target, is_context] : targets) step.Learn(target, is_context, learning_rate);
+  step.Finish();
+}
+
+// What a step changes, against the slope of the loss by central differences: every parameter.
+void ExpectGradient(bool learns_weights, std::uint32_t center) {
+  const std::vector<SideField> fields = Fields();
+  const SkipGramModel before = RandomModel(fields, learns_weights);
+  const Targets targets = {{1, true}, {3, false}, {2, false}};
+  SkipGramModel after = before;
+  constexpr float kRate = 1;
+  Step(&after, FastVectorKernels(), center, targets, kRate);
+  for (const auto member :
+       {&SkipGramModel::input, &SkipGramModel::output, &SkipGramModel::weights}) {
+    if (member == &SkipGramModel::weights && !learns_weights) {
+      EXPECT_EQ(after.weights, before.weights);
+      continue;
+    }
+    for (std::size_t i = 0; i < (before.*member).size(); ++i) {
+      constexpr float kStep = 0.0078125F;  // 2^-7: exact in float
+      SkipGramModel up = before, down = before;
+      (up.*member)[i] += kStep;
+      (down.*member)[i] -= kStep;
+      const double slope =
+          (Loss(up, center, targets) - Loss(down, center, targets)) /
+          (static_cast<double>((up.*member)[i]) - static_cast<double>((down.*member)[i]));
+      const double change =
+          static_cast<double>((after.*member)[i]) - static_cast<double>((before.*member)[i]);
+      EXPECT_NEAR(change, -slope, 2e-4) << "parameter " << i << " of centre " << center;
+    }
+  }
+}
+
+TEST(SkipGramTest, AStepGoesDownTheGradientOfTheLoss) {
+  for (std::uint32_t center = 0; center < 4; ++center) ExpectGradient(true, center);
+}
+
+TEST(SkipGramTest, WithEqualWeightsOnlyTheVectorsLearn) {
+  for (std::uint32_t center = 0; center < 4; ++center) ExpectGradient(false, center);
+}
+
+TEST(SkipGramTest, FastKernelsLearnTheBitsOfThePlainTwin) {
+  const std::vector<SideField> fields = Fields();
+  const ItemGraph graph =
+      MakeItemGraph({{0, 1, 2}, {1, 2, 1}, {2, 0, 1}, {2, 3, 1}, {3, 0, 0.5F}}, 4);
+  RetrieverSpec spec;
+  spec.walks_per_item = 30;
+  SkipGramModel plain = MakeSkipGramModel(4, 40, true, fields, 1), fast = plain;
+  const auto report = TrainSkipGram(graph, spec, 1, PlainVectorKernels(), {}, &plain);
+  TrainSkipGram(graph, spec, 1, FastVectorKernels(), {}, &fast);
+  EXPECT_EQ(plain.input, fast.input);
+  EXPECT_EQ(plain.output, fast.output);
+  EXPECT_EQ(plain.weights, fast.weights);
+  EXPECT_EQ(report.walks, 120u);
+  EXPECT_EQ(report.ended_early, 0u);
+  EXPECT_GT(report.pairs, 120u * 9);
+}
+
+TEST(SkipGramTest, TheSeedDecides) {
+  const ItemGraph graph = MakeItemGraph({{0, 1, 1}, {1, 2, 1}, {2, 0, 1}, {2, 1, 1}}, 3);
+  RetrieverSpec spec;
+  const auto train = [&](int seed) {
+    spec.seed = seed;
+    SkipGramModel model = MakeSkipGramModel(3, 8, true, {}, static_cast<std::uint64_t>(seed));
+    TrainSkipGram(graph, spec, 1, FastVectorKernels(), {}, &model);
+    return model.input;
+  };
+  EXPECT_EQ(train(1), train(1));
+  EXPECT_NE(train(1), train(2));
+}
+
+TEST(SkipGramTest, DeadEndsAreCounted) {
+  const ItemGraph graph = MakeItemGraph({{0, 1, 1}, {2, 1, 1}}, 4);
+  RetrieverSpec spec;
+  spec.walks_per_item = 3;
+  SkipGramModel model = MakeSkipGramModel(4, 8, true, {}, 1);
+  const auto report = TrainSkipGram(graph, spec, 2, FastVectorKernels(), {}, &model);
+  EXPECT_EQ(report.dead_ends, 1u);
+  EXPECT_EQ(report.walks, 6u);
+  EXPECT_EQ(report.ended_early, 6u);
+  EXPECT_EQ(report.pairs, 12u);  // each walk is two items
+}
+
+}  // namespace
+}  // namespace fourfold

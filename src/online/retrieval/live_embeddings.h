@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/mutex.h"
+#include "feature/catalogue.h"
+#include "index/item_embeddings.h"
+
+namespace fourfold {
+
+class BoundServable;
+
+// The embeddings of a servable kept true to the catalogue: an item that was put after the servable
+// was made has a vector by its side fields, one whose side fields changed has a new vector, and one
+// that was deleted has none. What differs from the servable is few and is searched exactly.
+// Thread-safe.
+class LiveEmbeddings {
+ public:
+  // Both outlive it. Reads the whole catalogue.
+  LiveEmbeddings(const ItemEmbeddings* embeddings, const BoundServable* bound,
+                 const Catalogue& catalogue);
+
+  // What holds at the moment of the catalogue's lock, for as long as the view lives. Fresh items
+  // are numbered from 0 within a view.
+  class ABSL_SCOPED_LOCKABLE View {
+   public:
+    View(const LiveEmbeddings& live, const Catalogue::ReadLock& catalogue)
+        ABSL_SHARED_LOCK_FUNCTION(live.mutex_);
+    ~View() ABSL_UNLOCK_FUNCTION();
+    View(const View&) = delete;
+    View& operator=(const View&) = delete;
+
+    std::uint32_t fresh() const;
+    ItemIndex FreshItem(std::uint32_t number) const;
+    std::span<const float> FreshVector(std::uint32_t number) const;
+    // Whether the servable's vector of this item of the vocabulary no longer holds.
+    bool IsReplaced(std::uint32_t vocabulary_index) const;
+    // Empty for an item without a vector.
+    std::span<const float> VectorOf(ItemIndex item) const;
+
+   private:
+    const LiveEmbeddings& live_;
+  };
+
+ private:
+  void CatchUp(const Catalogue::ReadLock& catalogue) const ABSL_LOCKS_EXCLUDED(mutex_);
+  void Update(const Catalogue::ReadLock& catalogue, ItemIndex item) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Drop(ItemIndex item) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const ItemEmbeddings* const embeddings_;
+  const BoundServable* const bound_;
+  mutable SharedMutex mutex_;
+  mutable std::atomic<std::uint64_t> seen_{0};  // of the catalogue's changes
+  mutable std::vector<ItemIndex> fresh_items_ ABSL_GUARDED_BY(mutex_);
+  mutable std::vector<float> fresh_vectors_ ABSL_GUARDED_BY(mutex_);  // [fresh, dimension]
+  mutable absl::flat_hash_map<ItemIndex, std::uint32_t> fresh_numbers_ ABSL_GUARDED_BY(mutex_);
+  mutable std::vector<bool> is_replaced_ ABSL_GUARDED_BY(mutex_);  // by vocabulary index
+};
+
+}  // namespace fourfold

@@ -227,7 +227,31 @@ def bench_server(report, work, runs):
         server.stop()
 
 
-PARTS = {"beauty": bench_beauty, "online_retail": bench_online_retail, "import": bench_import, "server": bench_server}
+def bench_transact(report, work, runs):
+    """Ours and the published module in torch take turns."""
+    python = "/usr/bin/python3"  # Debian's, which has Debian's torch
+    if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode != 0:
+        report.skip("TransAct against the published module", "needs the package python3-torch")
+        return
+    ours, best, together = [], [], []
+    for _ in range(runs):
+        output = json.loads(run(BUILD / "src/model/transact_bench", "--benchmark_format=json",
+                                "--benchmark_filter=BM_TransActEncoder/actions:100/max_pool:1"))
+        ours.append(output["benchmarks"][0]["items_per_second"])
+        reference = json.loads(run(python, ROOT / "benchmarks/transact_reference.py", "--golden", ROOT / "data/transact-golden"))
+        speeds = reference["candidates_per_second"]
+        best.append(max(speeds.values()))
+        together.append(speeds["500"])
+    report.add("TransAct, 1 user and 500 candidates, one thread, float32", f"{statistics.median(ours):,.0f} candidates/s")
+    report.add("  the published module in torch, best chunk", f"{statistics.median(best):,.0f} candidates/s")
+    ratio = statistics.median(mine / theirs for mine, theirs in zip(ours, best))
+    report.add("  ratio to its best chunk", f"{ratio:.1f}", "2.2 with AVX2", ratio >= 2.2)
+    ratio = statistics.median(mine / theirs for mine, theirs in zip(ours, together))
+    report.add("  ratio to 500 in one call", f"{ratio:.1f}")
+
+
+PARTS = {"beauty": bench_beauty, "online_retail": bench_online_retail, "import": bench_import, "server": bench_server,
+         "transact": bench_transact}
 
 
 def machine():

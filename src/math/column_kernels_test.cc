@@ -1,0 +1,191 @@
+#include "math/column_kernels.h"
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "math/aligned_floats.h"
+
+namespace fourfold {
+namespace {
+
+constexpr float kNoNumber = std::numeric_limits<float>::quiet_NaN();
+
+// Rows by columns of the same random numbers for each set of kernels.
+class Numbers {
+ public:
+  Numbers(std::size_t rows, std::size_t columns, std::uint64_t seed, float spread = 1)
+      : size_(rows * columns) {
+    floats_.Reserve(size_);
+    std::mt19937_64 random(seed);
+    std::uniform_real_distribution<float> draw(-spread, spread);
+    for (std::size_t i = 0; i < size_; ++i) floats_.data()[i] = draw(random);
+  }
+  float* data() const { return floats_.data(); }
+  std::vector<float> all() const { return {data(), data() + size_}; }
+
+ private:
+  std::size_t size_;
+  AlignedFloats floats_;
+};
+
+void ExpectNear(const Numbers& plain, const Numbers& fast, float tolerance) {
+  const std::vector<float> expected = plain.all(), actual = fast.all();
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_NEAR(actual[i], expected[i], tolerance * std::max(1.0f, std::fabs(expected[i])))
+        << "element " << i;
+  }
+}
+
+class ColumnKernelsTest : public testing::TestWithParam<std::size_t> {
+ protected:
+  const ColumnKernels& plain_ = PlainColumnKernels();
+  const ColumnKernels& fast_ = FastColumnKernels();
+  const std::size_t columns_ = GetParam();
+};
+
+TEST_P(ColumnKernelsTest, ProductsAgreeWithThePlainOnesInAnyLayout) {
+  for (const std::size_t rows : {1, 3, 4, 11, 48}) {
+    for (const std::size_t depth : {1, 7, 32}) {
+      const Numbers a(rows, depth, 1), b(depth, columns_, 2), bias(rows, 1, 3);
+      for (const bool is_transposed : {false, true}) {
+        const StridedMatrix factor =
+            is_transposed ? StridedMatrix{a.data(), 1, rows} : StridedMatrix{a.data(), depth, 1};
+        for (const float* added :
+             {static_cast<const float*>(nullptr), static_cast<const float*>(bias.data())}) {
+          const Numbers expected(rows, columns_, 4), actual(rows, columns_, 5);
+          plain_.multiply(factor, b.data(), columns_, added, expected.data(), columns_, rows, depth,
+                          columns_);
+          fast_.multiply(factor, b.data(), columns_, added, actual.data(), columns_, rows, depth,
+                         columns_);
+          ExpectNear(expected, actual, 1e-5f);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(ColumnKernelsTest, SoftenedColumnsAgreeAndTheirLargestIsOne) {
+  for (const float spread : {1.0f, 30.0f, 1000.0f}) {
+    const Numbers logits(20, columns_, 6, spread), addends(20, 1, 7, spread);
+    const Numbers expected(20, columns_, 8), actual(20, columns_, 9);
+    const Numbers expected_sums(1, columns_, 8), actual_sums(1, columns_, 9);
+    for (const float* added :
+         {static_cast<const float*>(nullptr), static_cast<const float*>(addends.data())}) {
+      plain_.soften(logits.data(), added, expected.data(), expected_sums.data(), columns_, 20,
+                    columns_);
+      fast_.soften(logits.data(), added, actual.data(), actual_sums.data(), columns_, 20, columns_);
+      ExpectNear(expected, actual, 1e-6f);
+      ExpectNear(expected_sums, actual_sums, 1e-6f);
+      for (std::size_t j = 0; j < columns_; ++j) {
+        float largest = 0;
+        for (std::size_t r = 0; r < 20; ++r) {
+          largest = std::max(largest, actual.data()[r * columns_ + j]);
+        }
+        ASSERT_EQ(largest, 1);
+      }
+    }
+  }
+}
+
+TEST_P(ColumnKernelsTest, NormalisedColumnsAgreeAndHaveNoMeanAndUnitVariance) {
+  const Numbers y(96, columns_, 10), bias(96, 1, 11);
+  const Numbers expected(96, columns_, 12), actual(96, columns_, 12);
+  const std::vector<float> gain(96, 1), shift(96, 0);
+  plain_.add_and_normalise(y.data(), bias.data(), gain.data(), shift.data(), expected.data(),
+                           columns_, 96, columns_);
+  fast_.add_and_normalise(y.data(), bias.data(), gain.data(), shift.data(), actual.data(), columns_,
+                          96, columns_);
+  ExpectNear(expected, actual, 1e-5f);
+  for (std::size_t j = 0; j < columns_; ++j) {
+    double sum = 0, squares = 0;
+    for (std::size_t r = 0; r < 96; ++r) {
+      const double value = actual.data()[r * columns_ + j];
+      sum += value;
+      squares += value * value;
+    }
+    EXPECT_NEAR(sum / 96, 0, 1e-5);
+    EXPECT_NEAR(squares / 96, 1, 1e-3);
+  }
+}
+
+TEST_P(ColumnKernelsTest, TheSmallOnesAgree) {
+  const Numbers divisors(1, columns_, 13, 0.5f);
+  for (std::size_t j = 0; j < columns_; ++j) divisors.data()[j] += 2;
+  const Numbers expected(5, columns_, 14), actual(5, columns_, 14);
+  const Numbers expected_maxima(5, 1, 15), actual_maxima(5, 1, 16);
+  plain_.divide_columns(expected.data(), divisors.data(), columns_, 5, columns_);
+  fast_.divide_columns(actual.data(), divisors.data(), columns_, 5, columns_);
+  ExpectNear(expected, actual, 1e-6f);
+  plain_.row_maxima(expected.data(), expected_maxima.data(), columns_, 5, columns_);
+  fast_.row_maxima(actual.data(), actual_maxima.data(), columns_, 5, columns_);
+  ExpectNear(expected_maxima, actual_maxima, 1e-6f);
+  plain_.rectify(expected.data(), columns_, 5, columns_);
+  fast_.rectify(actual.data(), columns_, 5, columns_);
+  ExpectNear(expected, actual, 1e-6f);
+  const Numbers powers(1, columns_, 17), fast_powers(1, columns_, 18);
+  plain_.exp2(divisors.data(), 0.5f, powers.data(), columns_);
+  fast_.exp2(divisors.data(), 0.5f, fast_powers.data(), columns_);
+  ExpectNear(powers, fast_powers, 1e-6f);
+}
+
+TEST_P(ColumnKernelsTest, WhatIsNoNumberIsSeenInEachPlace) {
+  for (const ColumnKernels* kernels : {&plain_, &fast_}) {
+    for (const std::size_t bad : {std::size_t{0}, columns_ / 2, columns_ - 1}) {
+      const Numbers x(3, columns_, 19), maxima(3, 1, 20), sums(1, columns_, 21);
+      x.data()[columns_ + bad] = kNoNumber;
+      kernels->row_maxima(x.data(), maxima.data(), columns_, 3, columns_);
+      EXPECT_FALSE(std::isnan(maxima.data()[0]));
+      EXPECT_TRUE(std::isnan(maxima.data()[1])) << kernels->name << " at " << bad;
+      EXPECT_FALSE(std::isnan(maxima.data()[2]));
+      const Numbers rectified(3, columns_, 19);
+      rectified.data()[columns_ + bad] = kNoNumber;
+      kernels->rectify(rectified.data(), columns_, 3, columns_);
+      EXPECT_TRUE(std::isnan(rectified.data()[columns_ + bad])) << kernels->name;
+      kernels->soften(x.data(), nullptr, x.data(), sums.data(), columns_, 3, columns_);
+      for (std::size_t j = 0; j < columns_; ++j) {
+        EXPECT_EQ(std::isnan(sums.data()[j]), j == bad) << kernels->name << " column " << j;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Columns, ColumnKernelsTest, testing::Values(8, 16, 24, 32, 40, 104));
+
+TEST(Exp2KernelTest, IsRightOverItsWholeRangeAndAtItsEnds) {
+  const ColumnKernels& fast = FastColumnKernels();
+  AlignedFloats x, y;
+  x.Reserve(8);
+  y.Reserve(8);
+  for (float at = -126; at < 127.9f; at += 0.37f) {
+    std::fill_n(x.data(), 8, at);
+    fast.exp2(x.data(), 0, y.data(), 8);
+    const float expected = std::exp2(at);
+    ASSERT_NEAR(y.data()[3] / expected, 1, 3e-7f) << at;
+  }
+  const float ends[8] = {-126,
+                         -126.1f,
+                         -1e30f,
+                         -std::numeric_limits<float>::infinity(),
+                         0,
+                         128,
+                         std::numeric_limits<float>::infinity(),
+                         kNoNumber};
+  std::copy_n(ends, 8, x.data());
+  fast.exp2(x.data(), 0, y.data(), 8);
+  EXPECT_EQ(y.data()[0], 0x1p-126f);
+  EXPECT_EQ(y.data()[1], 0);
+  EXPECT_EQ(y.data()[2], 0);
+  EXPECT_EQ(y.data()[3], 0);
+  EXPECT_EQ(y.data()[4], 1);
+  EXPECT_TRUE(std::isinf(y.data()[5]));
+  EXPECT_TRUE(std::isinf(y.data()[6]));
+  EXPECT_TRUE(std::isnan(y.data()[7]));
+}
+
+}  // namespace
+}  // namespace fourfold

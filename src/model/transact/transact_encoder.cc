@@ -1,0 +1,335 @@
+#include "model/transact/transact_encoder.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <utility>
+
+#include "base/check.h"
+#include "math/flushed_denormals.h"
+
+namespace fourfold {
+namespace {
+
+constexpr std::size_t kBlock = 32;  // candidates whose projections are made together
+
+// Sums of products that fall below this may have lost what counts to underflow: terms below 2^-126
+// are gone, so from here on less than 1e-12 of the sum is.
+constexpr float kLeastSum = 1e-25f;
+
+std::atomic<std::size_t> exact_heads = 0;
+
+// c += a b for [m, k] times [k, n], with a row step for a.
+void AddProduct(const float* a, std::size_t a_step, const float* b, std::size_t b_step, float* c,
+                std::size_t m, std::size_t k, std::size_t n) {
+  for (std::size_t r = 0; r < m; ++r) {
+    for (std::size_t i = 0; i < k; ++i) {
+      for (std::size_t j = 0; j < n; ++j) c[r * n + j] += a[r * a_step + i] * b[i * b_step + j];
+    }
+  }
+}
+
+}  // namespace
+
+TransActEncoder::TransActEncoder(TransActParameters parameters, const ColumnKernels& kernels)
+    : shape_(parameters.shape),
+      kernels_(kernels),
+      action_table_(std::move(parameters.action_table)),
+      out_linear_(std::move(parameters.out_linear)) {
+  const std::size_t width = shape_.width();
+  // Softmax to the base 2.
+  const auto scale =
+      static_cast<float>(1.4426950408889634 / std::sqrt(static_cast<double>(shape_.head_width())));
+  for (TransActLayer& from : parameters.layers) {
+    Layer& layer = layers_.emplace_back();
+    layer.in_weight = std::move(from.in_projection.weight);
+    layer.in_bias.assign(3 * width, 0);
+    for (std::size_t i = 0; i < width * width; ++i) layer.in_weight[i] *= scale;
+    for (std::size_t r = 0; r < width; ++r) layer.in_bias[r] = from.in_projection.bias[r] * scale;
+    layer.out_weight = std::move(from.out_projection.weight);
+    layer.out_bias = std::move(from.out_projection.bias);
+    AddProduct(layer.out_weight.data(), width, from.in_projection.bias.data() + 2 * width, 1,
+               layer.out_bias.data(), width, width, 1);
+    layer.norm1 = std::move(from.norm1);
+    layer.linear1 = std::move(from.linear1);
+    layer.linear2 = std::move(from.linear2);
+    layer.norm2 = std::move(from.norm2);
+  }
+  candidate_out_weight_.assign(width * shape_.item_dimension, 0);
+  const Layer& first = layers_.front();
+  AddProduct(first.out_weight.data(), width,
+             first.in_weight.data() + 2 * width * width + shape_.user_width(), width,
+             candidate_out_weight_.data(), width, width, shape_.item_dimension);
+}
+
+std::size_t TransActEncoder::exact_heads_for_testing() { return exact_heads.load(); }
+
+void TransActEncoder::LayOutTokens(const TransActSequence& sequence,
+                                   std::span<const std::uint8_t> hidden,
+                                   TransActRequest* request) const {
+  FOURFOLD_CHECK(sequence.types.size() == shape_.actions && hidden.size() == shape_.actions);
+  std::vector<std::size_t>& rows = request->row_of_token;
+  rows.clear();
+  request->token_of_row.resize(shape_.actions);
+  const auto add = [&](std::size_t row) {
+    request->token_of_row[row] = rows.size();
+    rows.push_back(row);
+  };
+  for (std::size_t row = 0; row < shape_.actions; ++row) {
+    if (!hidden[row]) add(row);
+  }
+  request->keys = rows.size();
+  const auto item = [&](std::size_t row) {
+    return sequence.items.subspan(row * shape_.item_dimension, shape_.item_dimension);
+  };
+  for (std::size_t row = 0; row < shape_.actions; ++row) {
+    if (!hidden[row]) continue;
+    // Padding is one long run of the same.
+    const bool repeats = rows.size() > request->keys &&
+                         sequence.types[row] == sequence.types[rows.back()] &&
+                         std::equal(item(row).begin(), item(row).end(), item(rows.back()).begin());
+    if (repeats) {
+      request->token_of_row[row] = rows.size() - 1;
+    } else {
+      add(row);
+    }
+  }
+  request->tokens = rows.size();
+  request->columns = PaddedColumns(rows.size());
+  rows.resize(request->columns, rows.front());
+}
+
+void TransActEncoder::Reserve(TransActRequest* request) const {
+  const std::size_t width = shape_.width(), columns = request->columns;
+  const std::size_t squares = request->keys * columns;
+  request->user.Reserve(shape_.user_width() * columns);
+  for (AlignedFloats* rows : {&request->queries, &request->first_keys, &request->values,
+                              &request->x, &request->y, &request->attended}) {
+    rows->Reserve(width * columns);
+  }
+  request->logits.Reserve(shape_.heads * squares);
+  request->powers.Reserve(shape_.heads * squares);
+  request->candidates.Reserve(shape_.item_dimension * kBlock);
+  request->candidate_queries.Reserve(width * kBlock);
+  request->candidate_biases.Reserve(width * kBlock);
+  request->candidate_logits.Reserve(shape_.heads * kBlock * columns);
+  request->pooled.Reserve(width * kBlock);
+  request->pooled_out.Reserve(width * kBlock);
+  request->inner.Reserve(shape_.feed_forward * columns);
+  request->projected.Reserve(3 * width * columns);
+  request->weights.Reserve(columns);
+  request->attention.Reserve(squares);
+  request->sums.Reserve(columns);
+  request->weighted_values.Reserve(std::max(shape_.head_width() * columns, width));
+}
+
+void TransActEncoder::Begin(const TransActSequence& sequence, std::span<const std::uint8_t> hidden,
+                            TransActRequest* request) const {
+  const FlushedDenormals flushed;
+  LayOutTokens(sequence, hidden, request);
+  Reserve(request);
+  const std::size_t columns = request->columns, width = shape_.width();
+  const std::size_t user_width = shape_.user_width();
+  float* const user = request->user.data();
+  for (std::size_t token = 0; token < columns; ++token) {
+    const std::size_t row = request->row_of_token[token];
+    const auto type = static_cast<std::size_t>(sequence.types[row]);
+    for (std::size_t d = 0; d < shape_.action_dimension; ++d) {
+      user[d * columns + token] = action_table_[type * shape_.action_dimension + d];
+    }
+    for (std::size_t d = 0; d < shape_.item_dimension; ++d) {
+      user[(shape_.action_dimension + d) * columns + token] =
+          sequence.items[row * shape_.item_dimension + d];
+    }
+  }
+  const float* const weight = layers_.front().in_weight.data();
+  const auto project = [&](std::size_t part, const AlignedFloats& to) {
+    kernels_.multiply({weight + part * width * width, width, 1}, user, columns, nullptr, to.data(),
+                      columns, width, user_width, columns);
+  };
+  project(0, request->queries);
+  project(1, request->first_keys);
+  project(2, request->values);
+
+  const std::size_t head_rows = shape_.head_width() * columns;
+  for (std::size_t head = 0; head < shape_.heads; ++head) {
+    const std::size_t at = head * request->keys * columns;
+    kernels_.multiply({request->first_keys.data() + head * head_rows, 1, columns},
+                      request->queries.data() + head * head_rows, columns, nullptr,
+                      request->logits.data() + at, columns, request->keys, shape_.head_width(),
+                      columns);
+    kernels_.soften(request->logits.data() + at, nullptr, request->powers.data() + at,
+                    request->sums.data(), columns, request->keys, columns);
+  }
+}
+
+void TransActEncoder::Encode(std::span<const float> candidates, std::span<float> outputs,
+                             TransActRequest* request) const {
+  const FlushedDenormals flushed;
+  const std::size_t count = candidates.size() / shape_.item_dimension;
+  FOURFOLD_CHECK(request->keys > 0 && candidates.size() == count * shape_.item_dimension &&
+                 outputs.size() == count * shape_.output_width());
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    const std::size_t size = std::min(kBlock, count - begin);
+    float* const block = outputs.data() + begin * shape_.output_width();
+    ProjectCandidates(
+        candidates.subspan(begin * shape_.item_dimension, size * shape_.item_dimension), request);
+    for (std::size_t c = 0; c < size; ++c) {
+      AttendFirst(c, request);
+      for (std::size_t l = 1; l < layers_.size(); ++l) Attend(layers_[l], request);
+      Take(c, block + c * shape_.output_width(), request);
+    }
+    if (shape_.max_pool) Pool(size, block, request);
+  }
+}
+
+// What the first layer makes of the candidates alone: queries and their products with the user's
+// keys, and output biases.
+void TransActEncoder::ProjectCandidates(std::span<const float> candidates,
+                                        TransActRequest* request) const {
+  const std::size_t width = shape_.width(), columns = request->columns;
+  const std::size_t dimension = shape_.item_dimension, size = candidates.size() / dimension;
+  float* const transposed = request->candidates.data();
+  for (std::size_t d = 0; d < dimension; ++d) {
+    for (std::size_t c = 0; c < kBlock; ++c) {
+      transposed[d * kBlock + c] = c < size ? candidates[c * dimension + d] : 0;
+    }
+  }
+  const Layer& first = layers_.front();
+  kernels_.multiply({first.in_weight.data() + shape_.user_width(), width, 1}, transposed, kBlock,
+                    first.in_bias.data(), request->candidate_queries.data(), kBlock, width,
+                    dimension, kBlock);
+  kernels_.multiply({candidate_out_weight_.data(), dimension, 1}, transposed, kBlock,
+                    first.out_bias.data(), request->candidate_biases.data(), kBlock, width,
+                    dimension, kBlock);
+  for (std::size_t head = 0; head < shape_.heads; ++head) {
+    const std::size_t at = head * shape_.head_width();
+    kernels_.multiply({request->candidate_queries.data() + at * kBlock, 1, kBlock},
+                      request->first_keys.data() + at * columns, columns, nullptr,
+                      request->candidate_logits.data() + head * kBlock * columns, columns, size,
+                      shape_.head_width(), columns);
+  }
+}
+
+void TransActEncoder::AttendFirst(std::size_t candidate, TransActRequest* request) const {
+  const std::size_t columns = request->columns, keys = request->keys;
+  const std::size_t head_width = shape_.head_width();
+  float* const sums = request->sums.data();
+  float* const weights = request->weights.data();
+  float* const factors = request->weighted_values.data();
+  for (std::size_t head = 0; head < shape_.heads; ++head) {
+    const float* const logits =
+        request->candidate_logits.data() + (head * kBlock + candidate) * columns;
+    const float* const values = request->values.data() + head * head_width * columns;
+    float* const attended = request->attended.data() + head * head_width * columns;
+    const float* powers = request->powers.data() + head * keys * columns;
+
+    const float largest = *std::max_element(logits, logits + keys);
+    kernels_.exp2(logits, largest, weights, columns);
+    kernels_.multiply({weights, 0, 1}, powers, columns, nullptr, sums, columns, 1, keys, columns);
+    const bool is_safe =
+        std::all_of(sums, sums + request->tokens, [](float sum) { return sum >= kLeastSum; });
+    if (!is_safe) {
+      exact_heads.fetch_add(1, std::memory_order_relaxed);
+      kernels_.soften(request->logits.data() + head * keys * columns, logits,
+                      request->attention.data(), sums, columns, keys, columns);
+      std::fill(weights, weights + keys, 1.0f);
+      powers = request->attention.data();
+    }
+    for (std::size_t d = 0; d < head_width; ++d) {
+      for (std::size_t j = 0; j < keys; ++j) {
+        factors[d * columns + j] = values[d * columns + j] * weights[j];
+      }
+    }
+    kernels_.multiply({factors, columns, 1}, powers, columns, nullptr, attended, columns,
+                      head_width, keys, columns);
+    kernels_.divide_columns(attended, sums, columns, head_width, columns);
+  }
+  // The layer's own input, for the residual connection, and the candidate's output bias.
+  const std::size_t user_elements = shape_.user_width() * columns;
+  float* const x = request->x.data();
+  std::copy_n(request->user.data(), user_elements, x);
+  for (std::size_t d = 0; d < shape_.item_dimension; ++d) {
+    std::fill_n(x + user_elements + d * columns, columns,
+                request->candidates.data()[d * kBlock + candidate]);
+  }
+  for (std::size_t r = 0; r < shape_.width(); ++r) {
+    factors[r] = request->candidate_biases.data()[r * kBlock + candidate];
+  }
+  Finish(layers_.front(), factors, request);
+}
+
+void TransActEncoder::Attend(const Layer& layer, TransActRequest* request) const {
+  const std::size_t columns = request->columns, keys = request->keys, width = shape_.width();
+  const std::size_t head_elements = shape_.head_width() * columns;
+  const float* const queries = request->projected.data();
+  float* const attention = request->attention.data();
+  kernels_.multiply({layer.in_weight.data(), width, 1}, request->x.data(), columns,
+                    layer.in_bias.data(), request->projected.data(), columns, 3 * width, width,
+                    columns);
+  for (std::size_t head = 0; head < shape_.heads; ++head) {
+    const float* const query = queries + head * head_elements;
+    const float* const key = query + width * columns;
+    const float* const value = key + width * columns;
+    float* const attended = request->attended.data() + head * head_elements;
+    kernels_.multiply({key, 1, columns}, query, columns, nullptr, attention, columns, keys,
+                      shape_.head_width(), columns);
+    kernels_.soften(attention, nullptr, attention, request->sums.data(), columns, keys, columns);
+    kernels_.multiply({value, columns, 1}, attention, columns, nullptr, attended, columns,
+                      shape_.head_width(), keys, columns);
+    kernels_.divide_columns(attended, request->sums.data(), columns, shape_.head_width(), columns);
+  }
+  Finish(layer, layer.out_bias.data(), request);
+}
+
+void TransActEncoder::Finish(const Layer& layer, const float* out_bias,
+                             TransActRequest* request) const {
+  const std::size_t columns = request->columns, width = shape_.width();
+  const std::size_t feed_forward = shape_.feed_forward;
+  float* const x = request->x.data();
+  float* const y = request->y.data();
+  float* const inner = request->inner.data();
+  kernels_.multiply({layer.out_weight.data(), width, 1}, request->attended.data(), columns, nullptr,
+                    y, columns, width, width, columns);
+  kernels_.add_and_normalise(y, out_bias, layer.norm1.gain.data(), layer.norm1.shift.data(), x,
+                             columns, width, columns);
+  kernels_.multiply({layer.linear1.weight.data(), width, 1}, x, columns, layer.linear1.bias.data(),
+                    inner, columns, feed_forward, width, columns);
+  kernels_.rectify(inner, columns, feed_forward, columns);
+  kernels_.multiply({layer.linear2.weight.data(), feed_forward, 1}, inner, columns, nullptr, y,
+                    columns, width, feed_forward, columns);
+  kernels_.add_and_normalise(y, layer.linear2.bias.data(), layer.norm2.gain.data(),
+                             layer.norm2.shift.data(), x, columns, width, columns);
+}
+
+// The rows that are passed on, and the maxima for Pool.
+void TransActEncoder::Take(std::size_t candidate, float* output, TransActRequest* request) const {
+  const std::size_t columns = request->columns, width = shape_.width();
+  const float* const x = request->x.data();
+  if (shape_.max_pool) {
+    float* const maxima = request->y.data();
+    kernels_.row_maxima(x, maxima, columns, width, columns);
+    for (std::size_t d = 0; d < width; ++d)
+      request->pooled.data()[d * kBlock + candidate] = maxima[d];
+    output += width;
+  }
+  for (std::size_t row = 0; row < shape_.latest; ++row) {
+    const float* const token = x + request->token_of_row[row];
+    for (std::size_t d = 0; d < width; ++d) output[row * width + d] = token[d * columns];
+  }
+}
+
+void TransActEncoder::Pool(std::size_t candidates, float* outputs, TransActRequest* request) const {
+  const std::size_t width = shape_.width();
+  const float* const pooled = request->pooled_out.data();
+  kernels_.multiply({out_linear_.weight.data(), width, 1}, request->pooled.data(), kBlock,
+                    out_linear_.bias.data(), request->pooled_out.data(), kBlock, width, width,
+                    kBlock);
+  for (std::size_t c = 0; c < candidates; ++c) {
+    for (std::size_t d = 0; d < width; ++d) {
+      outputs[c * shape_.output_width() + d] = pooled[d * kBlock + c];
+    }
+  }
+}
+
+}  // namespace fourfold

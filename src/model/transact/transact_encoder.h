@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "math/aligned_floats.h"
+#include "math/column_kernels.h"
+#include "model/transact/transact_sequence.h"
+
+namespace fourfold {
+
+// One user's sequence, and all that is computed from it alone or for one candidate after the other.
+// Reused from request to request, it stops allocating. Not thread-safe. About 1.5 MB for the
+// published shape.
+class TransActRequest {
+ private:
+  friend class TransActEncoder;
+
+  std::size_t tokens = 0;   // columns: visible rows, then hidden ones, equal ones once
+  std::size_t columns = 0;  // tokens, padded with copies of the first one
+  std::size_t keys = 0;     // tokens that attention looks at: the first ones
+  std::vector<std::size_t> token_of_row;
+  std::vector<std::size_t> row_of_token;
+
+  // Of the user; [rows, columns] each.
+  AlignedFloats user;                         // type and item of each token
+  AlignedFloats queries, first_keys, values;  // the user's part of the first layer's projections
+  AlignedFloats logits, powers;  // [heads][keys]: queries times keys; 2^(that - maximum)
+
+  // Of a block of candidates; a row a candidate.
+  AlignedFloats candidates, candidate_queries, candidate_biases;
+  AlignedFloats candidate_logits;  // [heads][candidates, columns]
+  AlignedFloats pooled, pooled_out;
+
+  // Of one candidate; [rows, columns] each.
+  AlignedFloats x, y, attended, inner, projected, weights, attention, sums, weighted_values;
+};
+
+// The model for all candidates of a request, with the answers of EncodePlainly up to rounding.
+//
+// In the first layer a token is [user part; candidate], so with q_i = Qu_i + qc and k_j = Ku_j + kc
+// the logit q_i.k_j is Qu_i.Ku_j + qc.Ku_j and terms that softmax over j cancels. So the products
+// of all rows with all rows are made once a request, and each candidate multiplies their
+// exponentials E_ij with a w_j of its own. Where that product vanishes, as it does with sharp
+// weights, the candidate goes through the sum of the logits instead. Keys need no bias, and that of
+// the values goes through the output projection once. Rows that attention must not look at stand
+// last, and equal ones among them once, as all their outputs are equal.
+//
+// Immutable; thread-safe. Nothing of it is per request: one thread has one TransActRequest.
+class TransActEncoder {
+ public:
+  // The parameters' shape has been checked (TransActParameters::Load does).
+  explicit TransActEncoder(TransActParameters parameters,
+                           const ColumnKernels& kernels = FastColumnKernels());
+
+  const TransActShape& shape() const { return shape_; }
+
+  // The sequence (CheckSequence) and its HiddenRows; neither is needed afterwards.
+  void Begin(const TransActSequence& sequence, std::span<const std::uint8_t> hidden,
+             TransActRequest* request) const;
+  // The outputs of candidates [n, item_dimension] as [n, output_width]. Any number of times.
+  void Encode(std::span<const float> candidates, std::span<float> outputs,
+              TransActRequest* request) const;
+
+  // How many attention heads of candidates had to go through the sum of the logits.
+  static std::size_t exact_heads_for_testing();
+
+ private:
+  struct Layer {
+    std::vector<float> in_weight;  // queries scaled by log2(e) / sqrt(head width)
+    std::vector<float> in_bias;    // of the queries, scaled; 0 for keys and values
+    std::vector<float> out_weight;
+    std::vector<float> out_bias;  // with the output projection of the values' bias
+    NormParameters norm1;
+    LinearParameters linear1, linear2;
+    NormParameters norm2;
+  };
+
+  void LayOutTokens(const TransActSequence& sequence, std::span<const std::uint8_t> hidden,
+                    TransActRequest* request) const;
+  void Reserve(TransActRequest* request) const;
+  void ProjectCandidates(std::span<const float> candidates, TransActRequest* request) const;
+  void AttendFirst(std::size_t candidate, TransActRequest* request) const;
+  void Attend(const Layer& layer, TransActRequest* request) const;
+  // From the attended values on.
+  void Finish(const Layer& layer, const float* out_bias, TransActRequest* request) const;
+  void Take(std::size_t candidate, float* output, TransActRequest* request) const;
+  void Pool(std::size_t candidates, float* outputs, TransActRequest* request) const;
+
+  const TransActShape shape_;
+  const ColumnKernels& kernels_;
+  std::vector<float> action_table_;
+  std::vector<Layer> layers_;
+  // What the first layer's out_bias is in addition, by candidate: [width, item_dimension].
+  std::vector<float> candidate_out_weight_;
+  LinearParameters out_linear_;
+};
+
+}  // namespace fourfold

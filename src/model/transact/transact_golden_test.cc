@@ -1,0 +1,148 @@
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/transact/transact_encoder.h"
+#include "model/transact/transact_plain.h"
+
+// Outputs of the module that Pinterest published, computed with torch 1.13.1 in float32
+// (data/README.md).
+namespace fourfold {
+namespace {
+
+struct GoldenCase {
+  const char* file;
+  std::size_t heads;
+  bool max_pool;
+  std::int64_t window_ms;
+};
+
+void PrintTo(const GoldenCase& golden, std::ostream* out) { *out << golden.file; }
+
+class TransActGoldenTest : public testing::TestWithParam<GoldenCase> {
+ protected:
+  TransActGoldenTest()
+      : file_(*SafetensorsFile::Open(std::string(FOURFOLD_SOURCE_DIR "/data/transact-golden/") +
+                                     GetParam().file)) {
+    TransActShape shape;
+    shape.heads = GetParam().heads;
+    shape.max_pool = GetParam().max_pool;
+    auto loaded = TransActParameters::Load(file_, "param.", shape);
+    EXPECT_TRUE(loaded.ok()) << loaded.status();
+    parameters_ = *std::move(loaded);
+  }
+
+  template <typename T>
+  std::vector<T> Tensor(const std::string& name) const {
+    for (const TensorView& tensor : file_.tensors()) {
+      if (tensor.name != name) continue;
+      const auto elements = tensor.As<T>();
+      return {elements.begin(), elements.end()};
+    }
+    ADD_FAILURE() << name << " is missing";
+    return {};
+  }
+
+  // Calls `encode(sequence, hidden, candidates)` for each sequence of the file with the candidates
+  // that are its own; returns the outputs one after the other.
+  template <typename Encode>
+  std::vector<float> EncodeAll(Encode encode) const {
+    const auto types = Tensor<std::int64_t>("in.action_type_seq");
+    const auto items = Tensor<float>("in.item_embedding_seq");
+    const auto times = Tensor<std::int64_t>("in.action_time_seq");
+    const auto request_times = Tensor<std::int64_t>("in.request_time");
+    const auto candidates = Tensor<float>("in.item_embedding");
+    const std::size_t rows = parameters_.shape.actions, users = request_times.size();
+    const std::size_t dimension = parameters_.shape.item_dimension;
+    const std::size_t candidate_floats = candidates.size() / users;
+    std::vector<float> outputs;
+    for (std::size_t user = 0; user < users; ++user) {
+      // The module looks an action up in a table by its id + 1 and finds 0 for one it does not
+      // know.
+      std::vector<std::int32_t> own_types;
+      for (std::size_t row = 0; row < rows; ++row) {
+        own_types.push_back(
+            static_cast<std::int32_t>(std::max<std::int64_t>(0, types[user * rows + row])));
+      }
+      const TransActSequence sequence{
+          own_types, std::span(items).subspan(user * rows * dimension, rows * dimension),
+          std::span(times).subspan(user * rows, rows)};
+      EXPECT_TRUE(CheckSequence(sequence, parameters_.shape).ok());
+      const auto hidden = HiddenRows(sequence, request_times[user], GetParam().window_ms);
+      const std::vector<float> encoded =
+          encode(sequence, hidden,
+                 std::span(candidates).subspan(user * candidate_floats, candidate_floats));
+      outputs.insert(outputs.end(), encoded.begin(), encoded.end());
+    }
+    return outputs;
+  }
+
+  void ExpectGolden(const std::vector<float>& outputs, std::size_t first_floats) const {
+    const auto golden = Tensor<float>("out");
+    ASSERT_GE(golden.size(), first_floats);
+    ASSERT_EQ(outputs.size(), first_floats);
+    float most = 0;
+    for (std::size_t i = 0; i < first_floats; ++i) {
+      ASSERT_TRUE(std::isfinite(outputs[i])) << "element " << i;
+      most = std::max(most, std::fabs(outputs[i] - golden[i]));
+    }
+    EXPECT_LE(most, 2e-5f);
+    RecordProperty("max_abs_difference", std::to_string(most));
+  }
+
+  SafetensorsFile file_;
+  TransActParameters parameters_;
+};
+
+TEST_P(TransActGoldenTest, ThePlainTwinGivesThePublishedOutputs) {
+  // The plain twin takes its time: of the large request some candidates.
+  constexpr std::size_t kCandidatesMax = 24;
+  const std::size_t dimension = parameters_.shape.item_dimension;
+  const std::vector<float> outputs =
+      EncodeAll([&](const TransActSequence& sequence, const std::vector<std::uint8_t>& hidden,
+                    std::span<const float> candidates) {
+        std::vector<float> encoded;
+        const std::size_t count = std::min(kCandidatesMax, candidates.size() / dimension);
+        for (std::size_t c = 0; c < count; ++c) {
+          const auto one = EncodePlainly(parameters_, sequence, hidden,
+                                         candidates.subspan(c * dimension, dimension));
+          encoded.insert(encoded.end(), one.begin(), one.end());
+        }
+        return encoded;
+      });
+  ExpectGolden(outputs, outputs.size());
+}
+
+TEST_P(TransActGoldenTest, TheEncoderGivesThePublishedOutputsWithAnyKernels) {
+  for (const ColumnKernels* kernels : {&PlainColumnKernels(), &FastColumnKernels()}) {
+    const TransActEncoder encoder(parameters_, *kernels);
+    TransActRequest request;
+    const std::size_t candidates_max = kernels == &PlainColumnKernels() ? 40 : 500;
+    const std::size_t dimension = parameters_.shape.item_dimension;
+    const std::vector<float> outputs =
+        EncodeAll([&](const TransActSequence& sequence, const std::vector<std::uint8_t>& hidden,
+                      std::span<const float> candidates) {
+          const std::size_t count = std::min(candidates_max, candidates.size() / dimension);
+          std::vector<float> encoded(count * parameters_.shape.output_width());
+          encoder.Begin(sequence, hidden, &request);
+          encoder.Encode(candidates.first(count * dimension), encoded, &request);
+          return encoded;
+        });
+    SCOPED_TRACE(kernels->name);
+    ExpectGolden(outputs, outputs.size());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, TransActGoldenTest,
+    testing::Values(GoldenCase{"eval-1head.safetensors", 1, true, 0},
+                    GoldenCase{"eval-2head.safetensors", 2, true, 0},
+                    GoldenCase{"eval-1head-first10-only.safetensors", 1, false, 0},
+                    GoldenCase{"trainmask-2head.safetensors", 2, true, 1'800'000},
+                    GoldenCase{"request-500.safetensors", 2, true, 0}));
+
+}  // namespace
+}  // namespace fourfold

@@ -97,30 +97,35 @@ void TransActEncoder::LayOutTokens(const TransActSequence& sequence,
   request->tokens = rows.size();
   request->columns = PaddedColumns(rows.size());
   rows.resize(request->columns, rows.front());
+  request->out_columns = LatestAlone() ? PaddedColumns(shape_.latest) : request->columns;
 }
 
 void TransActEncoder::Reserve(TransActRequest* request) const {
   const std::size_t width = shape_.width(), columns = request->columns;
-  const std::size_t squares = request->keys * columns;
+  // A short sequence may have fewer tokens than rows are passed on.
+  const std::size_t columns_max = std::max(columns, request->out_columns);
   request->user.Reserve(shape_.user_width() * columns);
-  for (AlignedFloats* rows : {&request->queries, &request->first_keys, &request->values,
-                              &request->x, &request->y, &request->attended}) {
+  for (AlignedFloats* rows :
+       {&request->queries, &request->first_keys, &request->values, &request->x}) {
     rows->Reserve(width * columns);
   }
-  request->logits.Reserve(shape_.heads * squares);
-  request->powers.Reserve(shape_.heads * squares);
+  request->logits.Reserve(shape_.heads * request->keys * columns);
+  request->powers.Reserve(shape_.heads * request->keys * columns);
   request->candidates.Reserve(shape_.item_dimension * kBlock);
   request->candidate_queries.Reserve(width * kBlock);
   request->candidate_biases.Reserve(width * kBlock);
   request->candidate_logits.Reserve(shape_.heads * kBlock * columns);
   request->pooled.Reserve(width * kBlock);
   request->pooled_out.Reserve(width * kBlock);
-  request->inner.Reserve(shape_.feed_forward * columns);
   request->projected.Reserve(3 * width * columns);
   request->weights.Reserve(columns);
-  request->attention.Reserve(squares);
-  request->sums.Reserve(columns);
   request->weighted_values.Reserve(std::max(shape_.head_width() * columns, width));
+  request->latest.Reserve(width * request->out_columns);
+  request->latest_queries.Reserve(width * request->out_columns);
+  for (AlignedFloats* rows : {&request->y, &request->attended}) rows->Reserve(width * columns_max);
+  request->inner.Reserve(shape_.feed_forward * columns_max);
+  request->attention.Reserve(request->keys * columns_max);
+  request->sums.Reserve(columns_max);
 }
 
 void TransActEncoder::Begin(const TransActSequence& sequence, std::span<const std::uint8_t> hidden,
@@ -176,7 +181,14 @@ void TransActEncoder::Encode(std::span<const float> candidates, std::span<float>
         candidates.subspan(begin * shape_.item_dimension, size * shape_.item_dimension), request);
     for (std::size_t c = 0; c < size; ++c) {
       AttendFirst(c, request);
-      for (std::size_t l = 1; l < layers_.size(); ++l) Attend(layers_[l], request);
+      for (std::size_t l = 1; l < layers_.size(); ++l) {
+        const bool is_last = l + 1 == layers_.size();
+        if (is_last && LatestAlone()) {
+          AttendLatest(layers_[l], request);
+        } else {
+          Attend(layers_[l], request);
+        }
+      }
       Take(c, block + c * shape_.output_width(), request);
     }
     if (shape_.max_pool) Pool(size, block, request);
@@ -256,37 +268,60 @@ void TransActEncoder::AttendFirst(std::size_t candidate, TransActRequest* reques
   for (std::size_t r = 0; r < shape_.width(); ++r) {
     factors[r] = request->candidate_biases.data()[r * kBlock + candidate];
   }
-  Finish(layers_.front(), factors, request);
+  Finish(layers_.front(), factors, x, columns, request);
 }
 
 void TransActEncoder::Attend(const Layer& layer, TransActRequest* request) const {
-  const std::size_t columns = request->columns, keys = request->keys, width = shape_.width();
-  const std::size_t head_elements = shape_.head_width() * columns;
-  const float* const queries = request->projected.data();
-  float* const attention = request->attention.data();
+  const std::size_t columns = request->columns, width = shape_.width();
   kernels_.multiply({layer.in_weight.data(), width, 1}, request->x.data(), columns,
                     layer.in_bias.data(), request->projected.data(), columns, 3 * width, width,
                     columns);
-  for (std::size_t head = 0; head < shape_.heads; ++head) {
-    const float* const query = queries + head * head_elements;
-    const float* const key = query + width * columns;
-    const float* const value = key + width * columns;
-    float* const attended = request->attended.data() + head * head_elements;
-    kernels_.multiply({key, 1, columns}, query, columns, nullptr, attention, columns, keys,
-                      shape_.head_width(), columns);
-    kernels_.soften(attention, nullptr, attention, request->sums.data(), columns, keys, columns);
-    kernels_.multiply({value, columns, 1}, attention, columns, nullptr, attended, columns,
-                      shape_.head_width(), keys, columns);
-    kernels_.divide_columns(attended, request->sums.data(), columns, shape_.head_width(), columns);
-  }
-  Finish(layer, layer.out_bias.data(), request);
+  AttendTo(request->projected.data(), columns, request);
+  Finish(layer, layer.out_bias.data(), request->x.data(), columns, request);
 }
 
-void TransActEncoder::Finish(const Layer& layer, const float* out_bias,
-                             TransActRequest* request) const {
+void TransActEncoder::AttendLatest(const Layer& layer, TransActRequest* request) const {
   const std::size_t columns = request->columns, width = shape_.width();
-  const std::size_t feed_forward = shape_.feed_forward;
-  float* const x = request->x.data();
+  const std::size_t out_columns = request->out_columns;
+  float* const latest = request->latest.data();
+  for (std::size_t d = 0; d < width; ++d) {
+    const float* const from = request->x.data() + d * columns;
+    for (std::size_t c = 0; c < out_columns; ++c) {
+      latest[d * out_columns + c] = from[request->token_of_row[c < shape_.latest ? c : 0]];
+    }
+  }
+  kernels_.multiply({layer.in_weight.data() + width * width, width, 1}, request->x.data(), columns,
+                    layer.in_bias.data() + width, request->projected.data() + width * columns,
+                    columns, 2 * width, width, columns);
+  kernels_.multiply({layer.in_weight.data(), width, 1}, latest, out_columns, layer.in_bias.data(),
+                    request->latest_queries.data(), out_columns, width, width, out_columns);
+  AttendTo(request->latest_queries.data(), out_columns, request);
+  Finish(layer, layer.out_bias.data(), latest, out_columns, request);
+}
+
+void TransActEncoder::AttendTo(const float* queries, std::size_t columns,
+                               TransActRequest* request) const {
+  const std::size_t keys = request->keys, width = shape_.width();
+  const std::size_t key_columns = request->columns, head_width = shape_.head_width();
+  float* const attention = request->attention.data();
+  float* const sums = request->sums.data();
+  for (std::size_t head = 0; head < shape_.heads; ++head) {
+    const std::size_t row = head * head_width;
+    const float* const key = request->projected.data() + (width + row) * key_columns;
+    const float* const value = key + width * key_columns;
+    float* const attended = request->attended.data() + row * columns;
+    kernels_.multiply({key, 1, key_columns}, queries + row * columns, columns, nullptr, attention,
+                      columns, keys, head_width, columns);
+    kernels_.soften(attention, nullptr, attention, sums, columns, keys, columns);
+    kernels_.multiply({value, key_columns, 1}, attention, columns, nullptr, attended, columns,
+                      head_width, keys, columns);
+    kernels_.divide_columns(attended, sums, columns, head_width, columns);
+  }
+}
+
+void TransActEncoder::Finish(const Layer& layer, const float* out_bias, float* x,
+                             std::size_t columns, TransActRequest* request) const {
+  const std::size_t width = shape_.width(), feed_forward = shape_.feed_forward;
   float* const y = request->y.data();
   float* const inner = request->inner.data();
   kernels_.multiply({layer.out_weight.data(), width, 1}, request->attended.data(), columns, nullptr,
@@ -304,17 +339,18 @@ void TransActEncoder::Finish(const Layer& layer, const float* out_bias,
 
 // The rows that are passed on, and the maxima for Pool.
 void TransActEncoder::Take(std::size_t candidate, float* output, TransActRequest* request) const {
-  const std::size_t columns = request->columns, width = shape_.width();
-  const float* const x = request->x.data();
+  const std::size_t columns = request->out_columns, width = shape_.width();
+  const float* const x = LatestAlone() ? request->latest.data() : request->x.data();
   if (shape_.max_pool) {
     float* const maxima = request->y.data();
     kernels_.row_maxima(x, maxima, columns, width, columns);
-    for (std::size_t d = 0; d < width; ++d)
+    for (std::size_t d = 0; d < width; ++d) {
       request->pooled.data()[d * kBlock + candidate] = maxima[d];
+    }
     output += width;
   }
   for (std::size_t row = 0; row < shape_.latest; ++row) {
-    const float* const token = x + request->token_of_row[row];
+    const float* const token = x + (LatestAlone() ? row : request->token_of_row[row]);
     for (std::size_t d = 0; d < width; ++d) output[row * width + d] = token[d * columns];
   }
 }

@@ -23,6 +23,7 @@ class TransActRequest {
   std::size_t keys = 0;     // tokens that attention looks at: the first ones
   std::vector<std::size_t> token_of_row;
   std::vector<std::size_t> row_of_token;
+  std::size_t out_columns = 0;  // of x when the layers are done
 
   // Of the user; [rows, columns] each.
   AlignedFloats user;                         // type and item of each token
@@ -36,6 +37,7 @@ class TransActRequest {
 
   // Of one candidate; [rows, columns] each.
   AlignedFloats x, y, attended, inner, projected, weights, attention, sums, weighted_values;
+  AlignedFloats latest, latest_queries;  // of the rows that are passed on alone
 };
 
 // The model for all candidates of a request, with the answers of EncodePlainly up to rounding.
@@ -45,8 +47,9 @@ class TransActRequest {
 // of all rows with all rows are made once a request, and each candidate multiplies their
 // exponentials E_ij with a w_j of its own. Where that product vanishes, as it does with sharp
 // weights, the candidate goes through the sum of the logits instead. Keys need no bias, and that of
-// the values goes through the output projection once. Rows that attention must not look at stand
-// last, and equal ones among them once, as all their outputs are equal.
+// the values goes through the output projection once. Without max_pool nobody asks what the last
+// layer makes of rows that are not passed on, so it is not computed. Rows that attention must not
+// look at stand last, and equal ones among them once, as all their outputs are equal.
 //
 // Immutable; thread-safe. Nothing of it is per request: one thread has one TransActRequest.
 class TransActEncoder {
@@ -78,14 +81,20 @@ class TransActEncoder {
     NormParameters norm2;
   };
 
+  // Whether the last layer is computed for the rows that are passed on and for no other.
+  bool LatestAlone() const { return !shape_.max_pool && layers_.size() > 1; }
   void LayOutTokens(const TransActSequence& sequence, std::span<const std::uint8_t> hidden,
                     TransActRequest* request) const;
   void Reserve(TransActRequest* request) const;
   void ProjectCandidates(std::span<const float> candidates, TransActRequest* request) const;
   void AttendFirst(std::size_t candidate, TransActRequest* request) const;
   void Attend(const Layer& layer, TransActRequest* request) const;
-  // From the attended values on.
-  void Finish(const Layer& layer, const float* out_bias, TransActRequest* request) const;
+  void AttendLatest(const Layer& layer, TransActRequest* request) const;
+  // Queries [width, columns] to the projected keys and values.
+  void AttendTo(const float* queries, std::size_t columns, TransActRequest* request) const;
+  // From the attended values on; x [width, columns] is the layer's input and becomes its output.
+  void Finish(const Layer& layer, const float* out_bias, float* x, std::size_t columns,
+              TransActRequest* request) const;
   void Take(std::size_t candidate, float* output, TransActRequest* request) const;
   void Pool(std::size_t candidates, float* outputs, TransActRequest* request) const;
 

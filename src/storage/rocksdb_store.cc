@@ -19,6 +19,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "storage/format_file.h"
+#include "storage/log_flusher.h"
 #include "storage/rocksdb_batch.h"
 #include "storage/rocksdb_families.h"
 #include "storage/rocksdb_ingest.h"
@@ -164,9 +165,11 @@ class RocksDbStore final : public Store {
         buffers_(std::move(buffers)),
         cache_(std::move(cache)),
         ingest_bytes_min_(ingest_bytes_min),
-        ingester_(std::move(ingester)) {}
+        ingester_(std::move(ingester)),
+        flusher_(std::make_unique<LogFlusher>([this] { FlushLog(); })) {}
 
   ~RocksDbStore() override {
+    flusher_.reset();
     // Unlogged batches would be lost with the write buffers.
     (void)Flush();
     for (ColumnFamilyHandle* family : families_) {
@@ -193,6 +196,7 @@ class RocksDbStore final : public Store {
     rocksdb::WriteBatch writes = changes->ToWriteBatch(families_);
     FOURFOLD_RETURN_IF_ERROR(Kept(ToStatus(db_->Write(options, &writes), "writing a batch")));
     (is_unlogged ? unlogged_batches_ : logged_batches_).fetch_add(1);
+    if (!is_unlogged) flusher_->Touch();
     return absl::OkStatus();
   }
 
@@ -208,7 +212,8 @@ class RocksDbStore final : public Store {
       is_syncing_ = true;
       const std::uint64_t covered = logged_batches_.load();
       sync_mutex_.Unlock();
-      const absl::Status status = Kept(ToStatus(db_->SyncWAL(), "syncing the write-ahead log"));
+      const absl::Status status =
+          Kept(ToStatus(db_->FlushWAL(/*sync=*/true), "syncing the write-ahead log"));
       sync_mutex_.Lock();
       is_syncing_ = false;
       if (status.ok()) synced_batches_ = covered;
@@ -352,6 +357,16 @@ class RocksDbStore final : public Store {
     return Sync();
   }
 
+  // What no sync has taken to the file meanwhile.
+  void FlushLog() {
+    {
+      const MutexLock lock(&sync_mutex_);
+      if (synced_batches_ >= logged_batches_.load()) return;
+    }
+    if (!Refusal().ok()) return;
+    (void)Kept(ToStatus(db_->FlushWAL(/*sync=*/false), "writing the write-ahead log"));
+  }
+
   // Batches that are to outlive a crash only with those before them need those on disk.
   absl::Status FlushUnlogged() {
     return flushed_batches_.load() < unlogged_batches_.load() ? FlushBuffers() : absl::OkStatus();
@@ -381,6 +396,7 @@ class RocksDbStore final : public Store {
   CondVar sync_done_;
   bool is_syncing_ ABSL_GUARDED_BY(sync_mutex_) = false;
   std::uint64_t synced_batches_ ABSL_GUARDED_BY(sync_mutex_) = 0;
+  std::unique_ptr<LogFlusher> flusher_;  // the last member: its thread uses the others
 };
 
 rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& options,
@@ -439,6 +455,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& direc
   db_options.create_if_missing = true;
   db_options.create_missing_column_families = true;
   db_options.atomic_flush = true;
+  // Batches go to the log's file with the next sync, or with the flusher: a write to a file that is
+  // being synced may have to wait for the disk.
+  db_options.manual_wal_flush = true;
   db_options.max_background_jobs = 2;
   db_options.max_open_files = 512;
   db_options.max_total_wal_size = 4 * options.write_buffer_bytes;

@@ -73,7 +73,7 @@ class EntityCursor {
 };
 
 enum class Logging : std::uint8_t {
-  kLogged,    // survives a crash of this process at once, and one of the machine after Sync()
+  kLogged,    // survives a crash of the process after some 20 ms, and any crash after Sync()
   kUnlogged,  // need not survive either before Flush(): the fast way in for bulk, the more so in
               // batches past StoreOptions::ingest_bytes_min
 };

@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/strings.h"
@@ -71,6 +73,30 @@ class StoreTest : public testing::Test {
   std::string directory_;
   std::unique_ptr<Store> store_;
 };
+
+// A copy of the files is what a process that was killed would have left.
+TEST_F(StoreTest, WhatIsLoggedReachesTheFilesSoonWithoutASync) {
+  Put("e", 1, 1, "before");
+  ASSERT_TRUE(store_->Sync().ok());
+  Put("e", 2, 2, "after");
+  const std::string copy = directory_ + "_copy";
+  bool is_there = false;
+  for (int attempt = 0; attempt < 100 && !is_there; ++attempt) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::filesystem::remove_all(copy);
+    std::filesystem::copy(directory_, copy, std::filesystem::copy_options::recursive);
+    StoreOptions options = Options();
+    options.url = "rocksdb:" + copy;
+    const auto opened = OpenStore(options);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    const auto cursor = (*opened)->NewHistoryCursor();
+    cursor->SeekNewest("e", 9);
+    ASSERT_TRUE(cursor->Valid());
+    is_there = cursor->record() == "after";
+  }
+  EXPECT_TRUE(is_there);
+  std::filesystem::remove_all(copy);
+}
 
 TEST_F(StoreTest, HistoryReadsNewestFirstByTimeAndThenId) {
   constexpr std::int64_t kFirst = std::numeric_limits<std::int64_t>::min();

@@ -101,6 +101,105 @@ def bench_beauty(report, work, runs):
                statistics.median(seconds) <= 5)
 
 
+def import_beauty_with_attributes(work):
+    """The actions, and the attributes as item events; None without the data."""
+    source = SHARED / "s3rec-beauty"
+    if not (source / "Beauty_item2attributes.json").exists():
+        return None
+    directory = work / "beauty_eges"
+    if not directory.exists():
+        items = work / "items.jsonl"
+        with open(items, "w") as lines:
+            for item, values in json.loads((source / "Beauty_item2attributes.json").read_text()).items():
+                fields = [{"name": "attributes", "value": [str(value) for value in values]}]
+                lines.write(json.dumps({"event": "item", "item": item, "fields": fields}) + "\n")
+        for file in (items, source / "Beauty.txt"):
+            run(FOURFOLD, "--directory", directory, "--recipe", ROOT / "recipes/beauty_eges.yaml", "import", file)
+    return directory
+
+
+def bench_embeddings(report, work, runs):
+    directory = import_beauty_with_attributes(work)
+    if directory is None:
+        report.skip("s3rec-beauty with attributes", "the data is not on this machine")
+    else:
+        add_quality(report, "Beauty, refit, with embeddings", evaluate(directory), {})
+        for task in ("link_prediction", "cold_items"):
+            judged = by_method(evaluate(directory, "--task", task, "--method", "eges"))
+            for method, row in judged.items():
+                for metric, value in row["metrics"].items():
+                    report.add(f"Beauty, {task}: {method} {metric}", with_interval(value))
+    bench_skip_gram(report, work, runs)
+    bench_growth(report)
+    bench_vector_search(report, runs)
+
+
+def embedding_bench(*arguments):
+    return json.loads(run(BUILD / "benchmarks" / "fourfold_embedding_bench", *arguments))
+
+
+def child_processor_seconds(*command):
+    before = os.times()
+    run(*command)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def fasttext_pairs_per_second(work):
+    """On walks of the same graph, by the processor time that four more epochs take; None without fasttext."""
+    if not shutil.which("fasttext"):
+        return None
+    walks = work / "walks.txt"
+    pairs = embedding_bench("--items", 10_000, "--write-walks", walks)["pairs_uniform_reach"]
+
+    def train(epochs):
+        return child_processor_seconds("fasttext", "skipgram", "-input", walks, "-output", work / "fasttext", "-dim", 64, "-ws", 5,
+                                       "-neg", 5, "-loss", "ns", "-minCount", 1, "-minn", 0, "-maxn", 0, "-t", 1, "-thread", 1,
+                                       "-epoch", epochs, "-verbose", 0)
+
+    return 4 * pairs / (train(5) - train(1))
+
+
+def bench_skip_gram(report, work, runs):
+    """Pairs a second of processor time, and with two threads of wall time; the best of the runs."""
+    def rate(seconds, *arguments):
+        results = [embedding_bench("--items", 10_000, *arguments) for _ in range(runs)]
+        return max(result["pairs"] / result["training"][seconds] for result in results)
+
+    one = rate("processor_seconds")
+    theirs = max((fasttext_pairs_per_second(work) or 0) for _ in range(runs))
+    title = "skip-gram, 64 dimensions, 5 negatives"
+    report.add(f"{title}: one thread", f"{one:,.0f} pairs/s", "level with fastText" if theirs else "", one >= theirs if theirs else None)
+    report.add(f"{title}: two threads, by the wall clock", f"{rate('seconds', '--threads', 2):,.0f} pairs/s")
+    report.add(f"{title}: the plain twin", f"{rate('processor_seconds', '--plain'):,.0f} pairs/s")
+    if theirs:
+        report.add(f"{title}: fastText, walks of the same graph", f"{theirs:,.0f} pairs/s")
+
+
+def bench_growth(report):
+    for items in (10_000, 100_000, 1_000_000):
+        result = embedding_bench("--items", items, "--walks-per-item", 1, "--threads", 2, "--graph")
+        title = f"{items:,} items, {result['edges']:,} edges, one walk each, two threads"
+        for part in ("training", "graph"):
+            report.add(f"{title}: {part}", f"{result[part]['processor_seconds']:.1f} processor seconds")
+        report.add(f"{title}: peak memory", f"{result['peak_resident_mib']:,.0f} MiB")
+
+
+def bench_vector_search(report, runs):
+    program = BUILD / "benchmarks" / "fourfold_vector_search_bench"
+    if not program.exists() or not pathlib.Path("/usr/share/datasets/fashion-mnist").exists():
+        report.skip("vector search", "libhnswlib-dev or dataset-fashion-mnist is missing: benchmarks/packages.txt")
+        return
+    searches = {search["name"]: search for search in json.loads(run(program, "--runs", runs))["searches"]}
+    best = max(searches[name]["queries_per_second"] for name in ("faiss", "hnswlib"))
+    for name, search in searches.items():
+        rate = search["queries_per_second"]
+        mine = name == "fourfold"
+        report.add(f"fashion-mnist, recall@10 {search['recall']:.3f}, one thread: {name}",
+                   f"{rate:,.0f} queries/s of processor time, built in {search['build_seconds']:.0f} s",
+                   "the better of the others" if mine else "", rate >= best if mine else None)
+
+
 def import_online_retail(work):
     directory = work / "shop"
     if not directory.exists():
@@ -251,7 +350,7 @@ def bench_transact(report, work, runs):
 
 
 PARTS = {"beauty": bench_beauty, "online_retail": bench_online_retail, "import": bench_import, "server": bench_server,
-         "transact": bench_transact}
+         "transact": bench_transact, "embeddings": bench_embeddings}
 
 
 def machine():

@@ -26,6 +26,14 @@ retrievers:
     dimension: 16
     learning_rate: 0.2
     candidates: 40
+  - name: near
+    kind: eges
+    side_fields: [camp]
+    dimension: 16
+    learning_rate: 0.2
+    candidates: 40
+    search: actions
+    threads: 1
 policy:
   seen_actions: [{type: take}]
 )";
@@ -74,6 +82,8 @@ TEST_F(EmbeddingEngineTest, AnItemPutAfterTrainingIsInTheNextSlateOfItsCamp) {
   const std::string file =
       Path(StrCat("engine/servables/", version, "/embeddings.eges.safetensors"));
   EXPECT_TRUE(std::filesystem::exists(file));
+  EXPECT_TRUE(std::filesystem::exists(
+      Path(StrCat("engine/servables/", version, "/vector_graph.near.safetensors"))));
 
   Ingest(*engine, R"({"event":"interaction","type":"take","user":"new","item":"i4"})");
   EXPECT_THAT(Recommend(*engine, "new"), Not(Contains("cold")));

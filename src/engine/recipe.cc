@@ -129,6 +129,16 @@ void ReadEmbeddingSettings(RecipeSection& section, RetrieverSpec* spec) {
                        {{"learned", true}, {"equal", false}});
   section.Integer("seed", &spec->seed, 0, 1'000'000'000);
   section.Integer("threads", &spec->threads, 0, 1'024);
+  using Search = RetrieverSpec::Search;
+  section.Choice<Search>(
+      "search", &spec->search,
+      {{"map", Search::kMap}, {"mean", Search::kMean}, {"actions", Search::kActions}});
+  section.AppliesIf(HasVectorGraph(*spec),
+                    "this retriever; only to eges with search mean or actions");
+  section.Integer("graph_links", &spec->graph_links, 2, 64);
+  section.Integer("build_width", &spec->build_width, 1, 10'000);
+  section.Integer("search_width", &spec->search_width, 1, 10'000);
+  section.Number("least_recall", &spec->least_recall, 0, 1);
 }
 
 // Settings that only some kinds of retriever have.

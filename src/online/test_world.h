@@ -205,7 +205,12 @@ inline void AddEges(Servable* servable, double weight, const Embedded& embedded,
       map[item].resize(static_cast<std::size_t>(spec.neighbours));
     }
   }
-  servable->item_to_item.insert_or_assign(spec.name, ItemToItemMap::FromRows(map));
+  if (HasVectorGraph(spec)) {
+    servable->vector_graphs.insert_or_assign(
+        spec.name, VectorGraph::Build(embeddings.vectors(), kDimension, {.threads = 1}));
+  } else {
+    servable->item_to_item.insert_or_assign(spec.name, ItemToItemMap::FromRows(map));
+  }
   servable->embeddings.insert_or_assign(spec.name, std::move(embeddings));
   servable->manifest.blend.weights[spec.name] = weight;
   servable->manifest.retrievers.push_back(std::move(spec));

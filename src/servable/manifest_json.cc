@@ -24,6 +24,11 @@ constexpr std::pair<RetrieverSpec::Kind, const char*> kKinds[] = {
     {RetrieverSpec::Kind::kEase, "ease"},
     {RetrieverSpec::Kind::kEges, "eges"}};
 
+constexpr std::pair<RetrieverSpec::Search, const char*> kSearches[] = {
+    {RetrieverSpec::Search::kMap, "map"},
+    {RetrieverSpec::Search::kMean, "mean"},
+    {RetrieverSpec::Search::kActions, "actions"}};
+
 constexpr std::pair<BlendSpec::Method, const char*> kMethods[] = {
     {BlendSpec::Method::kReciprocalRank, "reciprocal_rank"},
     {BlendSpec::Method::kNormalisedScores, "normalised_scores"}};
@@ -44,6 +49,11 @@ void VisitEmbedding(Archive& archive, Spec& spec) {
   archive.Field("learned_weights", spec.learned_weights);
   archive.Field("seed", spec.seed);
   archive.Field("threads", spec.threads);
+  archive.Enum("search", spec.search, kSearches);
+  archive.Field("graph_links", spec.graph_links);
+  archive.Field("build_width", spec.build_width);
+  archive.Field("search_width", spec.search_width);
+  archive.Field("least_recall", spec.least_recall);
 }
 
 template <typename Archive, typename Spec>

@@ -11,9 +11,17 @@ bool HasPopularityTable(const RetrieverSpec& spec) {
 bool HasItemToItemMap(const RetrieverSpec& spec) {
   return spec.kind == RetrieverSpec::Kind::kItemCf ||
          spec.kind == RetrieverSpec::Kind::kCovisitation ||
-         spec.kind == RetrieverSpec::Kind::kEase || HasEmbeddings(spec);
+         spec.kind == RetrieverSpec::Kind::kEase || (HasEmbeddings(spec) && !HasVectorGraph(spec));
 }
 
 bool HasEmbeddings(const RetrieverSpec& spec) { return spec.kind == RetrieverSpec::Kind::kEges; }
+
+bool HasVectorGraph(const RetrieverSpec& spec) {
+  return HasEmbeddings(spec) && spec.search != RetrieverSpec::Search::kMap;
+}
+
+bool FindsSimilarItems(const RetrieverSpec& spec) {
+  return HasItemToItemMap(spec) || HasEmbeddings(spec);
+}
 
 }  // namespace fourfold

@@ -39,6 +39,10 @@ std::string EmbeddingsFile(std::string_view retriever) {
   return StrCat("embeddings.", retriever, ".safetensors");
 }
 
+std::string VectorGraphFile(std::string_view retriever) {
+  return StrCat("vector_graph.", retriever, ".safetensors");
+}
+
 // Names become parts of file and tensor names.
 bool IsRetrieverName(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
@@ -71,6 +75,7 @@ std::vector<std::string> FilesOf(const ServableManifest& manifest) {
   for (const RetrieverSpec& spec : manifest.retrievers) {
     if (HasItemToItemMap(spec)) files.push_back(ItemToItemFile(spec.name));
     if (HasEmbeddings(spec)) files.push_back(EmbeddingsFile(spec.name));
+    if (HasVectorGraph(spec)) files.push_back(VectorGraphFile(spec.name));
   }
   return files;
 }
@@ -191,6 +196,17 @@ absl::Status ReadEmbeddings(const std::string& directory, Servable* servable) {
   return absl::OkStatus();
 }
 
+absl::Status ReadVectorGraphs(const std::string& directory, Servable* servable) {
+  for (const RetrieverSpec& spec : servable->manifest.retrievers) {
+    if (!HasVectorGraph(spec)) continue;
+    const std::string path = fs::path(directory) / VectorGraphFile(spec.name);
+    FOURFOLD_ASSIGN_OR_RETURN(VectorGraph graph,
+                              VectorGraph::Open(path, servable->vocabulary.size()));
+    servable->vector_graphs.emplace(spec.name, std::move(graph));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status VerifyDigests(const ServableManifest& manifest, const std::string& directory) {
   const std::vector<std::string> expected = FilesOf(manifest);
   std::set<std::string> named;
@@ -231,6 +247,7 @@ absl::StatusOr<std::shared_ptr<const Servable>> LoadFiles(ServableManifest manif
   }
   FOURFOLD_RETURN_IF_ERROR(ReadItemToItem(directory, servable.get()));
   FOURFOLD_RETURN_IF_ERROR(ReadEmbeddings(directory, servable.get()));
+  FOURFOLD_RETURN_IF_ERROR(ReadVectorGraphs(directory, servable.get()));
   FOURFOLD_ASSIGN_OR_RETURN(const std::string golden, ReadFile(place / kGoldenFile));
   FOURFOLD_ASSIGN_OR_RETURN(servable->golden, GoldenFromJson(golden));
   return std::shared_ptr<const Servable>(std::move(servable));
@@ -247,6 +264,9 @@ absl::StatusOr<std::string> WriteFiles(const Servable& servable, const std::stri
   }
   for (const auto& [name, embeddings] : servable.embeddings) {
     FOURFOLD_RETURN_IF_ERROR(embeddings.Save(place / EmbeddingsFile(name)));
+  }
+  for (const auto& [name, graph] : servable.vector_graphs) {
+    FOURFOLD_RETURN_IF_ERROR(graph.Save(place / VectorGraphFile(name)));
   }
   FOURFOLD_ASSIGN_OR_RETURN(const std::string golden, GoldenToJson(servable.golden));
   FOURFOLD_RETURN_IF_ERROR(WriteFileSynced(place / kGoldenFile, golden));

@@ -14,6 +14,7 @@
 #include "fourfold/event.h"
 #include "index/item_embeddings.h"
 #include "index/item_to_item_map.h"
+#include "index/vector_graph.h"
 
 // The bridge between the halves: what offline learned, as one immutable, verified, versioned
 // directory that online opens.
@@ -73,6 +74,15 @@ struct RetrieverSpec {
   bool learned_weights = true;           // EGES; false: all the same, GES
   int seed = 1;
   int threads = 0;  // 0: as many as training has; 1: the same embeddings each time
+  // How kEges finds what is near: in a map of each item's neighbours made when training; or through
+  // an HNSW graph, near the weighted mean of the latest actions, or near each of them.
+  enum class Search : std::uint8_t { kMap, kMean, kActions } search = Search::kMap;
+  // Of the graph: links of a node; candidates when linking and when searching; and the recall@10
+  // against exact search without which a graph is refused.
+  int graph_links = 16;
+  int build_width = 100;
+  int search_width = 100;
+  double least_recall = 0.9;
 
   // Serving (kItemCf, kCovisitation, kEase, kEges): the user's latest actions, each weighted
   // history_decay^(its place, 0 first) * 2^(-age / history_half_life).
@@ -87,6 +97,9 @@ struct RetrieverSpec {
 bool HasPopularityTable(const RetrieverSpec& spec);
 bool HasItemToItemMap(const RetrieverSpec& spec);
 bool HasEmbeddings(const RetrieverSpec& spec);
+bool HasVectorGraph(const RetrieverSpec& spec);
+// Whether it says what goes with an item.
+bool FindsSimilarItems(const RetrieverSpec& spec);
 
 // How lists are merged into one; the recipe's `blend:` section.
 struct BlendSpec {
@@ -167,6 +180,7 @@ struct Servable {
   std::map<std::string, PopularityTable> popularity_tables;  // by name: HasPopularityTable
   std::map<std::string, ItemToItemMap> item_to_item;         // by name: HasItemToItemMap
   std::map<std::string, ItemEmbeddings> embeddings;          // by name: HasEmbeddings
+  std::map<std::string, VectorGraph> vector_graphs;          // by name: HasVectorGraph
   GoldenSet golden;
 
   // Computed from the above by IndexVocabulary, not stored.

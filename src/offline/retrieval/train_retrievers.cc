@@ -87,8 +87,15 @@ absl::Status TrainEmbeddings(const TrainingActions& actions, const RetrieverSpec
       TrainedEmbeddings trained,
       TrainEges(BuildSessionGraph(actions, spec), fields, spec, options.threads, progress));
   if (options.note) options.note(StrCat(spec.name, ": ", trained.report));
-  servable->item_to_item.emplace(
-      spec.name, NearestByCosine(trained.embeddings, spec.neighbours, options.threads));
+  if (HasVectorGraph(spec)) {
+    FOURFOLD_ASSIGN_OR_RETURN(CheckedGraph graph,
+                              BuildCheckedGraph(trained.embeddings, spec, options.threads));
+    if (options.note) options.note(StrCat(spec.name, ": ", graph.report));
+    servable->vector_graphs.emplace(spec.name, std::move(graph.graph));
+  } else {
+    servable->item_to_item.emplace(
+        spec.name, NearestByCosine(trained.embeddings, spec.neighbours, options.threads));
+  }
   servable->embeddings.emplace(spec.name, std::move(trained.embeddings));
   return absl::OkStatus();
 }

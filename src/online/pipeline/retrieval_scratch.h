@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "feature/catalogue.h"
+#include "index/vector_graph.h"
 #include "online/pipeline/item_marks.h"
 
 namespace fourfold {
@@ -28,6 +29,10 @@ struct RetrievalScratch {
     std::uint32_t trigger = 0xffffffffu;
   };
   std::vector<Scored> best;
+
+  VectorSearchScratch vector_search;
+  std::vector<Neighbour> nearest;
+  std::vector<float> query_vector;
 
   struct Occurrence {
     ItemIndex item = 0;

@@ -42,6 +42,11 @@ absl::Status CheckParts(const Servable& servable) {
                                 " items, not ", items);
     }
   }
+  for (const auto& [name, graph] : servable.vector_graphs) {
+    if (graph.items() > items) {
+      return FailedPrecondition("retriever ", name, ": its graph names items past the vocabulary");
+    }
+  }
   for (const auto& [name, map] : servable.item_to_item) {
     if (map.items() != items) {
       return FailedPrecondition("retriever ", name, ": its item-to-item map has ", map.items(),

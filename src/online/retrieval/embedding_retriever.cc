@@ -1,8 +1,10 @@
 #include "online/retrieval/embedding_retriever.h"
 
-#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <map>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "base/strings.h"
@@ -17,10 +19,12 @@ namespace fourfold {
 // fresh items.
 class EmbeddingRetriever::Search {
  public:
+  // What the spec's way of searching needs is there.
   Search(const RetrieverSpec& spec, const BoundServable& bound, const LiveEmbeddings::View& view,
          RetrievalScratch* scratch)
       : spec_(spec),
-        map_(bound.servable()->item_to_item.at(spec.name)),
+        map_(PartOf(bound.servable()->item_to_item, spec.name)),
+        graph_(PartOf(bound.servable()->vector_graphs, spec.name)),
         embeddings_(bound.servable()->embeddings.at(spec.name)),
         bound_(bound),
         view_(view),
@@ -29,18 +33,33 @@ class EmbeddingRetriever::Search {
     const std::size_t candidates = known_ + view_.fresh();
     if (scratch_->sums.size() < candidates) scratch_->sums.resize(candidates);
     scratch_->touched.clear();
+    scratch_->query_vector.assign(embeddings_.dimension(), 0.0F);
   }
 
   void AddAction(std::uint32_t action, ItemIndex item, double weight) {
     const std::span<const float> vector = view_.VectorOf(item);
     if (vector.empty()) return;
-    const std::uint32_t index = bound_.VocabularyIndex(item);
-    if (index != kNotInVocabulary && !view_.IsReplaced(index)) {
-      AddRow(map_.NeighboursOf(index), map_.ScoresOf(index), weight, action, scratch_);
-      AddFresh(vector, LeastThatStands(index), weight, action);
-    } else if (compared_++ < kComparedActionsMax) {
-      AddNearest(item, vector, weight, action);
+    switch (spec_.search) {
+      case RetrieverSpec::Search::kMap:
+        return AddByMap(action, item, vector, weight);
+      case RetrieverSpec::Search::kActions:
+        return AddByGraph(vector, RowLimit(), item, weight, action);
+      case RetrieverSpec::Search::kMean:
+        if (newest_ == kNoTrigger) newest_ = action;
+        ++averaged_;
+        kernels_.add_scaled(static_cast<float>(weight), vector.data(),
+                            scratch_->query_vector.data(), vector.size());
     }
+  }
+
+  // After the actions. `limit`: how many candidates are wanted.
+  void AddMean(std::size_t limit) {
+    std::vector<float>& mean = scratch_->query_vector;
+    const float square = kernels_.dot(mean.data(), mean.data(), mean.size());
+    if (newest_ == kNoTrigger || !(square > 0)) return;
+    for (float& value : mean) value /= std::sqrt(square);
+    // The items acted on are nearest, and mostly not shown again.
+    AddByGraph(mean, limit + averaged_, kNoItem, 1, newest_);
   }
 
   RetrievalScratch::Scored Score(std::uint32_t candidate, const Catalogue::ReadLock& catalogue) {
@@ -65,18 +84,54 @@ class EmbeddingRetriever::Search {
     return kernels_.dot(a.data(), b, a.size());
   }
 
-  // The score that a newcomer to a row must exceed.
-  float LeastThatStands(std::uint32_t index) const {
-    const std::span<const float> scores = map_.ScoresOf(index);
-    const bool is_full =
-        spec_.neighbours > 0 && scores.size() >= static_cast<std::size_t>(spec_.neighbours);
-    return is_full ? scores.back() : 0;
+  template <typename Part>
+  static const Part* PartOf(const std::map<std::string, Part>& parts, const std::string& name) {
+    const auto found = parts.find(name);
+    return found == parts.end() ? nullptr : &found->second;
   }
 
-  void AddFresh(std::span<const float> vector, float least, double weight, std::uint32_t action) {
+  std::size_t RowLimit() const {
+    return spec_.neighbours > 0 ? static_cast<std::size_t>(spec_.neighbours)
+                                : known_ + std::size_t{view_.fresh()};
+  }
+
+  void AddByMap(std::uint32_t action, ItemIndex item, std::span<const float> vector,
+                double weight) {
+    const std::uint32_t index = bound_.VocabularyIndex(item);
+    if (index != kNotInVocabulary && !view_.IsReplaced(index)) {
+      const std::span<const float> scores = map_->ScoresOf(index);
+      AddRow(map_->NeighboursOf(index), scores, weight, action, scratch_);
+      // A newcomer to a full row must be nearer than its last.
+      AddFresh(vector, item, scores.size() < RowLimit() ? 0 : scores.back(), weight, action);
+    } else if (compared_++ < kComparedActionsMax) {
+      AddNearest(item, vector, weight, action);
+    }
+  }
+
+  void AddByGraph(std::span<const float> query, std::size_t limit, ItemIndex self, double weight,
+                  std::uint32_t action) {
+    std::vector<Neighbour>& nearest = scratch_->nearest;
+    // One more, since the item itself is its own nearest.
+    graph_->Search(embeddings_.vectors(), query, limit + 1,
+                   static_cast<std::size_t>(spec_.search_width), &scratch_->vector_search,
+                   &nearest);
+    std::erase_if(nearest, [&](const Neighbour& neighbour) {
+      return neighbour.score <= 0 || view_.IsReplaced(neighbour.item) ||
+             bound_.CatalogueItem(neighbour.item) == self;
+    });
+    if (nearest.size() > limit) nearest.resize(limit);
+    const float least = nearest.size() < limit ? 0 : nearest.back().score;
+    for (const Neighbour& neighbour : nearest) {
+      AddShare(neighbour.item, weight * static_cast<double>(neighbour.score), action, scratch_);
+    }
+    AddFresh(query, self, least, weight, action);
+  }
+
+  void AddFresh(std::span<const float> vector, ItemIndex self, float least, double weight,
+                std::uint32_t action) {
     for (std::uint32_t number = 0; number < view_.fresh(); ++number) {
       const float cosine = Cosine(vector, view_.FreshVector(number).data());
-      if (cosine > least) {
+      if (cosine > least && view_.FreshItem(number) != self) {
         AddShare(known_ + number, weight * static_cast<double>(cosine), action, scratch_);
       }
     }
@@ -84,9 +139,7 @@ class EmbeddingRetriever::Search {
 
   void AddNearest(ItemIndex item, std::span<const float> vector, double weight,
                   std::uint32_t action) {
-    const std::size_t limit = spec_.neighbours > 0 ? static_cast<std::size_t>(spec_.neighbours)
-                                                   : known_ + std::size_t{view_.fresh()};
-    BestCandidates nearest(limit, &scratch_->best);
+    BestCandidates nearest(RowLimit(), &scratch_->best);
     const float* other = embeddings_.vectors().data();
     for (std::uint32_t index = 0; index < known_; ++index, other += vector.size()) {
       const float cosine = Cosine(vector, other);
@@ -107,7 +160,8 @@ class EmbeddingRetriever::Search {
   }
 
   const RetrieverSpec& spec_;
-  const ItemToItemMap& map_;
+  const ItemToItemMap* const map_;  // search map
+  const VectorGraph* const graph_;  // search mean, actions
   const ItemEmbeddings& embeddings_;
   const BoundServable& bound_;
   const LiveEmbeddings::View& view_;
@@ -115,6 +169,8 @@ class EmbeddingRetriever::Search {
   const std::uint32_t known_;
   const VectorKernels& kernels_ = FastVectorKernels();
   int compared_ = 0;
+  std::size_t averaged_ = 0;
+  std::uint32_t newest_ = kNoTrigger;
 };
 
 EmbeddingRetriever::EmbeddingRetriever(RetrieverSpec spec)
@@ -128,15 +184,19 @@ absl::Status EmbeddingRetriever::Retrieve(const Query& query, RetrievalScratch* 
                                           CandidateSink* sink) const {
   const BoundServable& bound = *query.servable;
   const LiveEmbeddings* const live = bound.Embeddings(spec_.name);
-  if (live == nullptr || !bound.servable()->item_to_item.contains(spec_.name)) {
-    return NotFound("the servable has no embeddings named ", spec_.name);
+  const bool is_whole = HasVectorGraph(spec_) ? bound.servable()->vector_graphs.contains(spec_.name)
+                                              : bound.servable()->item_to_item.contains(spec_.name);
+  if (live == nullptr || !is_whole) {
+    return NotFound("the servable has no embeddings, or no way to search them, named ", spec_.name);
   }
   const LiveEmbeddings::View view(*live, *query.catalogue);
   Search search(spec_, bound, view, scratch);
   VisitTriggers(spec_, query, scratch, [&](std::uint32_t action, ItemIndex item, double weight) {
     search.AddAction(action, item, weight);
   });
-  BestCandidates best(CandidateLimit(spec_, query), &scratch->best);
+  const std::size_t limit = CandidateLimit(spec_, query);
+  if (spec_.search == RetrieverSpec::Search::kMean) search.AddMean(limit);
+  BestCandidates best(limit, &scratch->best);
   for (const std::uint32_t candidate : scratch->touched) {
     const RetrievalScratch::Scored scored = search.Score(candidate, *query.catalogue);
     if (scored.score > 0) best.Offer(scored);

@@ -5,14 +5,15 @@
 
 namespace fourfold {
 
-// What goes with the items that the user acted on last, by item embeddings (kEges). As
-// ItemToItemRetriever, over the servable's map of nearest items, and true to the catalogue:
-// - An item that the servable does not know, or knows with other side fields (live_embeddings.h),
-//   counts for an action on i when its cosine with i is above the last of i's full row: as if it
-//   had been there when the map was made.
-// - An action on such an item counts with its nearest items, found by comparing it with all; for
-//   the newest kComparedActionsMax of such actions, since that takes time in proportion to the
-//   catalogue.
+// What goes with the items that the user acted on last, by the cosine of item embeddings (kEges):
+// - search map: as ItemToItemRetriever, over the servable's map of nearest items.
+// - search actions: alike, with the items found near each action's through the servable's graph.
+// - search mean: what is found near the mean of the actions' vectors, weighted as above.
+// True to the catalogue: an item that the servable does not know, or knows with other side fields
+// (live_embeddings.h), is compared exactly. It counts for an action when it is nearer than the last
+// of a full row of neighbours: as if it had been there when the servable was made.
+// With search map, an action on such an item has no row: it is compared with all items, for the
+// newest kComparedActionsMax such actions, since that takes time in proportion to the catalogue.
 class EmbeddingRetriever final : public Retriever {
  public:
   static constexpr int kComparedActionsMax = 4;

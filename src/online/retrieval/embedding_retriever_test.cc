@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <random>
 #include <string>
@@ -25,19 +26,22 @@ using testing::World;
 
 std::vector<Field> Tags(const std::vector<std::string>& tags) { return {{"tags", tags}}; }
 
+const Embedded kKitchen = {
+    .rows = {{"tea", {1, 0.2F}}, {"pot", {1, 0.4F}}, {"saw", {0, 0, 1}}},
+    .values = {{"kitchen", {1}}, {"tools", {0, 0, 1}}},
+    .values_of = {{"tea", {"kitchen"}}, {"pot", {"kitchen"}}, {"saw", {"tools"}}}};
+
 // Tea and pot go together and are "kitchen"; saw stands alone and is "tools".
-class EmbeddingRetrieverTest : public ::testing::Test {
+class EmbeddingRetrieverTest : public ::testing::TestWithParam<RetrieverSpec::Search> {
  protected:
   EmbeddingRetrieverTest() {
     world_.Declare("tea", Tags({"kitchen"}));
     world_.Declare("pot", Tags({"kitchen"}));
     world_.Declare("saw", Tags({"tools"}));
     Servable servable = testing::MakeServable({"tea", "pot", "saw"});
-    testing::AddEges(
-        &servable, 1,
-        {.rows = {{"tea", {1, 0.2F}}, {"pot", {1, 0.4F}}, {"saw", {0, 0, 1}}},
-         .values = {{"kitchen", {1}}, {"tools", {0, 0, 1}}},
-         .values_of = {{"tea", {"kitchen"}}, {"pot", {"kitchen"}}, {"saw", {"tools"}}}});
+    RetrieverSpec spec;
+    spec.search = GetParam();
+    testing::AddEges(&servable, 1, kKitchen, spec);
     EXPECT_TRUE(world_.recommender->Activate(testing::Share(std::move(servable))).ok());
   }
 
@@ -57,12 +61,12 @@ class EmbeddingRetrieverTest : public ::testing::Test {
   World world_;
 };
 
-TEST_F(EmbeddingRetrieverTest, FindsWhatGoesWithTheLastAction) {
+TEST_P(EmbeddingRetrieverTest, FindsWhatGoesWithTheLastAction) {
   world_.Act("ann", "tea");
   EXPECT_THAT(Found("ann"), ElementsAre("pot"));
 }
 
-TEST_F(EmbeddingRetrieverTest, AnItemPutJustNowIsFoundAtOnceByItsSideFields) {
+TEST_P(EmbeddingRetrieverTest, AnItemPutJustNowIsFoundAtOnceByItsSideFields) {
   world_.Act("ann", "tea");
   world_.Declare("cup", Tags({"kitchen"}));
   world_.Declare("hammer", Tags({"tools"}));
@@ -72,13 +76,13 @@ TEST_F(EmbeddingRetrieverTest, AnItemPutJustNowIsFoundAtOnceByItsSideFields) {
   EXPECT_THAT(Found("ben"), ElementsAre("hammer"));
 }
 
-TEST_F(EmbeddingRetrieverTest, AnActionOnAnItemPutJustNowFindsItsNeighbours) {
+TEST_P(EmbeddingRetrieverTest, AnActionOnAnItemPutJustNowFindsItsNeighbours) {
   world_.Declare("cup", Tags({"kitchen"}));
   world_.Act("ann", "cup");
   EXPECT_THAT(Found("ann"), ElementsAre("tea", "pot"));
 }
 
-TEST_F(EmbeddingRetrieverTest, AnItemThatChangedIsFoundWhereItNowBelongs) {
+TEST_P(EmbeddingRetrieverTest, AnItemThatChangedIsFoundWhereItNowBelongs) {
   world_.Act("ann", "tea");
   world_.Declare("cup", Tags({"kitchen"}));
   EXPECT_THAT(Found("ann"), Contains("cup"));
@@ -93,7 +97,7 @@ TEST_F(EmbeddingRetrieverTest, AnItemThatChangedIsFoundWhereItNowBelongs) {
   EXPECT_THAT(Found("ann"), ElementsAre("pot"));
 }
 
-TEST_F(EmbeddingRetrieverTest, AnItemThatWasDeletedIsGoneAtOnce) {
+TEST_P(EmbeddingRetrieverTest, AnItemThatWasDeletedIsGoneAtOnce) {
   world_.Act("ann", "tea");
   world_.Declare("cup", Tags({"kitchen"}));
   EXPECT_THAT(Found("ann"), ElementsAre("pot", "cup"));
@@ -105,7 +109,7 @@ TEST_F(EmbeddingRetrieverTest, AnItemThatWasDeletedIsGoneAtOnce) {
   EXPECT_THAT(Found("ann"), ElementsAre("cup"));
 }
 
-TEST_F(EmbeddingRetrieverTest, SimilarItemsOfAnItemPutJustNow) {
+TEST_P(EmbeddingRetrieverTest, SimilarItemsOfAnItemPutJustNow) {
   world_.Declare("cup", Tags({"kitchen"}));
   SimilarRequest request;
   request.item = "cup";
@@ -115,7 +119,7 @@ TEST_F(EmbeddingRetrieverTest, SimilarItemsOfAnItemPutJustNow) {
   EXPECT_THAT(ItemsOf(*response), ElementsAre("tea", "pot"));
 }
 
-TEST_F(EmbeddingRetrieverTest, ANewcomerEntersAFullRowOnlyAboveItsLast) {
+TEST_P(EmbeddingRetrieverTest, ANewcomerEntersAFullRowOnlyAboveItsLast) {
   Servable servable = testing::MakeServable({"tea", "pot", "saw"});
   RetrieverSpec spec;
   spec.neighbours = 1;
@@ -128,6 +132,36 @@ TEST_F(EmbeddingRetrieverTest, ANewcomerEntersAFullRowOnlyAboveItsLast) {
   world_.Act("ann", "tea");
   world_.Declare("cup", Tags({"kitchen"}));  // cosine .87 with tea, below pot's
   EXPECT_THAT(Found("ann"), ElementsAre("pot"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Searches, EmbeddingRetrieverTest,
+                         ::testing::Values(RetrieverSpec::Search::kMap,
+                                           RetrieverSpec::Search::kActions));
+
+TEST(EmbeddingRetrieverMeanTest, FindsWhatIsNearTheMeanOfTheActions) {
+  World world;
+  world.DeclareAll({"a", "b", "ab", "c"});
+  Servable servable = testing::MakeServable({"a", "b", "ab", "c"});
+  RetrieverSpec spec;
+  spec.search = RetrieverSpec::Search::kMean;
+  spec.history_decay = 0.5;
+  testing::AddEges(&servable, 1,
+                   {.rows = {{"a", {1}}, {"b", {0, 1}}, {"ab", {1, 1}}, {"c", {0, 0, 1}}},
+                    .values = {{"x", {1, 2}}},
+                    .values_of = {}},
+                   spec);
+  ASSERT_TRUE(world.recommender->Activate(testing::Share(std::move(servable))).ok());
+  world.Act("ann", "a");
+  world.clock.Advance(1);
+  world.Act("ann", "b");
+  world.Declare("new", Tags({"x"}));
+  // The mean is (1/2, 1): b counts twice as much as a, and what came just now lies right there.
+  RecommendRequest request;
+  request.user = "ann";
+  const RecommendResponse response = world.Ask(request);
+  EXPECT_THAT(ItemsOf(response), ElementsAre("new", "ab", "b", "a", "c"));
+  EXPECT_NEAR(response.items[1].score, 1.5 / std::sqrt(2 * 1.25), 1e-6);
+  EXPECT_NEAR(response.items[2].score, 1 / std::sqrt(1.25), 1e-6);
 }
 
 // Against the plain thing: embed every item that exists as its fields say now, compare all.

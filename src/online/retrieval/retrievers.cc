@@ -37,9 +37,9 @@ std::vector<RetrieverSpec> RetrieversOf(const Servable* servable) {
   return servable->manifest.retrievers;
 }
 
-std::vector<RetrieverSpec> ItemToItemRetrieversOf(const Servable* servable) {
+std::vector<RetrieverSpec> SimilarItemRetrieversOf(const Servable* servable) {
   std::vector<RetrieverSpec> specs = RetrieversOf(servable);
-  std::erase_if(specs, [](const RetrieverSpec& spec) { return !HasItemToItemMap(spec); });
+  std::erase_if(specs, [](const RetrieverSpec& spec) { return !FindsSimilarItems(spec); });
   return specs;
 }
 

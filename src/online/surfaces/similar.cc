@@ -16,7 +16,7 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> BuildSimilar(const SurfaceParts&
                                                              const Servable* servable) {
   using std::make_unique;
   const PolicyOptions& policy = *parts.policy;
-  const std::vector<RetrieverSpec> specs = ItemToItemRetrieversOf(servable);
+  const std::vector<RetrieverSpec> specs = SimilarItemRetrieversOf(servable);
 
   PipelineBuilder similar;
   similar.Hydrate(make_unique<HistoryHydrator>(nullptr, 1));

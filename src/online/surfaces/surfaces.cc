@@ -8,14 +8,14 @@
 namespace fourfold {
 namespace {
 
-// The weights of the item-to-item retrievers as in the blend of the home feed or, where that asks
-// none of them, all alike.
+// The weights of those that say what goes with an item as in the blend of the home feed or, where
+// that asks none of them, all alike.
 BlendSpec SimilarBlend(const Servable* servable) {
   BlendSpec blend;
   if (servable == nullptr) return blend;
   blend = servable->manifest.blend;
   blend.weights.clear();
-  const std::vector<RetrieverSpec> specs = ItemToItemRetrieversOf(servable);
+  const std::vector<RetrieverSpec> specs = SimilarItemRetrieversOf(servable);
   for (const RetrieverSpec& spec : specs) {
     const auto weight = servable->manifest.blend.weights.find(spec.name);
     if (weight != servable->manifest.blend.weights.end() && weight->second > 0) {

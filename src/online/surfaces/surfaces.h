@@ -32,7 +32,7 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> BuildSimilar(const SurfaceParts&
 struct BoundSurfaces {
   std::unique_ptr<const BoundServable> items;
   BlendSpec home_blend;
-  BlendSpec similar_blend;  // of the item-to-item retrievers alone
+  BlendSpec similar_blend;  // of those that say what goes with an item
   std::unique_ptr<const Pipeline> home;
   std::unique_ptr<const Pipeline> similar;
 

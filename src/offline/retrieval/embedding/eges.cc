@@ -1,6 +1,7 @@
 #include "offline/retrieval/embedding/eges.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -16,6 +17,9 @@ namespace {
 
 // So many rows of vectors stay in the processor's cache while others are compared with them.
 constexpr std::size_t kRowsPerBlock = 256;
+
+constexpr std::uint32_t kRecallQueries = 500;
+constexpr std::size_t kRecallDepth = 10;
 
 ItemEmbeddings::Parts PartsOf(const SkipGramModel& model, const ItemGraph& graph) {
   ItemEmbeddings::Parts parts;
@@ -57,6 +61,32 @@ std::string Describe(const ItemGraph& graph, const SkipGramReport& report) {
                 report.pairs, " pairs");
 }
 
+// Of evenly spaced items, which are of the vectors' own distribution.
+double RecallOf(const VectorGraph& graph, const ItemEmbeddings& embeddings, std::size_t width,
+                int threads) {
+  std::vector<std::uint32_t> asked;
+  const std::uint32_t stride = std::max<std::uint32_t>(1, embeddings.items() / kRecallQueries);
+  for (std::uint32_t item = 0; item < embeddings.items(); item += stride) {
+    if (!embeddings.VectorOf(item).empty()) asked.push_back(item);
+  }
+  std::atomic<std::size_t> right{0}, all{0};
+  ForEachPiece(asked.size(), 16, threads, [&](std::size_t begin, std::size_t end) {
+    VectorSearchScratch scratch;
+    std::vector<Neighbour> found;
+    for (std::size_t i = begin; i < end; ++i) {
+      const auto query = embeddings.VectorOf(asked[i]);
+      graph.Search(embeddings.vectors(), query, kRecallDepth, width, &scratch, &found);
+      const std::vector<Neighbour> exact = SearchAll(embeddings.vectors(), query, kRecallDepth);
+      all += exact.size();
+      // What is level with the last of the exact ones is as right as that one.
+      right += static_cast<std::size_t>(std::count_if(
+          found.begin(), found.end(),
+          [&](const Neighbour& neighbour) { return neighbour.score >= exact.back().score; }));
+    }
+  });
+  return all == 0 ? 1 : std::min(1.0, static_cast<double>(right) / static_cast<double>(all));
+}
+
 }  // namespace
 
 absl::StatusOr<TrainedEmbeddings> TrainEges(const ItemGraph& graph,
@@ -75,6 +105,24 @@ absl::StatusOr<TrainedEmbeddings> TrainEges(const ItemGraph& graph,
   }
   return TrainedEmbeddings{ItemEmbeddings::FromParts(PartsOf(model, graph)),
                            Describe(graph, report)};
+}
+
+absl::StatusOr<CheckedGraph> BuildCheckedGraph(const ItemEmbeddings& embeddings,
+                                               const RetrieverSpec& spec, int threads) {
+  VectorGraph graph = VectorGraph::Build(embeddings.vectors(), embeddings.dimension(),
+                                         {.links = spec.graph_links,
+                                          .build_width = spec.build_width,
+                                          .threads = spec.threads > 0 ? spec.threads : threads});
+  const double recall =
+      RecallOf(graph, embeddings, static_cast<std::size_t>(spec.search_width), threads);
+  std::string report = StrCat("graph of ", graph.nodes(), " items, recall@10 ", recall,
+                              " with search_width ", spec.search_width);
+  if (recall < spec.least_recall) {
+    return FailedPrecondition("retriever \"", spec.name, "\": ", report, ", below least_recall ",
+                              spec.least_recall,
+                              ": raise search_width, build_width or graph_links");
+  }
+  return CheckedGraph{std::move(graph), std::move(report)};
 }
 
 ItemToItemMap NearestByCosine(const ItemEmbeddings& embeddings, int neighbours, int threads) {

@@ -110,6 +110,24 @@ TEST(EgesTest, OneThreadTrainsTheSameEachTime) {
                          b.embeddings.vectors().begin()));
 }
 
+TEST(CheckedGraphTest, AGraphThatFindsTooLittleIsRefused) {
+  const TrainedEmbeddings trained = Train({}, SpecOf(), 1);
+  RetrieverSpec spec = SpecOf();
+  spec.name = "near";
+  spec.search = RetrieverSpec::Search::kActions;
+  spec.threads = 1;
+  const auto graph = BuildCheckedGraph(trained.embeddings, spec, 1);
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  EXPECT_THAT(graph->report, testing::HasSubstr("recall@10"));
+  spec.graph_links = 2;
+  spec.build_width = 1;
+  spec.search_width = 1;
+  spec.least_recall = 1;
+  const auto refused = BuildCheckedGraph(trained.embeddings, spec, 1);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(MessageOf(refused.status())), testing::HasSubstr("below least_recall 1"));
+}
+
 TEST(NearestByCosineTest, AreThoseThatSortingAllGives) {
   std::mt19937 random(4);
   std::normal_distribution<float> normal(0, 1);

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "index/item_to_item_map.h"
+
+namespace fourfold {
+
+// Memory that searches reuse. One for each thread.
+struct VectorSearchScratch {
+  struct Found {
+    float score = 0;
+    std::uint32_t node = 0;
+  };
+  std::vector<std::uint32_t> visited;  // by node: the number of the search that came by last
+  std::uint32_t searches = 0;
+  std::vector<Found> open, best;
+  std::vector<std::uint32_t> met;
+};
+
+// Nearest items by inner product over vectors of length 1, found approximately: a hierarchical
+// navigable small world graph (Malkov and Yashunin, "Efficient and robust approximate nearest
+// neighbor search using HNSW graphs", 2016), linked by Faiss and searched here. It holds the links
+// alone; the vectors are handed in, the same at each call. Immutable; thread-safe.
+//
+// On disk a safetensors file; docs/formats.md has its tensors. Opened by mapping it into memory.
+class VectorGraph {
+ public:
+  struct BuildOptions {
+    int links = 16;         // of a node on each level, twice as many on the lowest; 2 to 64
+    int build_width = 100;  // candidates that a new node's links are chosen from
+    int threads = 0;        // 0: one per processor; 1: the same graph each time
+  };
+  // `vectors` is [items, dimension], dimension a multiple of 8. Items whose vector is 0 are left
+  // out. One build at a time.
+  static VectorGraph Build(std::span<const float> vectors, std::size_t dimension,
+                           const BuildOptions& options);
+  // Checks every level and link: a graph that opens never reads out of bounds for `items` vectors.
+  // DataLoss, naming the file, for anything else.
+  static absl::StatusOr<VectorGraph> Open(const std::string& path, std::size_t items);
+  absl::Status Save(const std::string& path) const;
+
+  std::size_t nodes() const;  // items with a vector
+  std::size_t items() const;  // one past the last of them
+
+  // About the `limit` items with the largest inner product, best first, ties by smaller item. The
+  // greater `width`, which counts as at least `limit`, the surer and slower.
+  void Search(std::span<const float> vectors, std::span<const float> query, std::size_t limit,
+              std::size_t width, VectorSearchScratch* scratch, std::vector<Neighbour>* found) const;
+
+  VectorGraph(VectorGraph&&) noexcept;
+  VectorGraph& operator=(VectorGraph&&) noexcept;
+  ~VectorGraph();
+
+ private:
+  struct Storage;
+  class Walk;
+  explicit VectorGraph(std::unique_ptr<Storage> storage);
+  static absl::StatusOr<VectorGraph> OpenUnnamed(const std::string& path, std::size_t items);
+  std::unique_ptr<Storage> storage_;
+};
+
+// The plain twin: compares the query with every vector that is not 0.
+std::vector<Neighbour> SearchAll(std::span<const float> vectors, std::span<const float> query,
+                                 std::size_t limit);
+
+}  // namespace fourfold

@@ -1,0 +1,169 @@
+#include "index/vector_graph.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <set>
+
+#include "base/strings.h"
+#include "math/vector_kernels.h"
+
+namespace fourfold {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::size_t kDimension = 24;
+
+std::vector<float> RandomVectors(std::size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, 1);
+  std::vector<float> vectors(count * kDimension);
+  for (std::size_t row = 0; row < count; ++row) {
+    double square = 0;
+    for (std::size_t i = 0; i < kDimension; ++i) {
+      float& value = vectors[row * kDimension + i] = normal(random);
+      square += static_cast<double>(value) * static_cast<double>(value);
+    }
+    for (std::size_t i = 0; i < kDimension; ++i) {
+      vectors[row * kDimension + i] /= static_cast<float>(std::sqrt(square));
+    }
+  }
+  return vectors;
+}
+
+std::span<const float> RowOf(const std::vector<float>& vectors, std::size_t row) {
+  return std::span(vectors).subspan(row * kDimension, kDimension);
+}
+
+class VectorGraphTest : public testing::Test {
+ protected:
+  VectorGraphTest()
+      : path_(StrCat(testing::TempDir(), "fourfold_graph_", static_cast<int>(getpid()))) {}
+  ~VectorGraphTest() override { std::filesystem::remove(path_); }
+
+  const std::string path_;
+};
+
+double RecallAt10(const VectorGraph& graph, const std::vector<float>& vectors,
+                  const std::vector<float>& queries, std::size_t width) {
+  VectorSearchScratch scratch;
+  std::vector<Neighbour> found;
+  double hits = 0, all = 0;
+  for (std::size_t q = 0; q < queries.size() / kDimension; ++q) {
+    graph.Search(vectors, RowOf(queries, q), 10, width, &scratch, &found);
+    std::set<std::uint32_t> right;
+    for (const Neighbour& item : SearchAll(vectors, RowOf(queries, q), 10)) right.insert(item.item);
+    for (const Neighbour& item : found) hits += right.contains(item.item);
+    all += 10;
+  }
+  return hits / all;
+}
+
+TEST_F(VectorGraphTest, FindsNearlyAllOfTheNearest) {
+  const std::vector<float> vectors = RandomVectors(3000, 1), queries = RandomVectors(100, 2);
+  const VectorGraph graph = VectorGraph::Build(vectors, kDimension, {.threads = 1});
+  EXPECT_EQ(graph.nodes(), 3000u);
+  const double narrow = RecallAt10(graph, vectors, queries, 10);
+  const double wide = RecallAt10(graph, vectors, queries, 200);
+  EXPECT_GT(wide, 0.98);
+  EXPECT_LT(narrow, wide);
+  EXPECT_EQ(RecallAt10(graph, vectors, queries, 3000), 1);
+}
+
+TEST_F(VectorGraphTest, ScoresAreInnerProductsInOrder) {
+  const std::vector<float> vectors = RandomVectors(500, 3), queries = RandomVectors(20, 4);
+  const VectorGraph graph = VectorGraph::Build(vectors, kDimension, {.threads = 1});
+  VectorSearchScratch scratch;
+  std::vector<Neighbour> found;
+  for (std::size_t q = 0; q < 20; ++q) {
+    graph.Search(vectors, RowOf(queries, q), 30, 500, &scratch, &found);
+    const std::vector<Neighbour> all = SearchAll(vectors, RowOf(queries, q), 30);
+    ASSERT_EQ(found.size(), 30u);
+    for (std::size_t i = 0; i < 30; ++i) {
+      EXPECT_EQ(found[i].item, all[i].item);
+      EXPECT_EQ(found[i].score, all[i].score);
+    }
+  }
+}
+
+TEST_F(VectorGraphTest, AnItemWithoutAVectorIsNotInIt) {
+  std::vector<float> vectors = RandomVectors(50, 5);
+  for (const std::size_t item : {0u, 17u, 49u}) {
+    std::fill_n(vectors.begin() + static_cast<std::ptrdiff_t>(item * kDimension), kDimension, 0.0F);
+  }
+  const VectorGraph graph = VectorGraph::Build(vectors, kDimension, {.threads = 1});
+  EXPECT_EQ(graph.nodes(), 47u);
+  VectorSearchScratch scratch;
+  std::vector<Neighbour> found;
+  graph.Search(vectors, RowOf(vectors, 1), 50, 50, &scratch, &found);
+  EXPECT_EQ(found.size(), 47u);
+  EXPECT_EQ(found[0].item, 1u);
+  for (const Neighbour& item : found)
+    EXPECT_TRUE(item.item != 0 && item.item != 17 && item.item != 49);
+}
+
+TEST_F(VectorGraphTest, NothingIsFoundAmongNothing) {
+  const std::vector<float> vectors(3 * kDimension, 0.0F), query = RandomVectors(1, 6);
+  const VectorGraph graph = VectorGraph::Build(vectors, kDimension, {});
+  VectorSearchScratch scratch;
+  std::vector<Neighbour> found = {{1, 1}};
+  graph.Search(vectors, query, 10, 10, &scratch, &found);
+  EXPECT_THAT(found, IsEmpty());
+  ASSERT_TRUE(graph.Save(path_).ok());
+  EXPECT_TRUE(VectorGraph::Open(path_, 3).ok());
+}
+
+TEST_F(VectorGraphTest, IsTheSameFromItsFile) {
+  const std::vector<float> vectors = RandomVectors(1000, 7), queries = RandomVectors(20, 8);
+  const VectorGraph made = VectorGraph::Build(vectors, kDimension, {.links = 6, .threads = 1});
+  ASSERT_TRUE(made.Save(path_).ok());
+  const auto opened = VectorGraph::Open(path_, 1000);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  VectorSearchScratch scratch;
+  std::vector<Neighbour> from_made, from_opened;
+  for (std::size_t q = 0; q < 20; ++q) {
+    made.Search(vectors, RowOf(queries, q), 10, 20, &scratch, &from_made);
+    opened->Search(vectors, RowOf(queries, q), 10, 20, &scratch, &from_opened);
+    ASSERT_EQ(from_made.size(), from_opened.size());
+    for (std::size_t i = 0; i < from_made.size(); ++i) {
+      EXPECT_EQ(from_made[i].item, from_opened[i].item);
+    }
+  }
+  EXPECT_EQ(VectorGraph::Open(path_, 999).status().code(), absl::StatusCode::kDataLoss);
+}
+
+// Whatever byte is changed: it opens and stays within its bounds, or says why not.
+TEST_F(VectorGraphTest, AnyChangedByteIsReadSafely) {
+  const std::vector<float> vectors = RandomVectors(60, 9);
+  ASSERT_TRUE(VectorGraph::Build(vectors, kDimension, {.links = 3, .threads = 1}).Save(path_).ok());
+  std::ifstream file(path_, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  int refused = 0;
+  VectorSearchScratch scratch;
+  std::vector<Neighbour> found;
+  for (std::size_t place = 0; place < bytes.size(); ++place) {
+    std::string changed = bytes;
+    changed[place] = static_cast<char>(changed[place] ^ 0x41);
+    std::ofstream(path_, std::ios::binary | std::ios::trunc) << changed;
+    const auto opened = VectorGraph::Open(path_, 60);
+    if (!opened.ok()) {
+      EXPECT_EQ(opened.status().code(), absl::StatusCode::kDataLoss);
+      EXPECT_THAT(std::string(MessageOf(opened.status())), HasSubstr(path_));
+      ++refused;
+      continue;
+    }
+    opened->Search(vectors, RowOf(vectors, 3), 10, 20, &scratch, &found);
+  }
+  EXPECT_GT(refused, 100);
+}
+
+}  // namespace
+}  // namespace fourfold

@@ -65,7 +65,7 @@ std::string Describe(const ItemGraph& graph, const SkipGramReport& report) {
 double RecallOf(const VectorGraph& graph, const ItemEmbeddings& embeddings, std::size_t width,
                 int threads) {
   std::vector<std::uint32_t> asked;
-  const std::uint32_t stride = std::max<std::uint32_t>(1, embeddings.items() / kRecallQueries);
+  const std::uint32_t stride = embeddings.items() / kRecallQueries + 1;
   for (std::uint32_t item = 0; item < embeddings.items(); item += stride) {
     if (!embeddings.VectorOf(item).empty()) asked.push_back(item);
   }

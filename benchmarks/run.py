@@ -243,9 +243,9 @@ def bench_import(report, work, runs):
 
 
 class Server:
-    def __init__(self, directory):
+    def __init__(self, directory, clock_at=LOG_END):
         self.log = open(directory / "server.log", "w+")
-        self.process = subprocess.Popen([FOURFOLD, "--directory", directory, "--clock-at", LOG_END, "serve", "--port", "0"],
+        self.process = subprocess.Popen([FOURFOLD, "--directory", directory, "--clock-at", clock_at, "serve", "--port", "0"],
                                         stdout=self.log, stderr=self.log)
         self.url = self.wait()
 
@@ -349,8 +349,69 @@ def bench_transact(report, work, runs):
     report.add("  ratio to 500 in one call", f"{ratio:.1f}")
 
 
+WORLD = ROOT / "recipes/worlds/feed.yaml"
+WORLD_EVENTS = 2_000_000
+CLOSED_LOOP_DAYS = 2  # after the 60 of the log, which ends on 2026-03-02
+CLOSED_LOOP_END = "2026-03-04"
+
+
+def simulate(*arguments):
+    """Processor seconds and peak memory in MB of a log written on one processor."""
+    def on_one_processor():
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    process = subprocess.Popen([str(part) for part in (FOURFOLD, "simulate", "--recipe", WORLD, *arguments)],
+                               stdout=subprocess.DEVNULL, preexec_fn=on_one_processor)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise RuntimeError(f"simulate ended with {status}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def bench_world_speed(report, work, runs):
+    for what, arguments in (("log", ["--out", work / "log.jsonl"]),
+                            ("log and truth", ["--out", work / "log.jsonl", "--truth", work / "log.truth"]),
+                            ("log, .zst", ["--out", work / "log.jsonl.zst"])):
+        measured = [simulate("--events", WORLD_EVENTS, *arguments) for _ in range(runs)]
+        rate = WORLD_EVENTS / statistics.median(seconds for seconds, _ in measured)
+        target = "500,000 events/s" if what == "log" else ""
+        report.add(f"simulate, {what}, {WORLD_EVENTS:,} events, one processor", f"{rate:,.0f} events/s of processor time", target,
+                   rate >= 500_000 if target else None)
+        report.add("  peak memory", f"{max(memory for _, memory in measured):.0f} MB", "200 MB",
+                   max(memory for _, memory in measured) < 200)
+        for path in work.glob("log*"):
+            path.unlink()
+
+
+def apart(better, worse, score):
+    return better["per_session"][score]["low"] > worse["per_session"][score]["high"]
+
+
+def bench_world(report, work, runs):
+    bench_world_speed(report, work, runs)
+    log, truth, directory = work / "log.jsonl.zst", work / "log.truth.zst", work / "feed"
+    run(FOURFOLD, "simulate", "--recipe", WORLD, "--seed", 7, "--out", log, "--truth", truth)
+    run(FOURFOLD, "--directory", directory, "--recipe", ROOT / "recipes/simulated_feed.yaml", "import", log)
+    evaluation = evaluate(directory, "--truth", truth)
+    for row in evaluation["slates"]["methods"]:
+        report.add(f"simulated feed, held slates: {row['method']} nDCG@10", with_interval(row["metrics"]["nDCG@10"]))
+        report.add("  (it - popularity) / (truth - popularity)", with_interval(row["metrics"]["share"]))
+    run(FOURFOLD, "--directory", directory, "train", "--no-evaluation", "--activate")
+    server = Server(directory, CLOSED_LOOP_END)
+    try:
+        loop = json.loads(run(FOURFOLD, "--format", "json", "simulate", "--recipe", WORLD, "--seed", 7, "--days", CLOSED_LOOP_DAYS,
+                              "--against", server.url, "--against", "popularity", "--against", "truth"))
+    finally:
+        server.stop()
+    blend, popularity, best = loop["arms"]
+    for name, arm in (("the blend", blend), ("popularity", popularity), ("the truth", best)):
+        for score in ("click", "value"):
+            report.add(f"closed loop, {arm['sessions']:,} sessions: {score} per session, {name}", with_interval(arm["per_session"][score]))
+    held = all(apart(best, blend, score) and apart(blend, popularity, score) for score in ("click", "value"))
+    report.add("closed loop: truth > blend > popularity", "intervals apart" if held else "intervals overlap", "intervals apart", held)
+
+
 PARTS = {"beauty": bench_beauty, "online_retail": bench_online_retail, "import": bench_import, "server": bench_server,
-         "transact": bench_transact, "embeddings": bench_embeddings}
+         "transact": bench_transact, "embeddings": bench_embeddings, "world": bench_world}
 
 
 def machine():

@@ -87,6 +87,9 @@ struct EvaluateRequest {
   std::vector<std::string> methods;  // retriever names and "blend"; empty: all of them
   std::string fit;                   // leave_one_out: "strict" | "refit"
   int resamples = 1000;
+  // Of a simulated log, the file that says what is true of it: slates held back are judged, too
+  // (docs/world.md). Needs a split in time. Empty: none.
+  std::string truth_path;
   bool tune = true;  // find the blend's weights on validation first, where the recipe says so
   std::function<void(std::string_view stage, double done)> progress;
   std::function<void(std::string_view note)> note;  // as of TrainRequest
@@ -107,12 +110,27 @@ struct EvaluationRow {
       paired_with_best_part;  // blend only: difference to the best retriever
 };
 
+// How well a method orders the slates of a simulated log that came after the cut.
+struct SlateRow {
+  std::string method;  // of EvaluationReport::rows, or "popularity" or "truth"
+  MetricEstimate ndcg;
+  // (method - popularity) / (truth - popularity): 0 is popularity, 1 the best possible.
+  MetricEstimate share;
+};
+
+struct SlateReport {
+  std::uint64_t slates = 0;
+  std::string description;
+  std::vector<SlateRow> rows;
+};
+
 struct EvaluationReport {
   std::string description;  // split, cut, users, items, fit, in words
   std::uint64_t queries = 0;
   std::string best_part;
   std::vector<EvaluationRow> rows;
   double seconds = 0;
+  SlateReport slates;  // only with truth_path
 };
 
 struct EngineStatus {

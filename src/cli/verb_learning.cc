@@ -87,11 +87,30 @@ nlohmann::ordered_json ToJson(const EvaluationReport& report) {
     }
     rows.push_back(std::move(entry));
   }
-  return {{"description", report.description},
-          {"queries", report.queries},
-          {"best_part", report.best_part},
-          {"seconds", report.seconds},
-          {"methods", std::move(rows)}};
+  nlohmann::ordered_json json = {{"description", report.description},
+                                 {"queries", report.queries},
+                                 {"best_part", report.best_part},
+                                 {"seconds", report.seconds},
+                                 {"methods", std::move(rows)}};
+  if (!report.slates.rows.empty()) {
+    nlohmann::ordered_json slates = nlohmann::ordered_json::array();
+    for (const SlateRow& row : report.slates.rows) {
+      slates.push_back({{"method", row.method}, {"metrics", ToJson({row.ndcg, row.share})}});
+    }
+    json["slates"] = {{"description", report.slates.description},
+                      {"slates", report.slates.slates},
+                      {"methods", std::move(slates)}};
+  }
+  return json;
+}
+
+void PrintSlates(std::ostream& out, const SlateReport& slates) {
+  out << "\nOrdering what was shown: " << slates.description << "\n\n";
+  Table table({{"method"}, {"nDCG@10"}, {"(method - popularity) / (truth - popularity)"}});
+  for (const SlateRow& row : slates.rows) {
+    table.AddRow({row.method, WithInterval(row.ndcg), WithInterval(row.share)});
+  }
+  table.Print(out);
 }
 
 // `of_slates`: what was judged are slates, which cover a part of the catalogue.
@@ -144,6 +163,7 @@ absl::StatusOr<int> Evaluate(const Context& context, EvaluateArguments& argument
     context.out << ToJson(report).dump() << "\n";
   } else {
     PrintReport(context.out, report, arguments.request.task == "ranking");
+    if (!report.slates.rows.empty()) PrintSlates(context.out, report.slates);
   }
   return kExitOk;
 }
@@ -157,7 +177,8 @@ void AddEvaluate(CLI::App& app, Context& context) {
               "  fourfold eval --variant all --method repeats,blend\n"
               "  fourfold eval --split leave_one_out --fit strict --format json\n"
               "  fourfold eval --task link_prediction --method eges\n"
-              "  fourfold eval --task cold_items --hidden-share 0.1");
+              "  fourfold eval --task cold_items --hidden-share 0.1\n"
+              "  fourfold eval --truth log.truth");
   verb->add_option(
           "--task", request.task,
           "ranking: slates. Of embeddings alone, beside BGE, GES and EGES: link_prediction "
@@ -177,6 +198,9 @@ void AddEvaluate(CLI::App& app, Context& context) {
       ->check(CLI::IsMember({"refit", "strict"}));
   verb->add_option("--method", request.methods, "Retrievers, or blend; else all of them")
       ->delimiter(',');
+  verb->add_option("--truth", request.truth_path,
+                   "Of a simulated log (`simulate --truth`): also tell how near each comes to the "
+                   "best possible order of the slates after the cut");
   verb->add_option("--resamples", request.resamples, "Of the bootstrap")->capture_default_str();
   verb->add_flag("--no-tuning", arguments->no_tuning, "Keep the recipe's blend weights");
   verb->callback([&context, arguments] {

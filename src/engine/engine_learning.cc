@@ -68,8 +68,10 @@ absl::Status TuneAndJudge(const Learning& learning, const TrainRequest& request,
     }
   }
   if (request.evaluate) {
+    EvaluateRequest judged;
+    judged.resamples = 1;
     const absl::StatusOr<EvaluationReport> report =
-        Judge(learning, evaluation, table, *blend, {}, /*resamples=*/1);
+        Judge(learning, evaluation, table, *blend, judged);
     if (report.ok()) {
       *metrics = MetricsOf(*report);
     } else if (absl::IsInvalidArgument(report.status())) {
@@ -163,7 +165,7 @@ absl::StatusOr<EvaluationReport> Engine::Evaluate(const EvaluateRequest& request
   if (blends && request.tune) {
     FOURFOLD_ASSIGN_OR_RETURN(blend, FindBlend(learning, evaluation, table));
   }
-  return Judge(learning, evaluation, table, blend, request.methods, request.resamples);
+  return Judge(learning, evaluation, table, blend, request);
 }
 
 }  // namespace fourfold

@@ -45,11 +45,11 @@ absl::StatusOr<Servable> FitServable(const Learning& learning, const Interaction
 absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRecipe& evaluation,
                                     const InteractionTable& table);
 
-// Judges retrievers and blend on the test part. `methods` names some of the recipe's retrievers or
-// "blend"; empty: all of them.
+// Judges retrievers and blend on the test part; of the request it reads methods, resamples and
+// truth_path.
 absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const EvaluationRecipe& evaluation,
                                        const InteractionTable& table, const BlendSpec& blend,
-                                       const std::vector<std::string>& methods, int resamples);
+                                       const EvaluateRequest& request);
 
 // Judges the embeddings of retrievers (`methods`; empty: all that have some) as
 // EvaluateRequest::task says: "link_prediction" or "cold_items".

@@ -6,7 +6,9 @@
 #include "base/strings.h"
 #include "data/limits.h"
 #include "data/timestamp.h"
+#include "engine/exam.h"
 #include "engine/learning.h"
+#include "engine/slate_exam.h"
 #include "offline/evaluation/blend_tuning.h"
 #include "offline/evaluation/evaluator.h"
 
@@ -15,123 +17,6 @@ namespace fourfold {
 namespace {
 
 constexpr std::string_view kBlend = "blend";
-
-enum class Part : std::uint8_t { kValidation, kTest };
-
-// The questions of one part of the log, and what is fitted to answer them.
-struct Exam {
-  EvaluationSplit split;
-  std::shared_ptr<const Servable> servable;
-  std::uint64_t fit_actions = 0;
-};
-
-absl::StatusOr<EvaluationSplit> SplitTable(const Recipe& recipe, const EvaluationRecipe& evaluation,
-                                           const InteractionTable& table, Part part) {
-  EvaluationSplitOptions common;
-  common.variant = evaluation.variant == EvaluationRecipe::Variant::kNew ? EvaluationVariant::kNew
-                                                                         : EvaluationVariant::kAll;
-  common.action_types = evaluation.action_types;
-  common.anonymous_sessions = evaluation.anonymous_sessions;
-  common.fitted_items_only = evaluation.fitted_items_only;
-  common.as_known_now = std::any_of(
-      recipe.imports.begin(), recipe.imports.end(),
-      [](const ImportRecipe& import) { return import.knowledge == Knowledge::kIngest; });
-  if (evaluation.split == EvaluationRecipe::Split::kLeaveOneOut) {
-    LeaveOneOutOptions options{common};
-    options.target = part == Part::kTest ? LeaveOneOutOptions::Target::kTest
-                                         : LeaveOneOutOptions::Target::kValidation;
-    options.fit = evaluation.fit == EvaluationRecipe::Fit::kRefit
-                      ? LeaveOneOutOptions::Fit::kRefit
-                      : LeaveOneOutOptions::Fit::kStrict;
-    return SplitLeaveOneOut(table, options);
-  }
-  if (!evaluation.cut_ms.has_value()) {
-    return InvalidArgument("evaluation.cut: a split in time needs it");
-  }
-  TimeSplitOptions options{common};
-  if (part == Part::kTest) {
-    options.cut_ms = *evaluation.cut_ms;
-    if (evaluation.end_ms.has_value()) options.end_ms = *evaluation.end_ms;
-  } else {
-    if (!evaluation.validation_cut_ms.has_value()) {
-      return InvalidArgument("evaluation.validation_cut: tuning with a split in time needs it");
-    }
-    options.cut_ms = *evaluation.validation_cut_ms;
-    options.end_ms = *evaluation.cut_ms;
-  }
-  return SplitInTime(table, options);
-}
-
-absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecipe& evaluation,
-                                 const InteractionTable& table, Part part) {
-  Exam exam;
-  FOURFOLD_ASSIGN_OR_RETURN(exam.split, SplitTable(learning.recipe, evaluation, table, part));
-  const InteractionTable fit = KeepRows(table, exam.split.fit_rows);
-  exam.fit_actions = fit.rows();
-  FOURFOLD_ASSIGN_OR_RETURN(
-      Servable servable,
-      FitServable(learning, fit, exam.split.fit_as_of_ms,
-                  part == Part::kTest ? "fitting for the test" : "fitting for validation"));
-  exam.servable = std::make_shared<const Servable>(std::move(servable));
-  return exam;
-}
-
-// The recipe's pipeline without its seen rules: what a query excludes stands in the query.
-RecommenderOptions JudgeOptions(const Recipe& recipe) {
-  RecommenderOptions options;
-  options.policy.filter = recipe.policy.filter;
-  options.policy.history_actions = recipe.policy.history_actions;
-  options.log_slates = false;
-  return options;
-}
-
-// Answers evaluation queries through Recommender::RecommendAsOf, in numbers of the table.
-class Examinee {
- public:
-  static absl::StatusOr<Examinee> Make(const Learning& learning, const InteractionTable& table,
-                                       const std::shared_ptr<const Servable>& servable) {
-    Examinee examinee(table);
-    examinee.recommender_ = std::make_unique<Recommender>(&learning.store, &learning.catalogue,
-                                                          JudgeOptions(learning.recipe));
-    FOURFOLD_ASSIGN_OR_RETURN(examinee.bound_, examinee.recommender_->Bind(servable));
-    return examinee;
-  }
-
-  // `retriever` empty: the blend. The answer is valid until the next call of this thread.
-  absl::StatusOr<const std::vector<Recommender::ScoredItem>*> Ask(const EvaluationQuery& query,
-                                                                  const std::string& retriever,
-                                                                  const BlendSpec* blend,
-                                                                  int limit) const {
-    thread_local std::vector<Recommender::ScoredItem> slate;
-    thread_local std::vector<std::string> excluded;
-    excluded.resize(query.excluded.size());
-    for (std::size_t i = 0; i < excluded.size(); ++i) {
-      excluded[i] = table_->items[query.excluded[i]];
-    }
-    Recommender::AsOfRequest request;
-    request.user = query.user;
-    request.session = query.session;
-    request.at = query.at;
-    request.limit = limit;
-    request.only_retriever = retriever;
-    request.exclude_items = &excluded;
-    request.blend = blend;
-    FOURFOLD_RETURN_IF_ERROR(recommender_->RecommendAsOf(request, *bound_, &slate));
-    return &slate;
-  }
-
-  std::uint32_t NumberOf(const std::string& item) const {
-    const auto found = table_->item_index.find(item);
-    return found == table_->item_index.end() ? kItemOutsideTable : found->second;
-  }
-
- private:
-  explicit Examinee(const InteractionTable& table) : table_(&table) {}
-
-  const InteractionTable* table_;
-  std::unique_ptr<Recommender> recommender_;
-  std::shared_ptr<const BoundSurfaces> bound_;
-};
 
 // A fixed choice of at most `most` queries, whatever their order.
 void Sample(std::vector<EvaluationQuery>* queries, std::size_t most) {
@@ -251,7 +136,8 @@ absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRe
                                     const InteractionTable& table) {
   const Recipe& recipe = learning.recipe;
   if (!recipe.tuning.enabled || recipe.retrievers.size() < 2) return recipe.blend;
-  FOURFOLD_ASSIGN_OR_RETURN(Exam exam, PrepareExam(learning, evaluation, table, Part::kValidation));
+  FOURFOLD_ASSIGN_OR_RETURN(Exam exam,
+                            PrepareExam(learning, evaluation, table, ExamPart::kValidation));
   Sample(&exam.split.queries, static_cast<std::size_t>(recipe.tuning.queries));
   FOURFOLD_ASSIGN_OR_RETURN(const Examinee examinee,
                             Examinee::Make(learning, table, exam.servable));
@@ -289,10 +175,11 @@ absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRe
 
 absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const EvaluationRecipe& evaluation,
                                        const InteractionTable& table, const BlendSpec& blend,
-                                       const std::vector<std::string>& methods, int resamples) {
+                                       const EvaluateRequest& request) {
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<EvaluationMethod> asked,
-                            ChooseMethods(learning.recipe, methods));
-  FOURFOLD_ASSIGN_OR_RETURN(const Exam exam, PrepareExam(learning, evaluation, table, Part::kTest));
+                            ChooseMethods(learning.recipe, request.methods));
+  FOURFOLD_ASSIGN_OR_RETURN(const Exam exam,
+                            PrepareExam(learning, evaluation, table, ExamPart::kTest));
   FOURFOLD_ASSIGN_OR_RETURN(const Examinee examinee,
                             Examinee::Make(learning, table, exam.servable));
   const RankFunction rank = [&](const EvaluationQuery& query, std::size_t method, int limit,
@@ -307,7 +194,7 @@ absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const Evaluatio
   };
   EvaluationOptions options;
   options.popularity = exam.servable->popularity;
-  options.bootstrap.resamples = resamples;
+  options.bootstrap.resamples = request.resamples;
   if (learning.progress) {
     options.progress = [&](double done) { learning.progress("asking the test queries", done); };
   }
@@ -315,6 +202,11 @@ absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const Evaluatio
                             RunEvaluation(exam.split.queries, asked, rank, options));
   EvaluationReport report = FromResult(result);
   report.description = Describe(evaluation, table, exam);
+  if (!request.truth_path.empty()) {
+    FOURFOLD_ASSIGN_OR_RETURN(report.slates,
+                              JudgeSlates(learning, evaluation, exam, examinee, asked, blend,
+                                          request.truth_path, request.resamples));
+  }
   return report;
 }
 

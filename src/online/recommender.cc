@@ -176,6 +176,7 @@ class Recommender::Impl {
     query.session = request.session;
     query.at = request.at;
     query.limit = request.limit;
+    if (request.include_items != nullptr) query.include_items = *request.include_items;
     if (request.exclude_items != nullptr) query.exclude_items = *request.exclude_items;
     query.apply_policy = request.apply_policy;
     query.servable = bound.items.get();

@@ -57,6 +57,7 @@ class Recommender {
     ReadPoint at;
     int limit = 20;
     std::string only_retriever;
+    const std::vector<std::string>* include_items = nullptr;  // not null: only these
     const std::vector<std::string>* exclude_items = nullptr;
     bool apply_policy = true;          // false: neither recipe filter nor seen rules
     const BlendSpec* blend = nullptr;  // null: the servable's own

@@ -216,5 +216,15 @@ TEST(PreferenceTest, FollowsTheEquations) {
   EXPECT_NEAR(third[2], looked_at * (1 - click) * hide, 5e-6);
 }
 
+// click 1/2; given it, repin 1/2 and purchase 1/4, apart; hide 1/10.
+TEST(PreferenceTest, ChancesOfActionsAddUpAsTheyBelongTogether) {
+  const ActionProbabilities probabilities = {0.5F, 0.25F, 0.1F, 0.125F};
+  EXPECT_NEAR(ChanceOfAny(probabilities, {true, true, false, true}), 0.5, 1e-7);
+  EXPECT_NEAR(ChanceOfAny(probabilities, {true, false, true, false}), 0.6, 1e-7);
+  EXPECT_NEAR(ChanceOfAny(probabilities, {false, true, false, true}), 0.5 * (1 - 0.5 * 0.75), 1e-7);
+  EXPECT_NEAR(ChanceOfAny(probabilities, {false, false, false, true}), 0.125, 1e-7);
+  EXPECT_EQ(ChanceOfAny({}, {true, true, true, true}), 0);
+}
+
 }  // namespace
 }  // namespace fourfold::simulation

@@ -5,6 +5,23 @@
 
 namespace fourfold::simulation {
 
+double ChanceOfAny(const ActionProbabilities& probabilities,
+                   const std::array<bool, kActionKinds>& counts) {
+  const auto chance = [&](ActionKind kind) -> double {
+    const auto index = static_cast<std::size_t>(kind);
+    return counts[index] ? probabilities[index] : 0;
+  };
+  const double click = probabilities[static_cast<std::size_t>(ActionKind::kClick)];
+  // Whoever repins or buys has clicked; given the click, the two are independent.
+  double clicked = chance(ActionKind::kClick);
+  if (clicked == 0 && click > 0) {
+    const double repin = chance(ActionKind::kRepin);
+    const double purchase = chance(ActionKind::kPurchase);
+    clicked = repin + purchase - repin * purchase / click;
+  }
+  return clicked + chance(ActionKind::kHide);
+}
+
 Preference::Preference(const WorldOptions& options)
     : fatigue_(options.fatigue), actions_(options.actions) {
   for (int place = 1; place <= kSlateSizeMax; ++place) {

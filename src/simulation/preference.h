@@ -20,6 +20,10 @@ struct Attraction {
 
 using ActionProbabilities = std::array<float, kActionKinds>;  // by ActionKind
 
+// The chance that an impression gets at least one action of the kinds that count.
+double ChanceOfAny(const ActionProbabilities& probabilities,
+                   const std::array<bool, kActionKinds>& counts);
+
 // The equations of docs/world.md: from interests to probabilities. Immutable.
 class Preference {
  public:

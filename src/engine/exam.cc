@@ -1,0 +1,130 @@
+#include "engine/exam.h"
+
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "offline/evaluation/evaluator.h"
+
+namespace fourfold {
+namespace {
+
+absl::StatusOr<EvaluationSplit> SplitTable(const Recipe& recipe, const EvaluationRecipe& evaluation,
+                                           const InteractionTable& table, ExamPart part) {
+  EvaluationSplitOptions common;
+  common.variant = evaluation.variant == EvaluationRecipe::Variant::kNew ? EvaluationVariant::kNew
+                                                                         : EvaluationVariant::kAll;
+  common.action_types = evaluation.action_types;
+  common.anonymous_sessions = evaluation.anonymous_sessions;
+  common.fitted_items_only = evaluation.fitted_items_only;
+  common.as_known_now = IsKnownAtImport(recipe);
+  if (evaluation.split == EvaluationRecipe::Split::kLeaveOneOut) {
+    LeaveOneOutOptions options{common};
+    options.target = part == ExamPart::kTest ? LeaveOneOutOptions::Target::kTest
+                                             : LeaveOneOutOptions::Target::kValidation;
+    options.fit = evaluation.fit == EvaluationRecipe::Fit::kRefit
+                      ? LeaveOneOutOptions::Fit::kRefit
+                      : LeaveOneOutOptions::Fit::kStrict;
+    return SplitLeaveOneOut(table, options);
+  }
+  if (!evaluation.cut_ms.has_value()) {
+    return InvalidArgument("evaluation.cut: a split in time needs it");
+  }
+  TimeSplitOptions options{common};
+  if (part == ExamPart::kTest) {
+    options.cut_ms = *evaluation.cut_ms;
+    if (evaluation.end_ms.has_value()) options.end_ms = *evaluation.end_ms;
+  } else {
+    if (!evaluation.validation_cut_ms.has_value()) {
+      return InvalidArgument("evaluation.validation_cut: tuning with a split in time needs it");
+    }
+    options.cut_ms = *evaluation.validation_cut_ms;
+    options.end_ms = *evaluation.cut_ms;
+  }
+  return SplitInTime(table, options);
+}
+
+RecommenderOptions JudgeOptions(const Recipe& recipe) {
+  RecommenderOptions options;
+  options.policy.filter = recipe.policy.filter;
+  options.policy.history_actions = recipe.policy.history_actions;
+  options.log_slates = false;
+  return options;
+}
+
+}  // namespace
+
+bool IsKnownAtImport(const Recipe& recipe) {
+  return std::any_of(recipe.imports.begin(), recipe.imports.end(), [](const ImportRecipe& import) {
+    return import.knowledge == Knowledge::kIngest;
+  });
+}
+
+absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecipe& evaluation,
+                                 const InteractionTable& table, ExamPart part) {
+  Exam exam;
+  FOURFOLD_ASSIGN_OR_RETURN(exam.split, SplitTable(learning.recipe, evaluation, table, part));
+  const InteractionTable fit = KeepRows(table, exam.split.fit_rows);
+  exam.fit_actions = fit.rows();
+  FOURFOLD_ASSIGN_OR_RETURN(
+      Servable servable,
+      FitServable(learning, fit, exam.split.fit_as_of_ms,
+                  part == ExamPart::kTest ? "fitting for the test" : "fitting for validation"));
+  exam.servable = std::make_shared<const Servable>(std::move(servable));
+  return exam;
+}
+
+absl::StatusOr<Examinee> Examinee::Make(const Learning& learning, const InteractionTable& table,
+                                        const std::shared_ptr<const Servable>& servable) {
+  Examinee examinee(table);
+  examinee.recommender_ = std::make_unique<Recommender>(&learning.store, &learning.catalogue,
+                                                        JudgeOptions(learning.recipe));
+  FOURFOLD_ASSIGN_OR_RETURN(examinee.bound_, examinee.recommender_->Bind(servable));
+  return examinee;
+}
+
+absl::StatusOr<const Examinee::Slate*> Examinee::Answer(Recommender::AsOfRequest* request,
+                                                        const std::string& retriever,
+                                                        const BlendSpec* blend) const {
+  thread_local Slate slate;
+  request->only_retriever = retriever;
+  request->blend = blend;
+  FOURFOLD_RETURN_IF_ERROR(recommender_->RecommendAsOf(*request, *bound_, &slate));
+  return &slate;
+}
+
+absl::StatusOr<const Examinee::Slate*> Examinee::Ask(const EvaluationQuery& query,
+                                                     const std::string& retriever,
+                                                     const BlendSpec* blend, int limit) const {
+  thread_local std::vector<std::string> excluded;
+  excluded.resize(query.excluded.size());
+  for (std::size_t i = 0; i < excluded.size(); ++i) {
+    excluded[i] = table_->items[query.excluded[i]];
+  }
+  Recommender::AsOfRequest request;
+  request.user = query.user;
+  request.session = query.session;
+  request.at = query.at;
+  request.limit = limit;
+  request.exclude_items = &excluded;
+  return Answer(&request, retriever, blend);
+}
+
+absl::StatusOr<const Examinee::Slate*> Examinee::Order(
+    const std::vector<std::string>& items, const std::string& user, const std::string& session,
+    const ReadPoint& at, const std::string& retriever, const BlendSpec* blend) const {
+  Recommender::AsOfRequest request;
+  request.user = user;
+  request.session = session;
+  request.at = at;
+  request.limit = static_cast<int>(items.size());
+  request.include_items = &items;
+  return Answer(&request, retriever, blend);
+}
+
+std::uint32_t Examinee::NumberOf(const std::string& item) const {
+  const auto found = table_->item_index.find(item);
+  return found == table_->item_index.end() ? kItemOutsideTable : found->second;
+}
+
+}  // namespace fourfold

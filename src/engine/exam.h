@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/learning.h"
+#include "offline/evaluation/evaluation_protocol.h"
+
+// What it takes to judge rankers on a part of the log that they were not fitted on.
+namespace fourfold {
+
+enum class ExamPart : std::uint8_t { kValidation, kTest };
+
+// The questions of one part of the log, and what is fitted to answer them.
+struct Exam {
+  EvaluationSplit split;
+  std::shared_ptr<const Servable> servable;
+  std::uint64_t fit_actions = 0;
+};
+
+absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecipe& evaluation,
+                                 const InteractionTable& table, ExamPart part);
+
+// Whether the log's known times are those of its import, so that nothing was known in time.
+bool IsKnownAtImport(const Recipe& recipe);
+
+// Answers questions through Recommender::RecommendAsOf, the recipe's pipeline without its seen
+// rules: what a question excludes stands in the question. Thread-safe. The learning, its table and
+// the servable outlive it.
+class Examinee {
+ public:
+  static absl::StatusOr<Examinee> Make(const Learning& learning, const InteractionTable& table,
+                                       const std::shared_ptr<const Servable>& servable);
+
+  using Slate = std::vector<Recommender::ScoredItem>;
+  // `retriever` empty: the blend. The answer is valid until the next call of this thread.
+  absl::StatusOr<const Slate*> Ask(const EvaluationQuery& query, const std::string& retriever,
+                                   const BlendSpec* blend, int limit) const;
+  // These items in the order of the ranker; those that it does not rank are left out.
+  absl::StatusOr<const Slate*> Order(const std::vector<std::string>& items, const std::string& user,
+                                     const std::string& session, const ReadPoint& at,
+                                     const std::string& retriever, const BlendSpec* blend) const;
+
+  // kItemOutsideTable where the table does not know it.
+  std::uint32_t NumberOf(const std::string& item) const;
+
+ private:
+  explicit Examinee(const InteractionTable& table) : table_(&table) {}
+  absl::StatusOr<const Slate*> Answer(Recommender::AsOfRequest* request,
+                                      const std::string& retriever, const BlendSpec* blend) const;
+
+  const InteractionTable* table_;
+  std::unique_ptr<Recommender> recommender_;
+  std::shared_ptr<const BoundSurfaces> bound_;
+};
+
+}  // namespace fourfold

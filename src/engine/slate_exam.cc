@@ -18,7 +18,7 @@
 namespace fourfold {
 namespace {
 
-constexpr std::size_t kSlatesMax = 20'000;
+constexpr std::size_t kSlatesMax = 10'000;
 constexpr RankingMetric kMetric{MetricKind::kNdcg, 10};
 // Columns of the values: what the methods stand between, and then the methods.
 constexpr std::size_t kPopularity = 0;

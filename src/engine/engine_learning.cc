@@ -148,6 +148,12 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
 absl::StatusOr<EvaluationReport> Engine::Evaluate(const EvaluateRequest& request) {
   FOURFOLD_ASSIGN_OR_RETURN(const EvaluationRecipe evaluation,
                             ChooseEvaluation(impl_->recipe, request));
+  if (request.task != "ranking" && !request.truth_path.empty()) {
+    return InvalidArgument("truth_path: the truth is about rankings, not ", request.task);
+  }
+  if (!request.truth_path.empty() && evaluation.split != EvaluationRecipe::Split::kTime) {
+    return InvalidArgument("truth_path: slates are judged with a split in time alone");
+  }
   const LearningTurn turn(&impl_->learning_mutex);
   if (!turn.taken()) return Busy();
   const Learning learning{.recipe = impl_->recipe,

@@ -1,8 +1,8 @@
 #include "engine/slate_exam.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
-#include <map>
 #include <numeric>
 #include <optional>
 
@@ -18,7 +18,7 @@
 namespace fourfold {
 namespace {
 
-constexpr std::size_t kSlatesMax = 10'000;
+constexpr std::size_t kSlatesMax = 20'000;
 constexpr RankingMetric kMetric{MetricKind::kNdcg, 10};
 // Columns of the values: what the methods stand between, and then the methods.
 constexpr std::size_t kPopularity = 0;
@@ -43,7 +43,7 @@ class SlateExam {
       : learning_(learning), evaluation_(evaluation), exam_(exam), examinee_(examinee) {}
 
   absl::Status Read(const std::string& truth_path) {
-    FOURFOLD_RETURN_IF_ERROR(ChooseKinds());
+    ChooseKinds();
     FOURFOLD_RETURN_IF_ERROR(ReadLog());
     Sample();
     if (slates_.empty()) return InvalidArgument("no slate after the cut got an action that counts");
@@ -54,7 +54,7 @@ class SlateExam {
                                     const BlendSpec& blend, int resamples);
 
  private:
-  absl::Status ChooseKinds() {
+  void ChooseKinds() {
     const std::vector<std::string>& types = evaluation_.action_types.empty()
                                                 ? learning_.recipe.training.action_types
                                                 : evaluation_.action_types;
@@ -62,7 +62,6 @@ class SlateExam {
       const std::string name(simulation::kActionNames[kind]);
       counts_[kind] = types.empty() || std::find(types.begin(), types.end(), name) != types.end();
     }
-    return absl::OkStatus();
   }
 
   bool Counts(std::string_view type) const {
@@ -329,9 +328,6 @@ absl::StatusOr<SlateReport> JudgeSlates(const Learning& learning,
                                         const std::vector<EvaluationMethod>& methods,
                                         const BlendSpec& blend, const std::string& truth_path,
                                         int resamples) {
-  if (evaluation.split != EvaluationRecipe::Split::kTime) {
-    return InvalidArgument("slates are judged with a split in time alone (evaluation.split)");
-  }
   SlateExam slates(learning, evaluation, exam, examinee);
   FOURFOLD_RETURN_IF_ERROR(slates.Read(truth_path));
   return slates.Judge(methods, blend, resamples);

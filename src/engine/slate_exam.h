@@ -17,7 +17,7 @@ namespace fourfold {
 // catalogue no longer holds are nobody's to rank. Places do not count: the truth orders by what
 // the user would do with an item that is looked at.
 //
-// InvalidArgument for another split than one in time, for a truth file that is not of this log, and
+// The split must be one in time. InvalidArgument for a truth file that is not of this log, and
 // where there is no such slate.
 absl::StatusOr<SlateReport> JudgeSlates(const Learning& learning,
                                         const EvaluationRecipe& evaluation, const Exam& exam,

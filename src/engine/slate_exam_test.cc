@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <map>
+
 #include "base/strings.h"
 #include "data/byte_sink.h"
 #include "engine/test_engine.h"

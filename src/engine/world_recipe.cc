@@ -58,9 +58,8 @@ void ReadSlates(RecipeSection& section, simulation::SlateOptions* slates) {
   }
 }
 
-void ReadInterests(RecipeSection& section, int topics, simulation::InterestOptions* interests) {
+void ReadInterests(RecipeSection& section, simulation::InterestOptions* interests) {
   section.Integer("topics", &interests->topics, 1, simulation::kTopicsMax);
-  if (interests->topics > topics) section.Problem("topics", "are more than there are");
   section.Number("long_term_drift", &interests->long_term_drift, 0, 1);
   ReadSpan(section, "half_life", &interests->half_life_ms);
   section.Number("session_intent", &interests->session_intent, 0, 1);
@@ -109,9 +108,12 @@ void ReadWorld(RecipeSection& root, WorldOptions* world) {
   root.Mapping("users", [&](RecipeSection& section) { ReadUsers(section, &world->users); });
   root.Mapping("items", [&](RecipeSection& section) { ReadItems(section, &world->items); });
   root.Mapping("slates", [&](RecipeSection& section) { ReadSlates(section, &world->slates); });
-  root.Mapping("interests", [&](RecipeSection& section) {
-    ReadInterests(section, world->topics, &world->interests);
-  });
+  root.Mapping("interests",
+               [&](RecipeSection& section) { ReadInterests(section, &world->interests); });
+  if (world->interests.topics > world->topics) {
+    root.Problem("topics",
+                 StrCat("must not be fewer than interests.topics, ", world->interests.topics));
+  }
   root.Mapping("trend", [&](RecipeSection& section) {
     section.Number("strength", &world->trend.strength, 0, 10);
     ReadSpan(section, "half_life", &world->trend.half_life_ms);

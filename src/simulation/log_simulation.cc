@@ -1,6 +1,6 @@
 #include "simulation/log_simulation.h"
 
-#include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "base/status_macros.h"

@@ -48,7 +48,7 @@ struct AppendResult {
 
 enum class Durability : std::uint8_t {
   kSynced,    // on disk when the call returns
-  kBuffered,  // in the state when the call returns, on disk with the next synced write
+  kBuffered,  // in the state when the call returns, in its file 20 ms later, on disk with a sync
 };
 
 // An event of an import: its known time is decided by the importer (Time, rule 1).

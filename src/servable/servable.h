@@ -174,7 +174,7 @@ struct GoldenSet {
 // Immutable once loaded; thread-safe.
 struct Servable {
   ServableManifest manifest;
-  std::string recipe_yaml;              // the recipe as it was, verbatim
+  std::string recipe_yaml;              // verbatim, and in comments what changed it
   std::vector<std::string> vocabulary;  // item ids, each once; positions are the indexes used below
   std::vector<float> popularity;  // all-time users of each item: the tie rule and the fill order
   std::map<std::string, PopularityTable> popularity_tables;  // by name: HasPopularityTable

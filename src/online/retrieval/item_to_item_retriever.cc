@@ -7,6 +7,7 @@
 #include "online/retrieval/triggers.h"
 
 namespace fourfold {
+
 ItemToItemRetriever::ItemToItemRetriever(RetrieverSpec spec)
     : Retriever({.name = spec.name,
                  .reads = {Column::kHistory},

@@ -35,6 +35,7 @@ struct ColumnMapping {
   std::string step;
   std::string event_id;
   std::string ranking;
+  std::string type;  // the type of the row's interaction, where `types` has no rule; empty: none
   // "unix_s" | "unix_ms" | "iso8601" | "%Y-%m-%d %H:%M:%S" (absl::ParseTime format, in UTC).
   std::string time_format = "iso8601";
   bool item_upper_case = false;  // of A to Z
@@ -42,7 +43,8 @@ struct ColumnMapping {
   std::vector<std::string> missing_values;
 
   // The first rule whose condition holds gives the interaction its type; when none holds the row
-  // makes no interaction (it is counted as skipped, not as rejected). No condition: always.
+  // makes no interaction. A row that makes no event is counted as skipped, not as rejected. No
+  // condition: always.
   struct TypeRule {
     std::string type;
     std::optional<Expression> when;
@@ -60,6 +62,9 @@ struct ColumnMapping {
       kNumberList,  // of numbers
     } kind = Kind::kString;
     std::string list_separator = " ";  // kList, kNumberList
+    // A regular expression of RE2 with one group: the field holds what the group captures in the
+    // cell, and nothing where it does not match. Empty: the whole cell.
+    std::string pattern = "";
   };
   std::vector<FieldColumn> interaction_fields;
   // Fields of the item. A row makes an item event, holding what is new, when the file names this
@@ -81,7 +86,23 @@ struct ColumnMapping {
   std::vector<DerivedField> derived_item_fields;
   // Fields of the user, as item_fields.
   std::vector<FieldColumn> user_fields;
+  // What was on the screen. A row whose column is not empty leaves a ranking of that list, before
+  // its interaction, which names it: of the same user, session, tie group, time and step. Its id is
+  // the cell of `ranking` or, without one, ContentId(ranking, 0), so rows that say the same of one
+  // moment speak of one slate. Reading the file again gives the same ids.
+  struct Impressions {
+    std::string column;  // item ids in the order shown; empty: rows show nothing
+    std::string list_separator = " ";
+    // Columns that hold one element for each impression, in the same order, divided by their own
+    // list_separator; kNumber, kString or kBoolean. An empty element or cell says nothing; else the
+    // lists must be equally long.
+    std::vector<FieldColumn> fields;
+    std::vector<FieldColumn> slate_fields;  // columns kept as fields of the ranking
+  } impressions;
 };
+
+// InvalidArgument for what is no pattern of a FieldColumn.
+absl::Status CheckFieldPattern(const std::string& pattern);
 
 inline constexpr std::size_t kRememberedEntitiesMax = 1'000'000;
 

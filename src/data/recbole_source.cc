@@ -65,7 +65,8 @@ void FillInteractionMapping(const Header& header, const std::string& type, Colum
     mapping->time = "timestamp";
     mapping->time_format = "unix_s";
   }
-  if (mapping->types.empty()) mapping->types.push_back({type, std::nullopt});
+  if (mapping->types.empty() && mapping->type.empty())
+    mapping->types.push_back({type, std::nullopt});
 }
 
 // All columns of a .item or .user file but the id.

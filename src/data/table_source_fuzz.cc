@@ -29,6 +29,15 @@ SourceOptions OptionsFor(std::uint8_t choice) {
       mapping.types.push_back({"like", *Expression::Parse("rating >= 4")});
       mapping.item_fields = {{"rating", "rating", ColumnMapping::FieldColumn::Kind::kNumber}};
       mapping.missing_values = {"NA"};
+      if (choice / 16 % 2 == 1) {
+        mapping.step = "step";
+        mapping.impressions.column = "shown";
+        mapping.impressions.list_separator = "|";
+        mapping.impressions.fields = {
+            {"price", "prices", ColumnMapping::FieldColumn::Kind::kNumber, "|"}};
+        mapping.impressions.slate_fields = {
+            {"size", "shown", ColumnMapping::FieldColumn::Kind::kString, " ", "([0-9]+)$"}};
+      }
       break;
     }
     case 1:

@@ -15,7 +15,13 @@ constexpr int kHistoryMax = 100'000;
 
 using Column = ColumnMapping::FieldColumn;
 
-void ReadFieldColumns(RecipeSection& section, const std::string& key,
+const std::vector<std::pair<std::string, Column::Kind>> kScalarKinds = {
+    {"text", Column::Kind::kString},
+    {"number", Column::Kind::kNumber},
+    {"boolean", Column::Kind::kBoolean}};
+
+// Columns of one value a row, or of a list of values; `parallel`: of one value an impression.
+void ReadFieldColumns(RecipeSection& section, const std::string& key, bool parallel,
                       std::vector<Column>* columns) {
   section.List(key, [&](RecipeSection& element) {
     Column column;
@@ -23,12 +29,16 @@ void ReadFieldColumns(RecipeSection& section, const std::string& key,
     element.Text("field", &column.field);
     element.Text("column", &column.column);
     if (column.column.empty()) column.column = column.field;
-    element.Choice<Column::Kind>("kind", &column.kind,
-                                 {{"text", Column::Kind::kString},
-                                  {"number", Column::Kind::kNumber},
-                                  {"boolean", Column::Kind::kBoolean},
-                                  {"list", Column::Kind::kList}});
+    std::vector<std::pair<std::string, Column::Kind>> kinds = kScalarKinds;
+    if (!parallel) kinds.emplace_back("list", Column::Kind::kList);
+    element.Choice<Column::Kind>("kind", &column.kind, kinds);
     element.Text("list_separator", &column.list_separator);
+    if (column.list_separator.empty()) element.Problem("list_separator", "must not be empty");
+    element.Text("pattern", &column.pattern);
+    if (!column.pattern.empty()) {
+      const absl::Status pattern = CheckFieldPattern(column.pattern);
+      if (!pattern.ok()) element.Problem("pattern", MessageOf(pattern));
+    }
     columns->push_back(std::move(column));
   });
 }
@@ -42,6 +52,15 @@ void ReadColumnNames(RecipeSection& section, ColumnMapping* mapping) {
   section.Text("step", &mapping->step);
   section.Text("event_id", &mapping->event_id);
   section.Text("ranking", &mapping->ranking);
+  section.Text("type", &mapping->type);
+}
+
+void ReadImpressions(RecipeSection& section, ColumnMapping::Impressions* impressions) {
+  section.Text("column", &impressions->column);
+  section.Text("list_separator", &impressions->list_separator);
+  if (impressions->list_separator.empty()) section.Problem("list_separator", "must not be empty");
+  ReadFieldColumns(section, "fields", true, &impressions->fields);
+  ReadFieldColumns(section, "slate_fields", false, &impressions->slate_fields);
 }
 
 void ReadMapping(RecipeSection& section, ColumnMapping* mapping) {
@@ -56,10 +75,10 @@ void ReadMapping(RecipeSection& section, ColumnMapping* mapping) {
     element.Condition("when", &rule.when);
     mapping->types.push_back(std::move(rule));
   });
-  ReadFieldColumns(section, "interaction_fields", &mapping->interaction_fields);
-  ReadFieldColumns(section, "item_fields", &mapping->item_fields);
+  ReadFieldColumns(section, "interaction_fields", false, &mapping->interaction_fields);
+  ReadFieldColumns(section, "item_fields", false, &mapping->item_fields);
   section.Condition("item_fields_when", &mapping->item_fields_when);
-  ReadFieldColumns(section, "user_fields", &mapping->user_fields);
+  ReadFieldColumns(section, "user_fields", false, &mapping->user_fields);
   section.List("derived_item_fields", [&](RecipeSection& element) {
     ColumnMapping::DerivedField derived;
     element.RequireKey("field");
@@ -72,6 +91,10 @@ void ReadMapping(RecipeSection& section, ColumnMapping* mapping) {
       derived.rules.push_back(std::move(rule));
     });
     mapping->derived_item_fields.push_back(std::move(derived));
+  });
+  section.Mapping("impressions", [&](RecipeSection& impressions) {
+    if (section.Has("impressions")) impressions.RequireKey("column");
+    ReadImpressions(impressions, &mapping->impressions);
   });
 }
 

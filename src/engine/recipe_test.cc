@@ -230,6 +230,38 @@ import:
   EXPECT_EQ(rules[1].value, FieldValue(std::string("other")));
 }
 
+TEST(RecipeTest, ColumnsOfSlatesAreReadAndTheirMistakesTold) {
+  const absl::StatusOr<Recipe> recipe = ParseRecipe(StrCat(kSmall, R"(
+import:
+  format: csv
+  columns: {user: who, item: what, time: when, type: how}
+  impressions:
+    column: shown
+    list_separator: "|"
+    fields: [{field: price, column: prices, kind: number, list_separator: "|"}]
+    slate_fields: [{field: year, column: title, kind: number, pattern: '(\d{4})'}]
+)"),
+                                                    "r.yaml");
+  ASSERT_TRUE(recipe.ok()) << recipe.status();
+  const ColumnMapping& mapping = recipe->imports[0].source.mapping;
+  EXPECT_EQ(mapping.type, "how");
+  EXPECT_EQ(mapping.impressions.column, "shown");
+  EXPECT_EQ(mapping.impressions.list_separator, "|");
+  EXPECT_EQ(mapping.impressions.fields[0].column, "prices");
+  EXPECT_EQ(mapping.impressions.slate_fields[0].pattern, "(\\d{4})");
+
+  EXPECT_EQ(ProblemsOf("name: a\nretrievers: [{name: p, kind: popular}]\nimport:\n  format: csv\n"
+                       "  impressions:\n    list_separator: ''\n    fields:\n"
+                       "      - {field: f, kind: list}\n    slate_fields:\n"
+                       "      - {field: g, pattern: '[0-9]+'}\n"),
+            "r.yaml:6: import.impressions.column: is required and missing\n"
+            "r.yaml:6: import.impressions.list_separator: must not be empty\n"
+            "r.yaml:8: import.impressions.fields[0].kind: \"list\" is not one of text, number, "
+            "boolean; did you mean text?\n"
+            "r.yaml:10: import.impressions.slate_fields[0].pattern: expected one group in "
+            "parentheses, which is what the field holds; it has 0");
+}
+
 TEST(RecipeTest, EveryKeyStandsInTheManualWithItsTypeAndDefault) {
   std::ifstream file(FOURFOLD_SOURCE_DIR "/docs/recipe.md");
   const std::string manual{std::istreambuf_iterator<char>(file), {}};

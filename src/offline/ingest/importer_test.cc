@@ -269,5 +269,36 @@ TEST_F(ImporterTest, OnlineRetailKeepsItsDuplicateLines) {
   EXPECT_EQ(Imported(options).duplicates, 3u);
 }
 
+TEST_F(ImporterTest, ATableWithSlatesImportedTwiceChangesNothing) {
+  ImportOptions options = FileOf(
+      "user,time,step,type,item,shown\n"
+      "u,1,1,look,a,\n"
+      "u,1,2,go,b,a b\n"
+      "u,1,3,go,b,a b\n",
+      "slates.csv");
+  options.source.format = SourceOptions::Format::kCsv;
+  ColumnMapping& mapping = options.source.mapping;
+  mapping.user = "user";
+  mapping.time = "time";
+  mapping.time_format = "unix_s";
+  mapping.step = "step";
+  mapping.type = "type";
+  mapping.item = "item";
+  mapping.impressions.column = "shown";
+  const ImportSummary first = Imported(options);
+  EXPECT_EQ(first.lines, 3u);
+  EXPECT_EQ(first.events, 5u);
+  EXPECT_EQ(first.accepted, 5u);
+  const ImportSummary second = Imported(options);
+  EXPECT_EQ(second.accepted, 0u);
+  EXPECT_EQ(second.duplicates, 5u);
+  const std::vector<LoggedEvent> log = Log();
+  ASSERT_EQ(log.size(), 5u);
+  EXPECT_EQ(log[1].event.kind, EventKind::kRanking);
+  EXPECT_EQ(log[2].event.ranking, log[1].event.id);
+  EXPECT_EQ(log[4].event.ranking, log[3].event.id);
+  EXPECT_NE(log[3].event.id, log[1].event.id);
+}
+
 }  // namespace
 }  // namespace fourfold

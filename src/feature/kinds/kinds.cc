@@ -1,0 +1,27 @@
+#include "feature/kinds/kinds.h"
+
+namespace fourfold {
+
+std::span<const NamedKind> FeatureKinds() {
+  static constexpr NamedKind kKinds[] = {
+      {"affinity", MakeAffinity},
+      {"age", MakeAge},
+      {"attribute", MakeAttribute},
+      {"count", MakeCount},
+      {"distinct", MakeDistinct},
+      {"input_field", MakeInputField},
+      {"input_rank", MakeInputRank},
+      {"last", MakeLast},
+      {"rate", MakeRate},
+      {"recency", MakeRecency},
+      {"request", MakeRequest},
+      {"sequence", MakeSequence},
+      {"shown_position", MakeShownPosition},
+      {"slate_rank", MakeSlateRank},
+      {"slate_zscore", MakeSlateZScore},
+      {"sum", MakeSum},
+  };
+  return kKinds;
+}
+
+}  // namespace fourfold

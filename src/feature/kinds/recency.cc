@@ -1,0 +1,109 @@
+#include "feature/kinds/action_view.h"
+#include "feature/kinds/kinds.h"
+
+// recency: seconds since the newest action. age: seconds since the oldest one. last: a field of the
+// newest one.
+namespace fourfold {
+namespace {
+
+float SecondsSince(std::int64_t then_ms, std::int64_t now_ms) {
+  return static_cast<float>((static_cast<double>(now_ms) - static_cast<double>(then_ms)) / 1000);
+}
+
+class RecencyFeature final : public FeatureKind {
+ public:
+  explicit RecencyFeature(ActionView view) : view_(view) {}
+  bool per_candidate() const override { return view_.per_candidate; }
+  void Compute(const FeatureContext& context, std::span<float> out) const override {
+    const StateRead& read = context.read();
+    for (std::size_t c = 0; c < out.size(); ++c) {
+      out[c] = kNoFeature;
+      const Timeline* timeline = context.TimelineOf(view_.family, c);
+      if (timeline == nullptr) continue;
+      timeline->VisitNewest(view_.FromMs(read), read,
+                            [&](const ActionEntry& entry, std::span<const double>) {
+                              if ((view_.type_mask >> entry.type & 1) == 0) return true;
+                              out[c] = SecondsSince(entry.event_time_ms, read.now_ms);
+                              return false;
+                            });
+    }
+  }
+
+ private:
+  ActionView view_;
+};
+
+class AgeFeature final : public FeatureKind {
+ public:
+  explicit AgeFeature(ActionView view) : view_(view) {}
+  bool per_candidate() const override { return view_.per_candidate; }
+  void Compute(const FeatureContext& context, std::span<float> out) const override {
+    const StateRead& read = context.read();
+    for (std::size_t c = 0; c < out.size(); ++c) {
+      const Timeline* timeline = context.TimelineOf(view_.family, c);
+      const ActionEntry* oldest =
+          timeline == nullptr ? nullptr : timeline->Oldest(view_.type_mask, read);
+      out[c] = oldest == nullptr ? kNoFeature : SecondsSince(oldest->event_time_ms, read.now_ms);
+    }
+  }
+
+ private:
+  ActionView view_;
+};
+
+class LastFeature final : public FeatureKind {
+ public:
+  LastFeature(ActionView view, int field, bool is_text, std::vector<std::string> categories)
+      : view_(view), field_(field), is_text_(is_text), categories_(std::move(categories)) {}
+  bool per_candidate() const override { return view_.per_candidate; }
+  void Compute(const FeatureContext& context, std::span<float> out) const override {
+    const StateRead& read = context.read();
+    for (std::size_t c = 0; c < out.size(); ++c) {
+      out[c] = kNoFeature;
+      const Timeline* timeline = context.TimelineOf(view_.family, c);
+      if (timeline == nullptr) continue;
+      timeline->VisitNewest(view_.FromMs(read), read,
+                            [&](const ActionEntry& entry, std::span<const double> values) {
+                              if ((view_.type_mask >> entry.type & 1) == 0) return true;
+                              out[c] =
+                                  ValueOf(context, values[static_cast<std::size_t>(field_)]);
+                              return false;
+                            });
+    }
+  }
+
+ private:
+  float ValueOf(const FeatureContext& context, double value) const {
+    if (value != value) return kNoFeature;
+    if (!is_text_) return static_cast<float>(value);
+    return CategoryOf(categories_, context.TextOf(static_cast<TextIndex>(value)));
+  }
+
+  ActionView view_;
+  int field_;
+  bool is_text_;
+  std::vector<std::string> categories_;
+};
+
+}  // namespace
+
+std::unique_ptr<FeatureKind> MakeRecency(ParameterReader* parameters, PlanBuilder* plan) {
+  return std::make_unique<RecencyFeature>(ReadActionView(parameters, plan));
+}
+
+std::unique_ptr<FeatureKind> MakeAge(ParameterReader* parameters, PlanBuilder* plan) {
+  ActionView view;
+  view.family = ReadEntity(parameters, plan, &view.per_candidate);
+  view.type_mask = ReadTypes(parameters, plan, "types");
+  return std::make_unique<AgeFeature>(view);
+}
+
+std::unique_ptr<FeatureKind> MakeLast(ParameterReader* parameters, PlanBuilder* plan) {
+  const ActionView view = ReadActionView(parameters, plan);
+  std::vector<std::string> categories = parameters->Texts("categories");
+  const bool is_text = !categories.empty();
+  const int field = plan->AddActionField(parameters->RequiredText("field"), is_text);
+  return std::make_unique<LastFeature>(view, field, is_text, std::move(categories));
+}
+
+}  // namespace fourfold

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "feature/plan/feature_request.h"
+#include "feature/plan/parameter_reader.h"
+#include "feature/state/entity_state.h"
+
+namespace fourfold {
+
+// What features read from, for one request. Made by FeatureReader.
+class FeatureContext {
+ public:
+  virtual ~FeatureContext() = default;
+
+  const FeatureRequest& request() const { return *request_; }
+  const StateRead& read() const { return read_; }
+  std::size_t candidates() const { return request_->candidates.size(); }
+
+  // The timeline of a family (PlanBuilder::AddTimeline) for a candidate; null where nothing
+  // happened. Candidate 0 stands for all where the family does not depend on it.
+  const Timeline* TimelineOf(std::size_t family, std::size_t candidate) const {
+    const std::vector<const Timeline*>& timelines = timelines_[family];
+    return timelines[timelines.size() == 1 ? 0 : candidate];
+  }
+  // Null where there is no value at the read point.
+  virtual const FieldValue* ItemField(std::size_t candidate, std::string_view field) const = 0;
+  virtual const FieldValue* UserField(std::string_view field) const = 0;
+  // Of any item, until the context is asked for another.
+  virtual const FieldValue* FieldOfItem(TextIndex item, std::string_view field) const = 0;
+  virtual std::string_view TextOf(TextIndex text) const = 0;
+  // A column that was computed before.
+  std::span<const float> Column(std::size_t feature) const { return table_->columns[feature]; }
+
+ protected:
+  const FeatureRequest* request_ = nullptr;
+  StateRead read_;
+  std::vector<std::vector<const Timeline*>> timelines_;  // by family; 1 or one a candidate
+  FeatureTable* table_ = nullptr;
+};
+
+// One compiled feature. Immutable.
+class FeatureKind {
+ public:
+  virtual ~FeatureKind() = default;
+  // Whether it differs between the candidates of one request.
+  virtual bool per_candidate() const = 0;
+  // A value for each candidate, or one for all.
+  virtual void Compute(const FeatureContext& context, std::span<float> out) const = 0;
+  // Sequences have no column but this.
+  virtual bool is_sequence() const { return false; }
+  virtual void ComputeSequence(const FeatureContext&, FeatureSequence*) const {}
+};
+
+// Gathers what the features of a plan need to be kept.
+class PlanBuilder {
+ public:
+  // The timelines that a feature reads: of the entity as a whole, split by item (the candidate's is
+  // read) or by a text field of the action (that of the request's field of the same name is read).
+  std::size_t AddTimeline(StateEntity entity, TimelineFamily::Split split,
+                          std::string_view field = "");
+  std::size_t AddAggregate(std::size_t family, const Aggregate& aggregate);
+  int AddActionField(std::string_view name, bool is_text);
+  void AddItemField(std::string_view name);
+  void AddUserField(std::string_view name);
+  // Bits of the action types; all of them when empty. False when there are too many types.
+  bool AddTypes(const std::vector<std::string>& types, std::uint64_t* mask);
+  // The index of an earlier numeric feature; false when there is none of that name.
+  bool FindFeature(std::string_view name, std::size_t* feature, bool* per_candidate) const;
+
+  StateSchema schema;
+  struct Declared {
+    std::string name;
+    bool per_candidate = false;
+  };
+  std::vector<Declared> numeric;  // features so far that have a column
+};
+
+// Makes a feature of its parameters; what is wrong with them is noted in `parameters`, and then the
+// result is not used.
+using FeatureFactory = std::unique_ptr<FeatureKind> (*)(ParameterReader* parameters,
+                                                        PlanBuilder* plan);
+
+}  // namespace fourfold

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "feature/plan/feature_declaration.h"
+#include "feature/plan/feature_kind.h"
+
+namespace fourfold {
+
+// A recipe's features, compiled: what must be kept of the events, and how each value comes of it.
+// One plan drives the replay that makes training rows, the request, and reads as of any moment.
+// Immutable and thread-safe.
+class FeaturePlan {
+ public:
+  struct Output {
+    std::string name;
+    bool per_candidate = false;
+    std::unique_ptr<const FeatureKind> kind;
+  };
+
+  static constexpr std::size_t kFeaturesMax = 500;
+
+  // InvalidArgument tells the first thing wrong; *problems, where given, gets all of them.
+  static absl::StatusOr<std::shared_ptr<const FeaturePlan>> Compile(
+      const std::vector<FeatureDeclaration>& declarations,
+      std::vector<DeclarationProblem>* problems = nullptr);
+
+  const std::vector<FeatureDeclaration>& declarations() const { return declarations_; }
+  const std::vector<Output>& columns() const { return columns_; }      // numbers
+  const std::vector<Output>& sequences() const { return sequences_; }  // the rest
+  const StateSchema& schema() const { return schema_; }
+
+ private:
+  FeaturePlan() = default;
+
+  std::vector<FeatureDeclaration> declarations_;
+  std::vector<Output> columns_;
+  std::vector<Output> sequences_;
+  StateSchema schema_;
+};
+
+}  // namespace fourfold

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "data/action.h"
+#include "feature/event_store.h"
+#include "feature/state/interner.h"
+#include "feature/state/state_schema.h"
+
+namespace fourfold {
+
+// The facts about one item or user, readable at any read point.
+class FactTimeline {
+ public:
+  // An item or user event. Only the fields in `wanted` are kept.
+  void Insert(const LoggedEvent& logged, const std::vector<std::string>& wanted);
+  // The value at the read point, as EventStore::ReadItem has it: null where there is none.
+  const FieldValue* Find(std::string_view field, const StateRead& read) const;
+  std::size_t size() const { return versions_.size(); }
+  std::size_t bytes() const;
+
+ private:
+  struct Version {
+    ActionEntry said;  // its times, position, digest and session
+    bool deleted = false;
+    std::vector<Field> fields;
+  };
+  std::vector<Version> versions_;  // by IsOlder
+};
+
+// What is kept of one item, user or session, or of all of them (kGlobal). Const reads are
+// thread-safe beside each other; Insert needs the state for itself.
+class EntityState {
+ public:
+  EntityState(const StateSchema* schema, StateEntity entity);
+
+  void Insert(const ActionEntry& entry, std::span<const double> values);
+  bool Contains(const ActionEntry& entry) const;
+  void InsertFacts(const LoggedEvent& logged);
+
+  // Timelines of families are null where there is no such key. `key`: the item's TextIndex
+  // (Split::kItem) or the field's value (kField), nothing (kNone).
+  const Timeline* Find(std::size_t family, std::uint64_t key) const;
+  const FactTimeline& facts() const { return facts_; }
+
+  std::size_t bytes() const;
+
+ private:
+  // All actions: the families without a split share its entries where their aggregates are none.
+  struct Split {
+    std::size_t family = 0;
+    absl::flat_hash_map<std::uint64_t, Timeline> timelines;
+  };
+
+  const StateSchema* schema_;
+  StateEntity entity_;
+  std::vector<Split> splits_;
+  FactTimeline facts_;
+};
+
+// Fills an entry from a line of a history. Texts are interned; `values` gets the schema's action
+// fields out of the event's.
+ActionEntry EntryOf(const HistoryEntry& line, const StateSchema& schema, Interner* interner);
+void ValuesOf(const std::vector<Field>& fields, const StateSchema& schema, Interner* interner,
+              std::vector<double>* values);
+// The key of a text or a number in a Split::kField family.
+std::uint64_t KeyOfValue(double value);
+
+}  // namespace fourfold

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "base/mutex.h"
+#include "feature/event_store.h"
+#include "feature/plan/feature_plan.h"
+#include "feature/plan/feature_request.h"
+#include "feature/state/logged_state.h"
+
+namespace fourfold {
+
+// The state of one plan's features beside serving: filled from the log, then told of each batch as
+// it commits. Thread-safe.
+class LiveState {
+ public:
+  explicit LiveState(std::shared_ptr<const FeaturePlan> plan)
+      : plan_(std::move(plan)), state_(std::make_unique<LoggedState>(&plan_->schema())) {}
+
+  const FeaturePlan& plan() const { return *plan_; }
+
+  // Reads what the log holds that was not taken in yet; commits meanwhile are fine. A store whose
+  // user was erased is read anew with `anew`.
+  absl::Status Fill(const EventStore& store, bool anew = false) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A batch has committed. Ignored while a Fill has not come as far, as that will read it.
+  void Follow(absl::Span<const LoggedEvent> committed) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  absl::Status Read(const FeatureRequest& request, FeatureTable* table) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  std::size_t bytes() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  const std::shared_ptr<const FeaturePlan> plan_;
+  mutable SharedMutex mutex_;
+  std::unique_ptr<LoggedState> state_ ABSL_GUARDED_BY(mutex_);
+  Position end_ ABSL_GUARDED_BY(mutex_) = 0;  // everything before it was taken in
+};
+
+}  // namespace fourfold

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/strings.h"
+#include "feature/event_store.h"
+#include "feature/state/state_source.h"
+
+namespace fourfold {
+
+// The state of every entity of a log, in memory. Reads are exact at any read point, whatever order
+// the events came in, so one pass over the log serves every training row and the requests after.
+// Memory: about 100 bytes an action for each entity that the schema keeps timelines of.
+//
+// Const reads are thread-safe beside each other; Add needs the state for itself.
+class LoggedState final : public StateSource {
+ public:
+  // The schema must outlive the state.
+  explicit LoggedState(const StateSchema* schema) : schema_(schema) {}
+
+  // Takes in the log's events, each once, in any order.
+  void Add(const LoggedEvent& logged);
+
+  absl::StatusOr<const EntityState*> Find(StateEntity entity, std::string_view id,
+                                          const ReadPoint& at,
+                                          StateHolder* holder) const override;
+  const Interner& interner() const override { return interner_; }
+
+  std::size_t bytes() const;  // walks everything
+
+ private:
+  struct StoredEntry {
+    ActionEntry entry;
+    std::vector<double> values;
+  };
+  // What decides whose the anonymous actions of a session are (Time, rule 8).
+  struct Session {
+    std::vector<StoredEntry> anonymous;
+    std::vector<ActionEntry> namings;  // that may be the first seen at some read point
+  };
+
+  EntityState& StateOf(StateEntity entity, std::string_view id);
+  void AddAction(const LoggedEvent& logged, const HistoryEntry& line);
+  void NoteSession(const ActionEntry& entry);
+  static const ActionEntry* OwnerAt(const Session& session, const StateRead& read);
+
+  const StateSchema* schema_;
+  Interner interner_;
+  StringMap<EntityState> states_[kStateEntities];
+  absl::flat_hash_map<std::uint64_t, Session> sessions_;  // by HashOfId
+  absl::flat_hash_map<std::uint64_t, std::vector<std::uint64_t>> sessions_of_user_;
+  std::vector<double> values_;  // of the event being added
+};
+
+}  // namespace fourfold

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fourfold/event.h"
+#include "fourfold/features.h"
 #include "fourfold/recommend.h"
 
 // Start here. An engine is one directory: a log of events and what was learned from it. Open it,
@@ -161,6 +162,9 @@ class Engine {
 
   absl::StatusOr<RecommendResponse> Recommend(const RecommendRequest& request);
   absl::StatusOr<RecommendResponse> SimilarItems(const SimilarRequest& request);
+
+  // FailedPrecondition where the recipe declares no features.
+  absl::StatusOr<FeatureReadResponse> ReadFeatures(const FeatureReadRequest& request) const;
 
   absl::StatusOr<EntityView> GetItem(std::string_view item) const;
   absl::StatusOr<EntityView> GetUser(std::string_view user) const;

@@ -45,6 +45,7 @@ int RunCommandLine(int argc, const char* const* argv, std::ostream& out, std::os
   AddServableVerbs(app, context);
   AddRecommendVerbs(app, context);
   AddExplainVerbs(app, context);
+  AddFeatureVerbs(app, context);
   AddOperatingVerbs(app, context);
   AddSimulateVerb(app, context);
   try {

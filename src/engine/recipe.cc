@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "engine/recipe_features.h"
 
 namespace fourfold {
 namespace {
@@ -365,6 +366,7 @@ void ReadSections(RecipeSection& root, Recipe* recipe) {
   });
   root.Mapping("tuning", [&](RecipeSection& section) { ReadTuning(section, &recipe->tuning); });
   root.Mapping("policy", [&](RecipeSection& section) { ReadPolicy(section, &recipe->policy); });
+  ReadFeatureDeclarations(root, &recipe->features);
   root.Mapping("evaluation", [&](RecipeSection& section) {
     ReadEvaluation(section, recipe->training, &recipe->evaluation);
   });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 #include "engine/recipe_file.h"
 #include "engine/recipe_section.h"
 #include "feature/catalogue.h"
+#include "feature/plan/feature_plan.h"
 #include "offline/ingest/importer.h"
 #include "online/recommender.h"
 #include "servable/servable.h"
@@ -74,6 +76,7 @@ struct Recipe {
   BlendSpec blend;
   TuningRecipe tuning;
   PolicyOptions policy;
+  std::shared_ptr<const FeaturePlan> features;  // null: none are declared
   EvaluationRecipe evaluation;
   ServablesRecipe servables;
   bool log_slates = true;

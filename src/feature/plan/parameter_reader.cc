@@ -76,6 +76,8 @@ bool ParameterReader::Flag(std::string_view name, bool fallback) {
 std::int64_t ParameterReader::Duration(std::string_view name) {
   const FieldValue* value = Find(name, "duration");
   if (value == nullptr) return 0;
+  const auto* number = std::get_if<double>(value);
+  if (number != nullptr && *number == 0) return 0;
   const auto* text = std::get_if<std::string>(value);
   const absl::StatusOr<std::int64_t> parsed =
       ParseDuration(text == nullptr ? std::string_view() : *text);

@@ -1,0 +1,167 @@
+#include <nlohmann/json.hpp>
+
+#include "base/status_macros.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+#include "data/timestamp.h"
+#include "engine/time_text.h"
+
+// Features as of any moment: features get.
+namespace fourfold {
+namespace {
+
+struct FeatureArguments {
+  std::vector<std::string> entities;
+  std::vector<std::string> fields;
+  std::string as_of;
+  std::string known_at;
+  std::string surface;
+};
+
+absl::StatusOr<std::pair<std::string, std::string>> SplitAt(const std::string& text, char separator,
+                                                            std::string_view expected) {
+  const std::size_t place = text.find(separator);
+  if (place == std::string::npos || place == 0 || place + 1 == text.size()) {
+    return InvalidArgument("\"", text, "\" is not ", expected);
+  }
+  return std::pair(text.substr(0, place), text.substr(place + 1));
+}
+
+absl::Status AddEntity(const std::string& text, FeatureReadRequest* request) {
+  constexpr std::string_view kExpected = "user:ID, session:ID or item:ID";
+  FOURFOLD_ASSIGN_OR_RETURN(auto entity, SplitAt(text, ':', kExpected));
+  if (entity.first == "item") {
+    request->items.push_back(std::move(entity.second));
+    return absl::OkStatus();
+  }
+  if (entity.first != "user" && entity.first != "session") {
+    return InvalidArgument("\"", text, "\" is not ", kExpected);
+  }
+  std::string& id = entity.first == "user" ? request->user : request->session;
+  if (!id.empty()) return InvalidArgument("--entity: more than one ", entity.first);
+  id = std::move(entity.second);
+  return absl::OkStatus();
+}
+
+// A number where it reads as one.
+FieldValue ParseValue(const std::string& text) {
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() + text.size()) return number;
+  return text;
+}
+
+absl::StatusOr<FeatureReadRequest> MakeRequest(const FeatureArguments& arguments) {
+  FeatureReadRequest request;
+  request.surface = arguments.surface;
+  for (const std::string& entity : arguments.entities) {
+    FOURFOLD_RETURN_IF_ERROR(AddEntity(entity, &request));
+  }
+  for (const std::string& field : arguments.fields) {
+    FOURFOLD_ASSIGN_OR_RETURN(auto given, SplitAt(field, '=', "NAME=VALUE"));
+    request.fields.push_back({std::move(given.first), ParseValue(given.second)});
+  }
+  if (!arguments.as_of.empty()) {
+    FOURFOLD_ASSIGN_OR_RETURN(request.as_of_ms, ParseTimeMs(arguments.as_of));
+  }
+  if (!arguments.known_at.empty()) {
+    FOURFOLD_ASSIGN_OR_RETURN(request.known_at_ms, ParseTimeMs(arguments.known_at));
+  }
+  return request;
+}
+
+nlohmann::ordered_json ValueJson(const std::optional<double>& value) {
+  return value.has_value() ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
+}
+
+nlohmann::ordered_json ReadingsJson(const std::vector<FeatureReading>& readings) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const FeatureReading& reading : readings) json[reading.name] = ValueJson(reading.value);
+  return json;
+}
+
+std::string ResponseJson(const FeatureReadResponse& response) {
+  nlohmann::ordered_json json = {{"as_of", FormatTimestamp(response.as_of_ms)},
+                                 {"known_at", FormatTimestamp(response.known_at_ms)},
+                                 {"request", ReadingsJson(response.request)},
+                                 {"items", nlohmann::ordered_json::object()},
+                                 {"sequences", nlohmann::ordered_json::object()}};
+  for (const auto& [item, readings] : response.items) json["items"][item] = ReadingsJson(readings);
+  for (const SequenceReading& sequence : response.sequences) {
+    nlohmann::ordered_json actions = nlohmann::ordered_json::array();
+    for (const SequenceReading::Action& action : sequence.actions) {
+      nlohmann::ordered_json fields = nlohmann::ordered_json::array();
+      for (const std::optional<double>& field : action.fields) fields.push_back(ValueJson(field));
+      actions.push_back({{"item", action.item},
+                         {"type", action.type},
+                         {"timestamp", FormatTimestamp(action.event_time_ms)},
+                         {"fields", std::move(fields)}});
+    }
+    json["sequences"][sequence.name] = std::move(actions);
+  }
+  return json.dump();
+}
+
+std::string ValueText(const std::optional<double>& value) {
+  return value.has_value() ? StrCat(*value) : "none";
+}
+
+void PrintResponse(const Context& context, const FeatureReadResponse& response) {
+  context.out << "as of " << FormatTimestamp(response.as_of_ms) << ", known at "
+              << FormatTimestamp(response.known_at_ms) << "\n";
+  for (const FeatureReading& reading : response.request) {
+    context.out << "  " << reading.name << ": " << ValueText(reading.value) << "\n";
+  }
+  for (const SequenceReading& sequence : response.sequences) {
+    context.out << "  " << sequence.name << ": " << sequence.actions.size() << " actions\n";
+    for (const SequenceReading::Action& action : sequence.actions) {
+      context.out << "    " << FormatTimestamp(action.event_time_ms) << " " << action.type << " "
+                  << action.item << "\n";
+    }
+  }
+  for (const auto& [item, readings] : response.items) {
+    context.out << "item " << item << "\n";
+    for (const FeatureReading& reading : readings) {
+      context.out << "  " << reading.name << ": " << ValueText(reading.value) << "\n";
+    }
+  }
+}
+
+absl::StatusOr<int> GetFeatures(const Context& context, const FeatureArguments& arguments) {
+  FOURFOLD_ASSIGN_OR_RETURN(const FeatureReadRequest request, MakeRequest(arguments));
+  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(/*with_servable=*/false));
+  FOURFOLD_ASSIGN_OR_RETURN(const FeatureReadResponse response, engine->ReadFeatures(request));
+  if (context.json()) {
+    context.out << ResponseJson(response) << "\n";
+  } else {
+    PrintResponse(context, response);
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddFeatureVerbs(CLI::App& app, Context& context) {
+  CLI::App* features = AddVerb(app, "features", "Read the features that the recipe declares",
+                               "  fourfold features get --entity user:17850 --as-of 2011-06-01");
+  features->require_subcommand(1);
+  const auto arguments = std::make_shared<FeatureArguments>();
+  CLI::App* verb =
+      AddVerb(*features, "get", "Every feature of a user, a session and items, at any past moment",
+              "  fourfold features get --entity user:17850 --as-of 2011-06-01T00:00:00Z\n"
+              "  fourfold features get --entity user:17850 --entity item:22138 \\\n"
+              "      --as-of 2011-06-01 --known-at 2011-07-01 --format json");
+  verb->add_option("--entity", arguments->entities,
+                   "user:ID, session:ID or item:ID; as often as needed")
+      ->required();
+  verb->add_option("--as-of", arguments->as_of, "The moment to read at; without it now");
+  verb->add_option("--known-at", arguments->known_at,
+                   "See only what was known by then; without it the moment read at");
+  verb->add_option("--field", arguments->fields, "NAME=VALUE: a field of the request");
+  verb->add_option("--surface", arguments->surface, "The surface of the request");
+  verb->callback([&context, arguments] {
+    context.run = [&context, arguments] { return GetFeatures(context, *arguments); };
+  });
+}
+
+}  // namespace fourfold

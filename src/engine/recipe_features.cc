@@ -1,0 +1,69 @@
+#include "engine/recipe_features.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "feature/kinds/kinds.h"
+
+namespace fourfold {
+namespace {
+
+// What a kind takes; of all kinds together where there is none of this name.
+std::vector<std::string> ParametersOf(std::string_view kind_name) {
+  std::vector<std::string> names;
+  const std::span<const NamedKind> kinds = FeatureKinds();
+  const bool is_kind = std::any_of(kinds.begin(), kinds.end(), [&](const NamedKind& kind) {
+    return kind.name == kind_name;
+  });
+  for (const NamedKind& kind : kinds) {
+    if (is_kind && kind.name != kind_name) continue;
+    ParameterReader collecting(nullptr);
+    PlanBuilder unused;
+    kind.make(&collecting, &unused);
+    for (const ParameterReader::Known& known : collecting.known()) {
+      if (std::find(names.begin(), names.end(), known.name) == names.end()) {
+        names.push_back(known.name);
+      }
+    }
+  }
+  return names;
+}
+
+FeatureDeclaration ReadDeclaration(RecipeSection& element) {
+  FeatureDeclaration declaration;
+  element.RequireKey("name");
+  element.Text("name", &declaration.name);
+  element.RequireKey("kind");
+  element.Text("kind", &declaration.kind);
+  for (const std::string& name : ParametersOf(declaration.kind)) {
+    FieldValue value;
+    element.Value(name, &value);
+    if (element.Has(name)) declaration.parameters.push_back({name, std::move(value)});
+  }
+  return declaration;
+}
+
+}  // namespace
+
+void ReadFeatureDeclarations(RecipeSection& root, std::shared_ptr<const FeaturePlan>* plan) {
+  std::vector<FeatureDeclaration> declarations;
+  root.List("features", [&](RecipeSection& element) {
+    declarations.push_back(ReadDeclaration(element));
+    if (element.collecting()) return;
+    // Each with those above it, so that what is wrong is told at its own lines.
+    std::vector<DeclarationProblem> problems;
+    (void)FeaturePlan::Compile(declarations, &problems);
+    for (const DeclarationProblem& problem : problems) {
+      if (problem.feature + 1 == declarations.size()) {
+        element.Problem(problem.parameter, problem.message);
+      }
+    }
+  });
+  if (declarations.empty() || root.collecting()) return;
+  auto compiled = FeaturePlan::Compile(declarations);
+  if (compiled.ok()) *plan = *std::move(compiled);
+}
+
+}  // namespace fourfold

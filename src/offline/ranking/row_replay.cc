@@ -1,0 +1,134 @@
+#include "offline/ranking/row_replay.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "feature/event_store_codec.h"
+#include "feature/plan/feature_reader.h"
+
+namespace fourfold {
+namespace {
+
+bool IsServed(const Event& event) { return !event.served_from.servable.empty(); }
+
+// Where the features of a row are read.
+void SetReadPoint(const LoggedEvent& logged, FeatureRequest* request) {
+  const Event& event = logged.event;
+  if (event.kind == EventKind::kRanking && IsServed(event)) {
+    request->at.as_of_ms = event.served_from.as_of_ms;
+    request->at.known_at_ms = event.served_from.known_at_ms;
+    request->at.position_end = event.served_from.position_end;
+    request->now_ms = event.served_from.as_of_ms;
+    return;
+  }
+  request->at = BeforeRow(LineOf(logged));
+  request->now_ms = event.event_time_ms;
+}
+
+}  // namespace
+
+absl::StatusOr<RowReplay> RowReplay::Start(const EventStore& store, const FeaturePlan& plan,
+                                           const RowOptions& options, const ReadPoint& end) {
+  RowReplay replay(store, plan, options);
+  const Position position_end = std::min(end.position_end, store.EndPosition());
+  FOURFOLD_RETURN_IF_ERROR(store.ScanLog(0, position_end, [&](const LoggedEvent& logged) {
+    if (logged.event.event_time_ms > end.as_of_ms || logged.known_time_ms > end.known_at_ms) {
+      return true;
+    }
+    replay.Note(logged);
+    return true;
+  }));
+  replay.LeaveOutOpenWindows(std::min(end.as_of_ms, store.LastEventTimeMs()));
+  std::sort(replay.rows_.begin(), replay.rows_.end(), [](const Row& a, const Row& b) {
+    return std::tie(a.event_time_ms, a.session, a.step, a.position) <
+           std::tie(b.event_time_ms, b.session, b.step, b.position);
+  });
+  replay.counts_.requests = replay.rows_.size();
+  return replay;
+}
+
+void RowReplay::Note(const LoggedEvent& logged) {
+  ++counts_.events;
+  state_->Add(logged);
+  const Event& event = logged.event;
+  if (event.kind == EventKind::kInteraction) return NoteAction(logged);
+  if (event.kind != EventKind::kRanking || options_.rows != RowOptions::Rows::kRankings) return;
+  if (event.items.size() < static_cast<std::size_t>(options_.items_min)) {
+    ++counts_.few_items;
+    return;
+  }
+  rows_.push_back({event.event_time_ms, event.session, event.step, logged.position});
+}
+
+void RowReplay::NoteAction(const LoggedEvent& logged) {
+  const Event& event = logged.event;
+  const auto label = options_.labels.find(event.type);
+  if (label == options_.labels.end()) return;
+  if (options_.rows == RowOptions::Rows::kActions) {
+    rows_.push_back({event.event_time_ms, event.session, event.step, logged.position});
+  } else if (!event.ranking.empty()) {
+    answers_[HashOfId(event.ranking)].push_back(
+        {event.event_time_ms, HashOfId(event.item), static_cast<float>(label->second)});
+  }
+}
+
+void RowReplay::LeaveOutOpenWindows(std::int64_t end_ms) {
+  if (options_.rows != RowOptions::Rows::kRankings) return;
+  counts_.window_open += std::erase_if(rows_, [&](const Row& row) {
+    return row.event_time_ms > end_ms - options_.attribution_window_ms;
+  });
+}
+
+void RowReplay::Label(const Event& event, ReplayedRequest* replayed) const {
+  replayed->labels.assign(replayed->request.candidates.size(), 0);
+  if (options_.rows == RowOptions::Rows::kActions) {
+    replayed->labels[0] = static_cast<float>(options_.labels.at(event.type));
+    return;
+  }
+  const auto answers = answers_.find(HashOfId(event.id));
+  if (answers == answers_.end()) return;
+  for (const Answer& answer : answers->second) {
+    const std::int64_t after_ms = answer.event_time_ms - event.event_time_ms;
+    if (after_ms < 0 || after_ms > options_.attribution_window_ms) continue;
+    for (std::size_t c = 0; c < event.items.size(); ++c) {
+      if (HashOfId(event.items[c].item) != answer.item) continue;
+      replayed->labels[c] = std::max(replayed->labels[c], answer.label);
+    }
+  }
+}
+
+absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
+                             FeatureTable* table) const {
+  const Position position = rows_[row].position;
+  absl::Status status = NotFound("the event at position ", position, " was erased meanwhile");
+  FOURFOLD_RETURN_IF_ERROR(
+      store_->ScanLog(position, position + 1, [&](const LoggedEvent& logged) {
+        const Event& event = logged.event;
+        FeatureRequest& request = replayed->request;
+        replayed->id = event.id;
+        request.user = event.user;
+        request.session = event.session;
+        request.surface = event.surface;
+        request.fields = event.fields;
+        request.candidates.clear();
+        SetReadPoint(logged, &request);
+        if (event.kind == EventKind::kInteraction) {
+          // What the action itself says is not known before it.
+          request.fields.clear();
+          request.candidates.push_back({event.item, {}, 0});
+        }
+        for (std::size_t c = 0; c < event.items.size(); ++c) {
+          request.candidates.push_back(
+              {event.items[c].item, event.items[c].fields, static_cast<int>(c) + 1});
+        }
+        Label(event, replayed);
+        status = ReadFeatures(*plan_, *state_, request, table);
+        return false;
+      }));
+  return status;
+}
+
+}  // namespace fourfold

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "feature/event_store.h"
+#include "feature/plan/feature_plan.h"
+#include "feature/plan/feature_request.h"
+#include "feature/state/logged_state.h"
+
+namespace fourfold {
+
+// What a training row is made of.
+struct RowOptions {
+  enum class Rows : std::uint8_t {
+    kRankings,  // the slates shown, with the actions that name them
+    kActions,   // each action of a type in `labels` on its own: a log of judgements
+  } rows = Rows::kRankings;
+  std::map<std::string, double> labels;  // by action type; an item's label is the largest it got
+  // kRankings: actions count up to so long after their slate. Slates whose window is not over at
+  // the end of the log are left out. 0: actions of the slate's own moment.
+  std::int64_t attribution_window_ms = 0;
+  int items_min = 1;  // kRankings: slates with fewer impressions are left out
+};
+
+// One request of the past: who asked when, what was shown, and what came of it.
+struct ReplayedRequest {
+  std::string id;  // of the event
+  FeatureRequest request;
+  std::vector<float> labels;  // of each candidate
+};
+
+// The log's requests in the order of their times, with their features as they would have been
+// served: read at the slate's own read point, or strictly before an imported row (Time, rules 4
+// and 5).
+class RowReplay {
+ public:
+  struct Counts {
+    std::uint64_t events = 0;
+    std::uint64_t requests = 0;
+    std::uint64_t unlabelled = 0;    // slates that nothing came of; they are rows, too
+    std::uint64_t window_open = 0;   // left out: their window is not over
+    std::uint64_t few_items = 0;     // left out
+    std::uint64_t foreign_items = 0;  // actions that name a slate without their item
+  };
+
+  // Reads the log up to `end` into state and notes its requests. The store and the plan must outlive
+  // it. Memory: LoggedState's, and about 150 bytes a request.
+  static absl::StatusOr<RowReplay> Start(const EventStore& store, const FeaturePlan& plan,
+                                         const RowOptions& options, const ReadPoint& end);
+
+  std::size_t size() const { return rows_.size(); }
+  std::int64_t event_time_ms(std::size_t row) const { return rows_[row].event_time_ms; }
+  const Counts& counts() const { return counts_; }
+
+  // Thread-safe.
+  absl::Status Read(std::size_t row, ReplayedRequest* replayed, FeatureTable* table) const;
+
+ private:
+  struct Row {
+    std::int64_t event_time_ms = 0;
+    std::string session;
+    std::int64_t step = 0;
+    Position position = 0;
+  };
+  struct Answer {
+    std::int64_t event_time_ms = 0;
+    std::uint64_t item = 0;  // HashOfId
+    float label = 0;
+  };
+
+  RowReplay(const EventStore& store, const FeaturePlan& plan, const RowOptions& options)
+      : store_(&store),
+        plan_(&plan),
+        options_(options),
+        state_(std::make_unique<LoggedState>(&plan.schema())) {}
+
+  void Note(const LoggedEvent& logged);
+  void NoteAction(const LoggedEvent& logged);
+  void LeaveOutOpenWindows(std::int64_t end_ms);
+  void Label(const Event& event, ReplayedRequest* replayed) const;
+
+  const EventStore* store_;
+  const FeaturePlan* plan_;
+  RowOptions options_;
+  std::unique_ptr<LoggedState> state_;
+  std::vector<Row> rows_;
+  absl::flat_hash_map<std::uint64_t, std::vector<Answer>> answers_;  // by HashOfId of the slate
+  Counts counts_;
+};
+
+}  // namespace fourfold

@@ -46,6 +46,9 @@ retrievers:
   - {name: together, kind: covisitation}
   - {name: popular, kind: popular}
 policy: {seen_actions: [{type: buy}]}
+features:
+  - {name: sold, kind: count, entity: item, types: [buy]}
+  - {name: bought, kind: sequence, entity: user, length: 5}
 END
 cat > sales.csv << 'END'
 user,item,time,title,price
@@ -60,7 +63,7 @@ END
 
 # Usage.
 expect 0 "$fourfold" --help; holds out recommend
-for verb in init import validate export train eval publish activate rollback servables serve recommend similar explain why-not status users simulate; do
+for verb in init import validate export train eval publish activate rollback servables serve recommend similar explain why-not features status users simulate; do
   expect 0 "$fourfold" "$verb" --help; holds out Examples
 done
 expect 2 "$fourfold"
@@ -103,6 +106,12 @@ expect 0 "$fourfold" recommend --all-users -o slates.jsonl
 [ "$(wc -l < slates.jsonl)" = 3 ] || fail "not a slate for each user"
 expect 0 "$fourfold" eval --split leave_one_out --variant all --method popular --resamples 10; holds out popular
 expect 1 "$fourfold" eval --method nobody; holds err "no retriever nobody"
+
+# Features of the past.
+expect 0 "$fourfold" features get --entity user:bob --entity item:pot --as-of 2024-05-03; holds out "sold: 1"; holds out "bought: 1 actions"
+expect 0 "$fourfold" features get --entity item:pot --clock-at end --format json; holds out '"features":{"sold":3}'
+expect 1 "$fourfold" features get --entity pot; holds err "user:ID, session:ID or item:ID"
+expect 2 "$fourfold" features get
 
 # Another servable, and back.
 expect 1 "$fourfold" rollback; holds err "no previous"

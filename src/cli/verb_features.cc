@@ -1,10 +1,9 @@
-#include <nlohmann/json.hpp>
-
 #include "base/status_macros.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "data/timestamp.h"
 #include "engine/time_text.h"
+#include "server/answers.h"
 
 // Features as of any moment: features get.
 namespace fourfold {
@@ -70,38 +69,6 @@ absl::StatusOr<FeatureReadRequest> MakeRequest(const FeatureArguments& arguments
   return request;
 }
 
-nlohmann::ordered_json ValueJson(const std::optional<double>& value) {
-  return value.has_value() ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
-}
-
-nlohmann::ordered_json ReadingsJson(const std::vector<FeatureReading>& readings) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  for (const FeatureReading& reading : readings) json[reading.name] = ValueJson(reading.value);
-  return json;
-}
-
-std::string ResponseJson(const FeatureReadResponse& response) {
-  nlohmann::ordered_json json = {{"as_of", FormatTimestamp(response.as_of_ms)},
-                                 {"known_at", FormatTimestamp(response.known_at_ms)},
-                                 {"request", ReadingsJson(response.request)},
-                                 {"items", nlohmann::ordered_json::object()},
-                                 {"sequences", nlohmann::ordered_json::object()}};
-  for (const auto& [item, readings] : response.items) json["items"][item] = ReadingsJson(readings);
-  for (const SequenceReading& sequence : response.sequences) {
-    nlohmann::ordered_json actions = nlohmann::ordered_json::array();
-    for (const SequenceReading::Action& action : sequence.actions) {
-      nlohmann::ordered_json fields = nlohmann::ordered_json::array();
-      for (const std::optional<double>& field : action.fields) fields.push_back(ValueJson(field));
-      actions.push_back({{"item", action.item},
-                         {"type", action.type},
-                         {"timestamp", FormatTimestamp(action.event_time_ms)},
-                         {"fields", std::move(fields)}});
-    }
-    json["sequences"][sequence.name] = std::move(actions);
-  }
-  return json.dump();
-}
-
 std::string ValueText(const std::optional<double>& value) {
   return value.has_value() ? StrCat(*value) : "none";
 }
@@ -132,7 +99,7 @@ absl::StatusOr<int> GetFeatures(const Context& context, const FeatureArguments& 
   FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(/*with_servable=*/false));
   FOURFOLD_ASSIGN_OR_RETURN(const FeatureReadResponse response, engine->ReadFeatures(request));
   if (context.json()) {
-    context.out << ResponseJson(response) << "\n";
+    context.out << FeaturesJson(response, /*request_id=*/"") << "\n";
   } else {
     PrintResponse(context, response);
   }

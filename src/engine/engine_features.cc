@@ -20,8 +20,8 @@ SequenceReading ReadingOf(const std::string& name, FeatureSequence sequence) {
   SequenceReading reading;
   reading.name = name;
   for (std::size_t i = 0; i < sequence.items.size(); ++i) {
-    SequenceReading::Action action{std::move(sequence.items[i]), std::move(sequence.types[i]),
-                                   sequence.event_times_ms[i], {}};
+    SequenceReading::Action action{
+        std::move(sequence.items[i]), std::move(sequence.types[i]), sequence.event_times_ms[i], {}};
     for (const std::vector<float>& field : sequence.fields) {
       action.fields.push_back(ValueOf(field[i]));
     }

@@ -14,9 +14,8 @@ namespace {
 std::vector<std::string> ParametersOf(std::string_view kind_name) {
   std::vector<std::string> names;
   const std::span<const NamedKind> kinds = FeatureKinds();
-  const bool is_kind = std::any_of(kinds.begin(), kinds.end(), [&](const NamedKind& kind) {
-    return kind.name == kind_name;
-  });
+  const bool is_kind = std::any_of(kinds.begin(), kinds.end(),
+                                   [&](const NamedKind& kind) { return kind.name == kind_name; });
   for (const NamedKind& kind : kinds) {
     if (is_kind && kind.name != kind_name) continue;
     ParameterReader collecting(nullptr);

@@ -262,6 +262,48 @@ import:
             "parentheses, which is what the field holds; it has 0");
 }
 
+TEST(RecipeTest, FeaturesAreDeclaredByKind) {
+  const absl::StatusOr<Recipe> recipe = ParseRecipe(StrCat(kSmall, R"(
+features:
+  - {name: clicks, kind: count, entity: item, types: [click], window: 7d}
+  - {name: price, kind: attribute, field: price}
+  - {name: cheap, kind: slate_rank, feature: price, order: ascending}
+  - {name: latest, kind: sequence, entity: user, length: 50}
+)"),
+                                                    "r.yaml");
+  ASSERT_TRUE(recipe.ok()) << recipe.status();
+  ASSERT_NE(recipe->features, nullptr);
+  ASSERT_EQ(recipe->features->columns().size(), 3);
+  EXPECT_EQ(recipe->features->columns()[2].name, "cheap");
+  EXPECT_EQ(recipe->features->sequences().size(), 1);
+  EXPECT_EQ(recipe->features->schema().action_types, std::vector<std::string>{"click"});
+  EXPECT_EQ(ParseRecipe(kSmall, "r.yaml")->features, nullptr);
+}
+
+TEST(RecipeTest, EveryProblemOfAFeatureIsToldWithItsLine) {
+  EXPECT_EQ(
+      ProblemsOf(StrCat(kSmall, R"(features:
+  - {name: clicks, kind: count, windw: 7d}
+  - {name: clicks, kind: count, window: soon}
+  - {name: what, kind: cuont}
+  - {name: context, kind: count, entity: item_context}
+  - {name: rank, kind: slate_rank, feature: price}
+  - {kind: attribute, field: price, categories: [a], contains: b}
+)")),
+      "r.yaml:8: features[0].windw: unknown key; did you mean window?\n"
+      "r.yaml:9: features[1].name: another feature has this name\n"
+      "r.yaml:9: features[1].window: must be a duration such as 30d, 12h or 90s\n"
+      "r.yaml:10: features[2].kind: must be one of affinity, age, attribute, count, distinct, "
+      "input_field, input_rank, last, rate, recency, request, sequence, shown_position, "
+      "slate_rank, slate_zscore, sum\n"
+      "r.yaml:11: features[3].context: names the field of an item_context, and of nothing "
+      "else\n"
+      "r.yaml:12: features[4].feature: no feature \"price\" with a number stands above\n"
+      "r.yaml:13: features[5].name: is required and missing\n"
+      "r.yaml:13: features[5].name: must have 1 to 256 bytes\n"
+      "r.yaml:13: features[5].contains: does not go with categories");
+}
+
 TEST(RecipeTest, EveryKeyStandsInTheManualWithItsTypeAndDefault) {
   std::ifstream file(FOURFOLD_SOURCE_DIR "/docs/recipe.md");
   const std::string manual{std::istreambuf_iterator<char>(file), {}};

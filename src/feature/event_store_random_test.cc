@@ -1,11 +1,11 @@
+#include "feature/event_store_random.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
-
-#include "feature/event_store_random.h"
 
 // The store against its plain twin.
 namespace fourfold {

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
+#include <optional>
 
 #include "data/event_json.h"
+#include "data/timestamp.h"
 #include "server/json_writer.h"
 
 namespace fourfold {
@@ -114,7 +117,7 @@ std::string Object(std::string_view request_id, const Members& members) {
   std::string json;
   JsonWriter writer(&json);
   writer.BeginObject();
-  Member(&writer, "request_id", request_id);
+  if (!request_id.empty()) Member(&writer, "request_id", request_id);
   members(&writer);
   writer.EndObject();
   return json;
@@ -224,6 +227,63 @@ std::string ActionsJson(std::string_view user, const std::vector<Event>& actions
   return Object(request_id, [&](JsonWriter* writer) {
     Member(writer, "user", user);
     EventsMember(writer, "actions", actions);
+  });
+}
+
+namespace {
+
+void WriteReadings(JsonWriter* writer, const std::vector<FeatureReading>& readings) {
+  writer->BeginObject();
+  for (const FeatureReading& reading : readings) {
+    writer->Key(reading.name);
+    writer->Number(reading.value.value_or(std::numeric_limits<double>::quiet_NaN()));
+  }
+  writer->EndObject();
+}
+
+void WriteSequence(JsonWriter* writer, const SequenceReading& sequence) {
+  writer->BeginArray();
+  for (const SequenceReading::Action& action : sequence.actions) {
+    writer->BeginObject();
+    Member(writer, "item", action.item);
+    Member(writer, "type", action.type);
+    Member(writer, "timestamp", FormatTimestamp(action.event_time_ms));
+    writer->Key("fields");
+    writer->BeginArray();
+    for (const std::optional<double>& field : action.fields) {
+      writer->Number(field.value_or(std::numeric_limits<double>::quiet_NaN()));
+    }
+    writer->EndArray();
+    writer->EndObject();
+  }
+  writer->EndArray();
+}
+
+}  // namespace
+
+std::string FeaturesJson(const FeatureReadResponse& response, std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) {
+    Member(writer, "as_of", FormatTimestamp(response.as_of_ms));
+    Member(writer, "known_at", FormatTimestamp(response.known_at_ms));
+    writer->Key("request");
+    WriteReadings(writer, response.request);
+    writer->Key("items");
+    writer->BeginArray();
+    for (const auto& [item, readings] : response.items) {
+      writer->BeginObject();
+      Member(writer, "item", item);
+      writer->Key("features");
+      WriteReadings(writer, readings);
+      writer->EndObject();
+    }
+    writer->EndArray();
+    writer->Key("sequences");
+    writer->BeginObject();
+    for (const SequenceReading& sequence : response.sequences) {
+      writer->Key(sequence.name);
+      WriteSequence(writer, sequence);
+    }
+    writer->EndObject();
   });
 }
 

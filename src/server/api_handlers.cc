@@ -8,6 +8,7 @@
 #include "data/limits.h"
 #include "server/answers.h"
 #include "server/api.h"
+#include "server/feature_bodies.h"
 #include "server/openapi.h"
 
 namespace fourfold {
@@ -212,6 +213,15 @@ ApiAnswer Api::GetUserActions(const Call& call, const ApiRequest&) {
   const absl::StatusOr<std::vector<Event>> actions = engine_->GetUserActions(user, limit);
   if (!actions.ok()) return Failed(actions.status(), call.request_id);
   return Good(ActionsJson(user, *actions, call.request_id));
+}
+
+ApiAnswer Api::ReadFeatures(const Call& call, const ApiRequest& request) {
+  FeatureReadRequest query;
+  const FieldErrors errors = DecodeFeatureReadBody(request.body, &query);
+  if (!errors.empty()) return Invalid(errors, call.request_id);
+  const absl::StatusOr<FeatureReadResponse> response = engine_->ReadFeatures(query);
+  if (!response.ok()) return Failed(response.status(), call.request_id);
+  return Good(FeaturesJson(*response, call.request_id));
 }
 
 ApiAnswer Api::GetServables(const Call& call, const ApiRequest&) {

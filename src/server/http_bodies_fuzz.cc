@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "data/event_json.h"
+#include "server/feature_bodies.h"
 #include "server/http_bodies.h"
 
 // Anything that a client may send as a body, a target or a path. The first byte picks the reader,
@@ -17,6 +18,8 @@ void ReadBodies(std::string_view bytes) {
   if (fourfold::DecodeRecommendBody(bytes, &request).empty()) {
     FOURFOLD_CHECK(request.limit >= 1 && request.limit <= 500);
   }
+  fourfold::FeatureReadRequest features;
+  (void)fourfold::DecodeFeatureReadBody(bytes, &features);
   fourfold::EntityBody entity;
   if (fourfold::DecodeEntityBody(bytes, &entity).empty()) {
     for (std::size_t i = 1; i < entity.fields.size(); ++i) {

@@ -49,6 +49,11 @@ retrievers:
 blend: {method: reciprocal_rank, weights: {item_cf: 1.0, popular: 0.2}}
 policy:
   seen_actions: [{type: click}]
+features:
+  - {name: clicks, kind: count, entity: item, types: [click]}
+  - {name: price, kind: attribute, entity: item, field: price}
+  - {name: clicked, kind: count, entity: user, types: [click]}
+  - {name: latest, kind: sequence, entity: user, length: 3, fields: [price]}
 )";
     EngineOptions options;
     options.directory = (path_ / "engine").string();

@@ -91,9 +91,8 @@ std::int64_t ActionView::FromMs(const StateRead& read) const {
 
 std::size_t ReadEntity(ParameterReader* parameters, PlanBuilder* plan, bool* per_candidate) {
   using Split = TimelineFamily::Split;
-  const std::string entity =
-      parameters->Choice("entity", {"item", "user", "session", "user_item", "session_item",
-                                    "item_context", "global"});
+  const std::string entity = parameters->Choice(
+      "entity", {"item", "user", "session", "user_item", "session_item", "item_context", "global"});
   const std::string context = parameters->Text("context");
   if (context.empty() == (entity == "item_context")) {
     parameters->Problem("context", "names the field of an item_context, and of nothing else");

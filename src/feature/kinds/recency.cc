@@ -65,8 +65,7 @@ class LastFeature final : public FeatureKind {
       timeline->VisitNewest(view_.FromMs(read), read,
                             [&](const ActionEntry& entry, std::span<const double> values) {
                               if ((view_.type_mask >> entry.type & 1) == 0) return true;
-                              out[c] =
-                                  ValueOf(context, values[static_cast<std::size_t>(field_)]);
+                              out[c] = ValueOf(context, values[static_cast<std::size_t>(field_)]);
                               return false;
                             });
     }

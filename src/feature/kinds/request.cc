@@ -31,9 +31,8 @@ class RequestFeature final : public FeatureKind {
     } else if (of_ == "surface") {
       out[0] = CategoryOf(categories_, request.surface);
     } else {
-      const auto found =
-          std::find_if(request.fields.begin(), request.fields.end(),
-                       [&](const Field& field) { return field.name == field_; });
+      const auto found = std::find_if(request.fields.begin(), request.fields.end(),
+                                      [&](const Field& field) { return field.name == field_; });
       out[0] = NumberOf(found == request.fields.end() ? nullptr : &found->value, categories_);
     }
   }

@@ -167,15 +167,13 @@ class PlainFeatures {
     const std::int64_t half_life_ms = Duration("half_life");
     __extension__ __int128 sum = 0;
     for (const Action& action : Actions(c, types_name)) {
-      const auto term = field.empty()
-                            ? 1
-                            : static_cast<std::int64_t>(Rounded(FieldOf(action.fields, field)));
+      const auto term =
+          field.empty() ? 1 : static_cast<std::int64_t>(Rounded(FieldOf(action.fields, field)));
       std::int64_t weight = 1;
       if (half_life_ms > 0) {
         const auto step_ms = static_cast<double>(std::max<std::int64_t>(1, half_life_ms / 8));
-        const double steps =
-            std::floor(static_cast<double>(request_->now_ms) / step_ms) -
-            std::floor(static_cast<double>(action.line.event_time_ms) / step_ms);
+        const double steps = std::floor(static_cast<double>(request_->now_ms) / step_ms) -
+                             std::floor(static_cast<double>(action.line.event_time_ms) / step_ms);
         if (steps >= 8 * 41) continue;
         weight = std::llround(Exp2(-std::max(0.0, steps) / 8) * 1099511627776.0);
       }
@@ -237,7 +235,8 @@ class PlainFeatures {
     if (actions.empty() || wanted.empty()) return kNoFeature;
     double shared = 0;
     for (const Action& action : actions) {
-      for (const std::string& value : FactTexts(action.line.item)) shared += wanted.contains(value) ? 1 : 0;
+      for (const std::string& value : FactTexts(action.line.item))
+        shared += wanted.contains(value) ? 1 : 0;
     }
     return static_cast<float>(shared / static_cast<double>(actions.size()));
   }
@@ -283,8 +282,8 @@ class PlainFeatures {
     if (declared_->kind == "slate_rank") {
       std::sort(known.begin(), known.end());
       if (Text("order") != "ascending") std::reverse(known.begin(), known.end());
-      return static_cast<float>(std::find(known.begin(), known.end(), column[c]) -
-                                known.begin() + 1);
+      return static_cast<float>(std::find(known.begin(), known.end(), column[c]) - known.begin() +
+                                1);
     }
     double mean = 0;
     for (const float value : known) mean += static_cast<double>(value);
@@ -295,9 +294,8 @@ class PlainFeatures {
       variance += off * off;
     }
     const double deviation = std::sqrt(variance / static_cast<double>(known.size()));
-    return deviation == 0
-               ? 0
-               : static_cast<float>((static_cast<double>(column[c]) - mean) / deviation);
+    return deviation == 0 ? 0
+                          : static_cast<float>((static_cast<double>(column[c]) - mean) / deviation);
   }
 
   float ValueOf(std::size_t c) {

@@ -48,9 +48,8 @@ class Reading final : public FeatureContext {
   }
   const FieldValue* FieldOfItem(TextIndex item, std::string_view field) const override {
     other_items_.clear();
-    const absl::StatusOr<const EntityState*> state =
-        source_.Find(StateEntity::kItem, source_.interner().TextOf(item), request_->at,
-                     &other_items_);
+    const absl::StatusOr<const EntityState*> state = source_.Find(
+        StateEntity::kItem, source_.interner().TextOf(item), request_->at, &other_items_);
     if (state.ok()) return FieldOf(*state, field);
     status_.Update(state.status());
     return nullptr;
@@ -81,7 +80,7 @@ class Reading final : public FeatureContext {
     const std::size_t count = is_item || by_item ? candidates() : 1;
     timelines.assign(count, nullptr);
     for (std::size_t c = 0; c < count; ++c) {
-      const EntityState* state = is_item                                 ? items_[c]
+      const EntityState* state = is_item                                  ? items_[c]
                                  : family.entity == StateEntity::kUser    ? user_
                                  : family.entity == StateEntity::kSession ? session_
                                                                           : global_;

@@ -22,9 +22,9 @@ void FactTimeline::Insert(const LoggedEvent& logged, const std::vector<std::stri
       version.fields.push_back(field);
     }
   }
-  const auto place = std::upper_bound(
-      versions_.begin(), versions_.end(), version,
-      [](const Version& a, const Version& b) { return IsOlder(a.said, b.said); });
+  const auto place =
+      std::upper_bound(versions_.begin(), versions_.end(), version,
+                       [](const Version& a, const Version& b) { return IsOlder(a.said, b.said); });
   versions_.insert(place, std::move(version));
 }
 

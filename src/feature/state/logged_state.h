@@ -27,8 +27,7 @@ class LoggedState final : public StateSource {
   void Add(const LoggedEvent& logged);
 
   absl::StatusOr<const EntityState*> Find(StateEntity entity, std::string_view id,
-                                          const ReadPoint& at,
-                                          StateHolder* holder) const override;
+                                          const ReadPoint& at, StateHolder* holder) const override;
   const Interner& interner() const override { return interner_; }
 
   std::size_t bytes() const;  // walks everything

@@ -14,8 +14,7 @@ class StoredState final : public StateSource {
       : schema_(schema), store_(store) {}
 
   absl::StatusOr<const EntityState*> Find(StateEntity entity, std::string_view id,
-                                          const ReadPoint& at,
-                                          StateHolder* holder) const override;
+                                          const ReadPoint& at, StateHolder* holder) const override;
   const Interner& interner() const override { return interner_; }
 
  private:

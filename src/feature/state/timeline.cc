@@ -17,9 +17,7 @@ std::int64_t ToFixed(double value) {
   return std::llround(std::ldexp(bounded, kFixedBits));
 }
 
-double FromFixed(FixedSum fixed, int bits) {
-  return std::ldexp(static_cast<double>(fixed), -bits);
-}
+double FromFixed(FixedSum fixed, int bits) { return std::ldexp(static_cast<double>(fixed), -bits); }
 
 bool Timeline::Follows(const Run& run, const ActionEntry& entry) {
   if (run.entries.empty()) return true;
@@ -63,9 +61,8 @@ bool Timeline::Contains(const ActionEntry& entry) const {
   const auto stands_in = [&](const Run& run) {
     const auto [first, last] =
         std::equal_range(run.entries.begin(), run.entries.end(), entry, IsOlder);
-    return std::any_of(first, last, [&](const ActionEntry& other) {
-      return other.position == entry.position;
-    });
+    return std::any_of(first, last,
+                       [&](const ActionEntry& other) { return other.position == entry.position; });
   };
   return stands_in(disordered_) || std::any_of(runs_.begin(), runs_.end(), stands_in);
 }
@@ -91,21 +88,22 @@ Timeline::Prefix Timeline::PrefixOf(const Run& run, const StateRead& read) {
   prefix.almost_seen = prefix.seen;
   if (read.own_session != 0) {
     // What holds since for ever is in the prefix or, when it is not, almost nothing is.
-    prefix.almost_seen = std::max(prefix.seen, end_of([&](const ActionEntry& entry) {
-      return entry.position < read.position_end &&
-             (read.as_of_ms == INT64_MAX || entry.event_time_ms <= read.as_of_ms + 1) &&
-             (read.known_at_ms == INT64_MAX || entry.known_time_ms <= read.known_at_ms + 1);
-    }));
+    prefix.almost_seen = std::max(
+        prefix.seen, end_of([&](const ActionEntry& entry) {
+          return entry.position < read.position_end &&
+                 (read.as_of_ms == INT64_MAX || entry.event_time_ms <= read.as_of_ms + 1) &&
+                 (read.known_at_ms == INT64_MAX || entry.known_time_ms <= read.known_at_ms + 1);
+        }));
   }
   return prefix;
 }
 
 std::size_t Timeline::FirstFrom(const Run& run, std::int64_t from_ms) {
-  return static_cast<std::size_t>(
-      std::partition_point(
-          run.entries.begin(), run.entries.end(),
-          [&](const ActionEntry& entry) { return entry.event_time_ms < from_ms; }) -
-      run.entries.begin());
+  return static_cast<std::size_t>(std::partition_point(run.entries.begin(), run.entries.end(),
+                                                       [&](const ActionEntry& entry) {
+                                                         return entry.event_time_ms < from_ms;
+                                                       }) -
+                                  run.entries.begin());
 }
 
 FixedSum Timeline::Term(const Aggregate& aggregate, const Run& run, std::size_t index) const {

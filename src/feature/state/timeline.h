@@ -8,7 +8,8 @@
 #include "absl/functional/function_ref.h"
 #include "feature/state/action_entry.h"
 
-// The actions of one key (an item, a user, a user's with one item, ...), readable at any read point.
+// The actions of one key (an item, a user, a user's with one item, ...), readable at any read
+// point.
 namespace fourfold {
 
 // Sums are exact and do not depend on an order: values are rounded to 2^-20 and added as integers.
@@ -16,7 +17,7 @@ __extension__ using FixedSum = __int128;
 inline constexpr int kFixedBits = 20;
 // What is past this counts as this much.
 inline constexpr double kFixedMagnitudeMax = 4294967296.0;
-std::int64_t ToFixed(double value);    // NaN is 0
+std::int64_t ToFixed(double value);  // NaN is 0
 double FromFixed(FixedSum fixed, int bits = kFixedBits);
 
 // What a timeline adds up: the actions of some types, or one of their fields.

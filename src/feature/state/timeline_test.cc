@@ -85,9 +85,8 @@ class TimelineTest : public testing::Test {
       }
       ASSERT_TRUE(timeline_.Sum(which, from_ms, read) == expected);
     }
-    std::sort(seen.begin(), seen.end(), [](const Stored* a, const Stored* b) {
-      return IsOlder(b->entry, a->entry);
-    });
+    std::sort(seen.begin(), seen.end(),
+              [](const Stored* a, const Stored* b) { return IsOlder(b->entry, a->entry); });
     std::size_t next = 0;
     timeline_.VisitNewest(from_ms, read, [&](const ActionEntry& entry, auto) {
       EXPECT_LT(next, seen.size());

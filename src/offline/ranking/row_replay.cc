@@ -104,30 +104,29 @@ absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
                              FeatureTable* table) const {
   const Position position = rows_[row].position;
   absl::Status status = NotFound("the event at position ", position, " was erased meanwhile");
-  FOURFOLD_RETURN_IF_ERROR(
-      store_->ScanLog(position, position + 1, [&](const LoggedEvent& logged) {
-        const Event& event = logged.event;
-        FeatureRequest& request = replayed->request;
-        replayed->id = event.id;
-        request.user = event.user;
-        request.session = event.session;
-        request.surface = event.surface;
-        request.fields = event.fields;
-        request.candidates.clear();
-        SetReadPoint(logged, &request);
-        if (event.kind == EventKind::kInteraction) {
-          // What the action itself says is not known before it.
-          request.fields.clear();
-          request.candidates.push_back({event.item, {}, 0});
-        }
-        for (std::size_t c = 0; c < event.items.size(); ++c) {
-          request.candidates.push_back(
-              {event.items[c].item, event.items[c].fields, static_cast<int>(c) + 1});
-        }
-        Label(event, replayed);
-        status = ReadFeatures(*plan_, *state_, request, table);
-        return false;
-      }));
+  FOURFOLD_RETURN_IF_ERROR(store_->ScanLog(position, position + 1, [&](const LoggedEvent& logged) {
+    const Event& event = logged.event;
+    FeatureRequest& request = replayed->request;
+    replayed->id = event.id;
+    request.user = event.user;
+    request.session = event.session;
+    request.surface = event.surface;
+    request.fields = event.fields;
+    request.candidates.clear();
+    SetReadPoint(logged, &request);
+    if (event.kind == EventKind::kInteraction) {
+      // What the action itself says is not known before it.
+      request.fields.clear();
+      request.candidates.push_back({event.item, {}, 0});
+    }
+    for (std::size_t c = 0; c < event.items.size(); ++c) {
+      request.candidates.push_back(
+          {event.items[c].item, event.items[c].fields, static_cast<int>(c) + 1});
+    }
+    Label(event, replayed);
+    status = ReadFeatures(*plan_, *state_, request, table);
+    return false;
+  }));
   return status;
 }
 

@@ -44,14 +44,14 @@ class RowReplay {
   struct Counts {
     std::uint64_t events = 0;
     std::uint64_t requests = 0;
-    std::uint64_t unlabelled = 0;    // slates that nothing came of; they are rows, too
-    std::uint64_t window_open = 0;   // left out: their window is not over
-    std::uint64_t few_items = 0;     // left out
+    std::uint64_t unlabelled = 0;     // slates that nothing came of; they are rows, too
+    std::uint64_t window_open = 0;    // left out: their window is not over
+    std::uint64_t few_items = 0;      // left out
     std::uint64_t foreign_items = 0;  // actions that name a slate without their item
   };
 
-  // Reads the log up to `end` into state and notes its requests. The store and the plan must outlive
-  // it. Memory: LoggedState's, and about 150 bytes a request.
+  // Reads the log up to `end` into state and notes its requests. The store and the plan must
+  // outlive it. Memory: LoggedState's, and about 150 bytes a request.
   static absl::StatusOr<RowReplay> Start(const EventStore& store, const FeaturePlan& plan,
                                          const RowOptions& options, const ReadPoint& end);
 

@@ -1,0 +1,68 @@
+#include "server/feature_bodies.h"
+
+#include "base/strings.h"
+#include "data/limits.h"
+#include "server/body_reader.h"
+
+namespace fourfold {
+namespace {
+
+namespace dom = simdjson::dom;
+
+void ReadId(std::string_view key, dom::element value, std::string* id, FieldErrors* errors) {
+  std::string_view read;
+  if (value.get(read) || read.size() > limits::kIdBytesMax) {
+    errors->push_back(
+        {std::string(key), StrCat("must be a string of at most ", limits::kIdBytesMax, " bytes")});
+  } else {
+    id->assign(read);
+  }
+}
+
+void ReadItems(dom::element value, std::vector<std::string>* items, FieldErrors* errors) {
+  dom::array list;
+  if (value.get(list) || list.size() > limits::kSlateItemsMax) {
+    errors->push_back(
+        {"items", StrCat("must be a list of at most ", limits::kSlateItemsMax, " strings")});
+    return;
+  }
+  for (const dom::element element : list) {
+    ReadId(StrCat("items[", items->size(), "]"), element, &items->emplace_back(), errors);
+  }
+}
+
+void ReadMoment(std::string_view key, dom::element value, std::optional<std::int64_t>* time_ms,
+                FieldErrors* errors) {
+  std::int64_t read_ms = kNoTimeMs;
+  ReadTimestamp(key, value, &read_ms, errors);
+  if (read_ms != kNoTimeMs) *time_ms = read_ms;
+}
+
+}  // namespace
+
+FieldErrors DecodeFeatureReadBody(std::string_view body, FeatureReadRequest* request) {
+  FieldErrors errors;
+  ForEachMember(body, &errors, [&](std::string_view key, dom::element value) {
+    if (value.is_null()) return;
+    if (key == "user") {
+      ReadId(key, value, &request->user, &errors);
+    } else if (key == "session") {
+      ReadId(key, value, &request->session, &errors);
+    } else if (key == "surface") {
+      ReadId(key, value, &request->surface, &errors);
+    } else if (key == "fields") {
+      ReadFields(key, value, &request->fields, &errors);
+    } else if (key == "items") {
+      ReadItems(value, &request->items, &errors);
+    } else if (key == "as_of") {
+      ReadMoment(key, value, &request->as_of_ms, &errors);
+    } else if (key == "known_at") {
+      ReadMoment(key, value, &request->known_at_ms, &errors);
+    } else {
+      errors.push_back({std::string(key), "is not known here"});
+    }
+  });
+  return errors;
+}
+
+}  // namespace fourfold

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string_view>
+
+#include "fourfold/features.h"
+#include "server/http_bodies.h"
+
+namespace fourfold {
+
+// Reads the body of POST /v1/features:read: {"user", "session", "surface", "fields", "items":
+// ["id", ...], "as_of", "known_at"}, every key optional. Unknown and repeated keys, wrong types and
+// values past their limits are errors.
+FieldErrors DecodeFeatureReadBody(std::string_view body, FeatureReadRequest* request);
+
+}  // namespace fourfold

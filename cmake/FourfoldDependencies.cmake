@@ -21,6 +21,7 @@ target_link_libraries(fourfold_faiss INTERFACE ${FAISS_LIBRARY} gomp PkgConfig::
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_include_directories(fourfold_faiss SYSTEM INTERFACE ${PROJECT_SOURCE_DIR}/cmake/clang_openmp)
 endif()
+find_library(XGBOOST_LIBRARY xgboost REQUIRED)
 if(FOURFOLD_TESTS)
   find_package(GTest REQUIRED)
 endif()

@@ -169,6 +169,35 @@ Interval BootstrapOfMeans(std::span<const double> values, std::size_t columns,
   return IntervalOf(of(Means(values, columns)), std::move(results), options.confidence);
 }
 
+std::vector<Interval> BootstrapOfClusters(
+    std::size_t clusters, std::size_t columns,
+    const std::function<void(std::span<const std::uint32_t> counts, std::span<double> values)>& of,
+    const BootstrapOptions& options) {
+  FOURFOLD_CHECK(options.resamples >= 1 && columns > 0);
+  std::vector<double> values(columns);
+  const std::vector<std::uint32_t> once(clusters, 1);
+  of(once, values);
+  const auto resamples = static_cast<std::size_t>(options.resamples);
+  std::vector<double> resampled(resamples * columns);
+  ForEachPiece(resamples, 16, options.threads, [&](std::size_t begin, std::size_t end) {
+    std::vector<std::uint32_t> counts(clusters);
+    for (std::size_t resample = begin; resample < end; ++resample) {
+      DrawCounts(Random(options.seed + resample).Next(), &counts);
+      of(counts, std::span(resampled).subspan(resample * columns, columns));
+    }
+  });
+  std::vector<Interval> intervals;
+  for (std::size_t c = 0; c < columns; ++c) {
+    std::vector<double> of_column;
+    for (std::size_t r = 0; r < resamples; ++r) {
+      const double value = resampled[r * columns + c];
+      if (std::isfinite(value)) of_column.push_back(value);
+    }
+    intervals.push_back(IntervalOf(values[c], std::move(of_column), options.confidence));
+  }
+  return intervals;
+}
+
 std::vector<Interval> PairedDifferences(std::span<const double> a, std::span<const double> b,
                                         std::size_t columns,
                                         std::span<const std::uint32_t> cluster_of_row,

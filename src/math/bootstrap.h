@@ -50,4 +50,14 @@ Interval BootstrapOfMeans(std::span<const double> values, std::size_t columns,
                           const std::function<double(std::span<const double> means)>& of,
                           const BootstrapOptions& options);
 
+// Intervals of any statistics of whole clusters, for those that are no means, such as an area under
+// a curve. `of` gets how often each cluster counts and fills the values of all columns: once with
+// every count 1, which gives Interval::mean, and once a resample, of as many clusters as there are.
+// All columns have the same draws, so a column may hold a difference of others. What is not finite
+// is left out of the quantiles. `of` is called from several threads at once.
+std::vector<Interval> BootstrapOfClusters(
+    std::size_t clusters, std::size_t columns,
+    const std::function<void(std::span<const std::uint32_t> counts, std::span<double> values)>& of,
+    const BootstrapOptions& options);
+
 }  // namespace fourfold

@@ -153,5 +153,23 @@ TEST(BootstrapTest, AFunctionOfTheMeansIsResampledWithThem) {
   EXPECT_EQ(BootstrapOfMeans({}, 2, {}, [](auto m) { return m[0]; }, {}), Interval{});
 }
 
+TEST(BootstrapTest, AnyStatisticOfClustersHasTheDrawsOfTheMeans) {
+  const std::vector<double> values = {1, 2, 4, 8, 16, 3};
+  BootstrapOptions options;
+  options.resamples = 200;
+  const auto mean = [&](std::span<const std::uint32_t> counts, std::span<double> columns) {
+    double sum = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) sum += counts[i] * values[i];
+    columns[0] = sum / static_cast<double>(values.size());
+    columns[1] = counts[0] == 0 ? 1 / 0.0 : 7;  // not finite in some resamples
+  };
+  const std::vector<Interval> of_clusters = BootstrapOfClusters(values.size(), 2, mean, options);
+  const std::vector<Interval> means = BootstrapMeans(values, 1, {}, options);
+  EXPECT_DOUBLE_EQ(of_clusters[0].mean, means[0].mean);
+  EXPECT_DOUBLE_EQ(of_clusters[0].low, means[0].low);
+  EXPECT_DOUBLE_EQ(of_clusters[0].high, means[0].high);
+  EXPECT_EQ(of_clusters[1], (Interval{7, 7, 7}));
+}
+
 }  // namespace
 }  // namespace fourfold

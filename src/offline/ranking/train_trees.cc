@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <memory>
 
 #include "base/check.h"
@@ -45,7 +46,7 @@ class MatrixFeed {
  public:
   explicit MatrixFeed(TrainingMatrix* rows) : rows_(*rows) {}
 
-  absl::StatusOr<Matrix> Make(void* like, int threads, int bins) {
+  absl::StatusOr<Matrix> Make(int threads, int bins) {
     void* handle = nullptr;
     FOURFOLD_RETURN_IF_ERROR(Checked(XGProxyDMatrixCreate(&handle)));
     proxy_.reset(handle);
@@ -53,8 +54,8 @@ class MatrixFeed {
         StrCat("{\"missing\": NaN, \"nthread\": ", threads, ", \"max_bin\": ", bins, "}");
     status_ = rows_.Rewind();
     void* made = nullptr;
-    const int result = XGQuantileDMatrixCreateFromCallback(this, proxy_.get(), like, &Reset, &Next,
-                                                           config.c_str(), &made);
+    const int result = XGQuantileDMatrixCreateFromCallback(this, proxy_.get(), nullptr, &Reset,
+                                                           &Next, config.c_str(), &made);
     Matrix matrix(made);
     FOURFOLD_RETURN_IF_ERROR(status_);
     FOURFOLD_RETURN_IF_ERROR(Checked(result));
@@ -176,12 +177,28 @@ class Training {
 
   absl::Status MakeMatrices() {
     FOURFOLD_ASSIGN_OR_RETURN(training_,
-                              MatrixFeed(&training_rows_).Make(nullptr, threads(), spec_.bins));
+                              MatrixFeed(&training_rows_).Make(options_.threads, spec_.bins));
     FOURFOLD_RETURN_IF_ERROR(Describe(training_rows_, training_.get()));
     if (!validates()) return absl::OkStatus();
-    FOURFOLD_ASSIGN_OR_RETURN(
-        validation_, MatrixFeed(&validation_rows_).Make(training_.get(), threads(), spec_.bins));
+    FOURFOLD_ASSIGN_OR_RETURN(validation_, ExactMatrix(&validation_rows_));
     return Describe(validation_rows_, validation_.get());
+  }
+
+  // With the values as they are: XGBoost is slow to score rows of which it kept bins alone.
+  static absl::StatusOr<Matrix> ExactMatrix(TrainingMatrix* rows) {
+    std::vector<float> values;
+    std::vector<float> batch;
+    values.reserve(rows->labels().size() * rows->columns());
+    FOURFOLD_RETURN_IF_ERROR(rows->Rewind());
+    do {
+      FOURFOLD_RETURN_IF_ERROR(rows->NextBatch(&batch));
+      values.insert(values.end(), batch.begin(), batch.end());
+    } while (!batch.empty());
+    void* handle = nullptr;
+    FOURFOLD_RETURN_IF_ERROR(
+        Checked(XGDMatrixCreateFromMat(values.data(), rows->labels().size(), rows->columns(),
+                                       std::numeric_limits<float>::quiet_NaN(), &handle)));
+    return Matrix(handle);
   }
 
   // Labels, weights and, for ranking, which rows stand together.
@@ -231,7 +248,7 @@ class Training {
         {"colsample_bytree", NumberText(spec_.column_sample)},
         {"monotone_constraints", monotone},
         {"seed", StrCat(spec_.seed)},
-        {"nthread", StrCat(threads())}};
+        {"nthread", StrCat(options_.threads)}};
     for (const auto& [name, value] : parameters) {
       FOURFOLD_RETURN_IF_ERROR(Checked(XGBoosterSetParam(booster_.get(), name, value.c_str())));
     }
@@ -311,8 +328,6 @@ class Training {
     result_.model.assign(bytes, size);
     return absl::OkStatus();
   }
-
-  int threads() const { return options_.threads; }
 
   const TreesSpec& spec_;
   const TrainTreesOptions& options_;

@@ -19,7 +19,8 @@
 #include "index/vector_graph.h"
 
 // Searches an HNSW graph of images beside Faiss's and hnswlib's own, built alike in the same run:
-// queries a second of processor time on one thread at the least search width that finds enough.
+// queries a second of processor time on one thread at the least search width that finds enough, the
+// median of runs that take turns.
 // Vectors are scaled to length 1, distances are inner products. Prints one JSON object.
 namespace fourfold::bench {
 namespace {
@@ -86,33 +87,48 @@ double SecondsOf(const std::function<void()>& work) {
 using SearchFunction = std::function<void(std::size_t query, std::size_t width, std::uint32_t*)>;
 using Answers = std::vector<std::set<std::uint32_t>>;
 
-// Searches all queries at each width up to the first that reaches the recall; the best of `runs` at
-// that one.
-Json Measure(const std::string& name, const SearchFunction& search, const Answers& right,
-             double recall_wanted, int runs) {
+struct Contender {
+  std::string name;
+  double build_seconds = 0;
+  SearchFunction search;
+  std::size_t width = 0;
+  double recall = 0;
+  std::vector<double> queries_per_second;  // of each run
+};
+
+// The least width at which the recall is reached, and what it then is; width 0 where none is.
+void FindWidth(const Answers& right, double recall_wanted, Contender* contender) {
   std::vector<std::uint32_t> found(kDepth);
   for (std::size_t width = kDepth; width <= 400; width += width < 40 ? 2 : 10) {
     double hits = 0;
     for (std::size_t q = 0; q < right.size(); ++q) {
-      search(q, width, found.data());
+      contender->search(q, width, found.data());
       for (const std::uint32_t item : found) hits += right[q].contains(item);
     }
-    const double recall = hits / static_cast<double>(right.size() * kDepth);
-    if (recall < recall_wanted) continue;
-    double best = HUGE_VAL;
-    for (int run = 0; run < runs; ++run) {
-      best = std::min(best, SecondsOf([&] {
-                        for (std::size_t q = 0; q < right.size(); ++q) {
-                          search(q, width, found.data());
-                        }
-                      }));
-    }
-    return {{"name", name},
-            {"width", width},
-            {"recall", recall},
-            {"queries_per_second", static_cast<double>(right.size()) / best}};
+    contender->recall = hits / static_cast<double>(right.size() * kDepth);
+    if (contender->recall < recall_wanted) continue;
+    contender->width = width;
+    return;
   }
-  return {{"name", name}, {"error", "does not reach the recall"}};
+}
+
+void RunOnce(std::size_t queries, Contender* contender) {
+  std::vector<std::uint32_t> found(kDepth);
+  const double seconds = SecondsOf([&] {
+    for (std::size_t q = 0; q < queries; ++q) contender->search(q, contender->width, found.data());
+  });
+  contender->queries_per_second.push_back(static_cast<double>(queries) / seconds);
+}
+
+Json Describe(const Contender& contender) {
+  std::vector<double> rates = contender.queries_per_second;
+  std::sort(rates.begin(), rates.end());
+  return {{"name", contender.name},
+          {"width", contender.width},
+          {"recall", contender.recall},
+          {"queries_per_second", rates.empty() ? 0 : rates[rates.size() / 2]},
+          {"runs", contender.queries_per_second},
+          {"build_seconds", contender.build_seconds}};
 }
 
 int Run(int argc, char** argv) {
@@ -138,57 +154,53 @@ int Run(int argc, char** argv) {
   }
   Json json = {{"vectors", base.count}, {"dimension", base.dimension}, {"recall_wanted", recall}};
   omp_set_num_threads(1);
-  std::vector<std::pair<std::string, double>> builds;
-
   std::vector<VectorGraph> ours;
-  builds.emplace_back("fourfold", SecondsOf([&] {
-                        ours.push_back(VectorGraph::Build(
-                            base.values, base.dimension,
-                            {.links = kLinks, .build_width = kBuildWidth, .threads = 1}));
-                      }));
+  const double our_build = SecondsOf([&] {
+    ours.push_back(VectorGraph::Build(base.values, base.dimension,
+                                      {.links = kLinks, .build_width = kBuildWidth, .threads = 1}));
+  });
   faiss::IndexHNSWFlat faiss_index(static_cast<int>(base.dimension), kLinks,
                                    faiss::METRIC_INNER_PRODUCT);
   faiss_index.hnsw.efConstruction = kBuildWidth;
-  builds.emplace_back("faiss", SecondsOf([&] {
-                        faiss_index.add(static_cast<faiss::Index::idx_t>(base.count),
-                                        base.values.data());
-                      }));
+  const double faiss_build = SecondsOf(
+      [&] { faiss_index.add(static_cast<faiss::Index::idx_t>(base.count), base.values.data()); });
   hnswlib::InnerProductSpace space(base.dimension);
   hnswlib::HierarchicalNSW<float> hnswlib_index(&space, base.count, kLinks, kBuildWidth);
-  builds.emplace_back("hnswlib", SecondsOf([&] {
-                        for (std::size_t row = 0; row < base.count; ++row) {
-                          hnswlib_index.addPoint(base.Row(row).data(), row);
-                        }
-                      }));
+  const double hnswlib_build = SecondsOf([&] {
+    for (std::size_t row = 0; row < base.count; ++row) {
+      hnswlib_index.addPoint(base.Row(row).data(), row);
+    }
+  });
 
   VectorSearchScratch scratch;
   std::vector<Neighbour> neighbours;
   std::vector<float> distances(kDepth);
   std::vector<faiss::Index::idx_t> labels(kDepth);
-  const std::vector<std::pair<std::string, SearchFunction>> searches = {
-      {"fourfold",
+  std::vector<Contender> contenders = {
+      {"fourfold", our_build,
        [&](std::size_t q, std::size_t width, std::uint32_t* found) {
          ours[0].Search(base.values, queries.Row(q), kDepth, width, &scratch, &neighbours);
          for (std::size_t i = 0; i < kDepth; ++i) found[i] = neighbours[i].item;
        }},
-      {"faiss",
+      {"faiss", faiss_build,
        [&](std::size_t q, std::size_t width, std::uint32_t* found) {
          faiss_index.hnsw.efSearch = static_cast<int>(width);
          faiss_index.search(1, queries.Row(q).data(), kDepth, distances.data(), labels.data());
          for (std::size_t i = 0; i < kDepth; ++i) found[i] = static_cast<std::uint32_t>(labels[i]);
        }},
-      {"hnswlib", [&](std::size_t q, std::size_t width, std::uint32_t* found) {
+      {"hnswlib", hnswlib_build, [&](std::size_t q, std::size_t width, std::uint32_t* found) {
          hnswlib_index.setEf(width);
          auto nearest = hnswlib_index.searchKnn(queries.Row(q).data(), kDepth);
          for (std::size_t i = 0; i < kDepth; ++i, nearest.pop()) {
            found[i] = static_cast<std::uint32_t>(nearest.top().second);
          }
        }}};
-  for (std::size_t i = 0; i < searches.size(); ++i) {
-    Json measured = Measure(searches[i].first, searches[i].second, right, recall, runs);
-    measured["build_seconds"] = builds[i].second;
-    json["searches"].push_back(std::move(measured));
+  for (Contender& contender : contenders) FindWidth(right, recall, &contender);
+  // In turn, so that a busy host slows all of them.
+  for (int run = 0; run < runs; ++run) {
+    for (Contender& contender : contenders) RunOnce(queries.count, &contender);
   }
+  for (const Contender& contender : contenders) json["searches"].push_back(Describe(contender));
   std::printf("%s\n", json.dump().c_str());
   return 0;
 }

@@ -1,6 +1,7 @@
 #include "index/vector_graph.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -15,10 +16,18 @@ namespace fourfold {
 namespace {
 
 using Found = VectorSearchScratch::Found;
+using Met = VectorSearchScratch::Met;
 
-// Heaps by these have the best, or the worst, in front.
-bool IsWorse(const Found& a, const Found& b) { return a.score < b.score; }
-bool IsBetter(const Found& a, const Found& b) { return a.score > b.score; }
+// Heaps by these have the best, or the worst, in front. No functions, which the heap would call
+// through a pointer. No two nodes are level, so that what is found depends on no order of looking.
+struct IsBetter {
+  bool operator()(const Found& a, const Found& b) const {
+    return a.score > b.score || (a.score == b.score && a.node < b.node);
+  }
+};
+struct IsWorse {
+  bool operator()(const Found& a, const Found& b) const { return IsBetter()(b, a); }
+};
 
 bool IsZero(std::span<const float> vector) {
   return std::all_of(vector.begin(), vector.end(), [](float value) { return value == 0; });
@@ -50,6 +59,7 @@ struct VectorGraph::Storage {
   std::span<const std::uint32_t> lowest;
   std::span<const std::uint32_t> upper;
   std::vector<std::uint32_t> upper_begin;  // of each node: rows of `upper` before its own
+  VectorCodes codes;                       // by node
 
   std::span<const std::uint32_t> LinksOf(std::uint32_t node, std::size_t level) const {
     if (level == 0) return lowest.subspan(node * 2 * links, 2 * links);
@@ -57,6 +67,7 @@ struct VectorGraph::Storage {
   }
   absl::Status Index();
   absl::Status Check(std::size_t item_count) const;
+  void Encode(std::span<const float> vectors, std::size_t dimension);
 };
 
 // Sizes, then where each node's upper links begin.
@@ -94,6 +105,12 @@ absl::Status VectorGraph::Storage::Check(std::size_t item_count) const {
   return absl::OkStatus();
 }
 
+void VectorGraph::Storage::Encode(std::span<const float> vectors, std::size_t dimension) {
+  std::vector<const float*> vector_of;
+  for (const std::uint32_t item : items) vector_of.push_back(vectors.data() + item * dimension);
+  codes = VectorCodes(vector_of, dimension);
+}
+
 VectorGraph::VectorGraph(std::unique_ptr<Storage> storage) : storage_(std::move(storage)) {}
 VectorGraph::VectorGraph(VectorGraph&&) noexcept = default;
 VectorGraph& VectorGraph::operator=(VectorGraph&&) noexcept = default;
@@ -120,16 +137,21 @@ VectorGraph VectorGraph::Build(std::span<const float> vectors, std::size_t dimen
   storage->upper = storage->owned.upper;
   FOURFOLD_CHECK(storage->Index().ok());
   FOURFOLD_CHECK(storage->Check(vectors.size() / dimension).ok());
+  storage->Encode(vectors, dimension);
   return VectorGraph(std::move(storage));
 }
 
-absl::StatusOr<VectorGraph> VectorGraph::Open(const std::string& path, std::size_t items) {
-  auto opened = OpenUnnamed(path, items);
+absl::StatusOr<VectorGraph> VectorGraph::Open(const std::string& path,
+                                              std::span<const float> vectors,
+                                              std::size_t dimension) {
+  auto opened = OpenUnnamed(path, vectors, dimension);
   if (!opened.ok()) return Annotate(opened.status(), path);
   return opened;
 }
 
-absl::StatusOr<VectorGraph> VectorGraph::OpenUnnamed(const std::string& path, std::size_t items) {
+absl::StatusOr<VectorGraph> VectorGraph::OpenUnnamed(const std::string& path,
+                                                     std::span<const float> vectors,
+                                                     std::size_t dimension) {
   FOURFOLD_ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::Open(path));
   auto storage = std::make_unique<Storage>();
   FOURFOLD_ASSIGN_OR_RETURN(const TensorView entry, file.Find("entry", Dtype::kU32));
@@ -145,7 +167,8 @@ absl::StatusOr<VectorGraph> VectorGraph::OpenUnnamed(const std::string& path, st
   storage->lowest = lowest.As<std::uint32_t>();
   storage->upper = upper.As<std::uint32_t>();
   FOURFOLD_RETURN_IF_ERROR(storage->Index());
-  FOURFOLD_RETURN_IF_ERROR(storage->Check(items));
+  FOURFOLD_RETURN_IF_ERROR(storage->Check(vectors.size() / dimension));
+  storage->Encode(vectors, dimension);
   storage->file = std::move(file);
   return VectorGraph(std::move(storage));
 }
@@ -165,7 +188,9 @@ std::size_t VectorGraph::items() const {
   return storage_->items.empty() ? 0 : storage_->items.back() + std::size_t{1};
 }
 
-// One search.
+// One search. By codes, it leaves out reading the vector of a node that cannot be of use, which
+// changes nothing of what it finds.
+template <bool kByCodes>
 class VectorGraph::Walk {
  public:
   Walk(const Storage& graph, std::span<const float> vectors, std::span<const float> query,
@@ -173,25 +198,23 @@ class VectorGraph::Walk {
       : graph_(graph), vectors_(vectors), query_(query), scratch_(scratch) {
     if (scratch_->visited.size() < graph_.items.size())
       scratch_->visited.resize(graph_.items.size());
-    if (++scratch_->searches == 0) {  // wrapped: old marks would look new
-      std::fill(scratch_->visited.begin(), scratch_->visited.end(), 0u);
-      scratch_->searches = 1;
-    }
+    BeginToMark();
+    if (kByCodes) graph_.codes.Encode(query, &scratch_->query);
   }
 
   // The best node of the upper levels.
-  Found Descend() const {
+  Found Descend() {
     Found best{ScoreOf(graph_.entry), graph_.entry};
     for (std::size_t level = graph_.levels[graph_.entry] - 1u; level > 0; --level) {
       for (bool better = true; better;) {
         better = false;
-        for (const std::uint32_t link : graph_.LinksOf(best.node, level)) {
-          if (link == kNoLink) break;
-          const float score = ScoreOf(link);
-          if (score > best.score) {
-            best = {score, link};
-            better = true;
-          }
+        // Who was met before is not better than the best.
+        MeetLinks(graph_.LinksOf(best.node, level), best.score);
+        for (std::size_t i = 0; i < scratch_->met.size() && MayBeAsGood(i, best.score); ++i) {
+          const Found found = Look(i);
+          if (!IsBetter()(found, best)) continue;
+          best = found;
+          better = true;
         }
       }
     }
@@ -200,49 +223,86 @@ class VectorGraph::Walk {
 
   // Leaves the best `width` that are found in scratch->best.
   void Spread(const Found& start, std::size_t width) {
+    BeginToMark();
     std::vector<Found>&open = scratch_->open, &best = scratch_->best;
     open.assign(1, start);
     best.assign(1, start);
-    scratch_->visited[start.node] = scratch_->searches;
+    scratch_->visited[start.node] = scratch_->marks;
     while (!open.empty()) {
-      std::pop_heap(open.begin(), open.end(), IsWorse);
+      std::pop_heap(open.begin(), open.end(), IsWorse());
       const Found from = open.back();
       open.pop_back();
-      if (best.size() >= width && from.score < best.front().score) return;
-      MeetLinks(from.node);
-      for (const std::uint32_t node : scratch_->met) {
-        const Found found{ScoreOf(node), node};
+      const bool is_full = best.size() >= width;
+      if (is_full && IsBetter()(best.front(), from)) return;
+      MeetLinks(graph_.LinksOf(from.node, 0), is_full ? best.front().score : -HUGE_VALF);
+      for (std::size_t i = 0; i < scratch_->met.size(); ++i) {
         if (best.size() >= width) {
-          if (found.score <= best.front().score) continue;
-          std::pop_heap(best.begin(), best.end(), IsBetter);
-          best.pop_back();
+          if (!MayBeAsGood(i, best.front().score)) break;
+          const Found found = Look(i);
+          if (!IsBetter()(found, best.front())) continue;
+          std::pop_heap(best.begin(), best.end(), IsBetter());
+          best.back() = found;
+        } else {
+          best.push_back(Look(i));
         }
-        best.push_back(found);
-        std::push_heap(best.begin(), best.end(), IsBetter);
-        open.push_back(found);
-        std::push_heap(open.begin(), open.end(), IsWorse);
+        open.push_back(best.back());
+        std::push_heap(best.begin(), best.end(), IsBetter());
+        std::push_heap(open.begin(), open.end(), IsWorse());
       }
     }
   }
 
  private:
+  static constexpr std::size_t kLooksAhead = 3;
+
   const float* VectorOf(std::uint32_t node) const {
     return vectors_.data() + graph_.items[node] * query_.size();
   }
   float ScoreOf(std::uint32_t node) const {
     return kernels_.dot(query_.data(), VectorOf(node), query_.size());
   }
-  // The links that no one came by yet; their vectors are on the way to the processor.
-  void MeetLinks(std::uint32_t node) {
-    scratch_->met.clear();
-    for (const std::uint32_t link : graph_.LinksOf(node, 0)) {
-      if (link == kNoLink) break;
-      if (scratch_->visited[link] == scratch_->searches) continue;
-      scratch_->visited[link] = scratch_->searches;
-      scratch_->met.push_back(link);
-      __builtin_prefetch(VectorOf(link));
-      __builtin_prefetch(VectorOf(link) + 16);
+  void PrefetchVector(std::uint32_t node) const {
+    const float* const vector = VectorOf(node);
+    for (std::size_t i = 0; i < query_.size(); i += 16) __builtin_prefetch(vector + i);
+  }
+  // By codes the rest that were met are no better than one of them may be.
+  bool MayBeAsGood(std::size_t met, float bar) const {
+    return scratch_->met[met].bound >= static_cast<double>(bar);
+  }
+  Found Look(std::size_t met) const {
+    const std::vector<Met>& all = scratch_->met;
+    if (kByCodes && met + kLooksAhead < all.size()) PrefetchVector(all[met + kLooksAhead].node);
+    return {ScoreOf(all[met].node), all[met].node};
+  }
+
+  void BeginToMark() {
+    if (++scratch_->marks == 0) {  // wrapped: old marks would look new
+      std::fill(scratch_->visited.begin(), scratch_->visited.end(), 0u);
+      scratch_->marks = 1;
     }
+  }
+
+  // Those of the links that were not met since BeginToMark and may be as good as `bar`; by codes in
+  // the order in which they may be good. What is looked at first is on the way to the processor.
+  void MeetLinks(std::span<const std::uint32_t> links, float bar) {
+    std::vector<Met>& met = scratch_->met;
+    met.clear();
+    for (const std::uint32_t link : links) {
+      if (link == kNoLink) break;
+      if (scratch_->visited[link] == scratch_->marks) continue;
+      scratch_->visited[link] = scratch_->marks;
+      met.push_back({link, HUGE_VAL});
+      if (kByCodes) {
+        graph_.codes.Prefetch(link);
+      } else {
+        PrefetchVector(link);
+      }
+    }
+    if (!kByCodes) return;
+    for (Met& one : met) one.bound = graph_.codes.UpperBound(scratch_->query, one.node);
+    std::erase_if(met, [&](const Met& one) { return one.bound < static_cast<double>(bar); });
+    std::sort(met.begin(), met.end(), [](const Met& a, const Met& b) { return a.bound > b.bound; });
+    for (std::size_t i = 0; i < std::min(met.size(), kLooksAhead); ++i) PrefetchVector(met[i].node);
   }
 
   const Storage& graph_;
@@ -251,17 +311,31 @@ class VectorGraph::Walk {
   const VectorKernels& kernels_ = FastVectorKernels();
 };
 
-void VectorGraph::Search(std::span<const float> vectors, std::span<const float> query,
-                         std::size_t limit, std::size_t width, VectorSearchScratch* scratch,
-                         std::vector<Neighbour>* found) const {
+template <bool kByCodes>
+void VectorGraph::SearchBy(std::span<const float> vectors, std::span<const float> query,
+                           std::size_t limit, std::size_t width, VectorSearchScratch* scratch,
+                           std::vector<Neighbour>* found) const {
   found->clear();
   if (nodes() == 0 || limit == 0) return;
-  Walk walk(*storage_, vectors, query, scratch);
+  Walk<kByCodes> walk(*storage_, vectors, query, scratch);
   walk.Spread(walk.Descend(), std::max(width, limit));
   for (const Found& node : scratch->best)
     found->push_back({storage_->items[node.node], node.score});
   std::sort(found->begin(), found->end(), StandsBefore);
   if (found->size() > limit) found->resize(limit);
+}
+
+void VectorGraph::Search(std::span<const float> vectors, std::span<const float> query,
+                         std::size_t limit, std::size_t width, VectorSearchScratch* scratch,
+                         std::vector<Neighbour>* found) const {
+  SearchBy<true>(vectors, query, limit, width, scratch, found);
+}
+
+void VectorGraph::SearchByVectors(std::span<const float> vectors, std::span<const float> query,
+                                  std::size_t limit, std::size_t width,
+                                  VectorSearchScratch* scratch,
+                                  std::vector<Neighbour>* found) const {
+  SearchBy<false>(vectors, query, limit, width, scratch, found);
 }
 
 std::vector<Neighbour> SearchAll(std::span<const float> vectors, std::span<const float> query,

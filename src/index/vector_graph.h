@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "index/item_to_item_map.h"
+#include "index/vector_codes.h"
 
 namespace fourfold {
 
@@ -19,18 +20,25 @@ struct VectorSearchScratch {
     float score = 0;
     std::uint32_t node = 0;
   };
-  std::vector<std::uint32_t> visited;  // by node: the number of the search that came by last
-  std::uint32_t searches = 0;
+  std::vector<std::uint32_t> visited;  // by node: the mark that it bears
+  std::uint32_t marks = 0;             // the one that counts now
   std::vector<Found> open, best;
-  std::vector<std::uint32_t> met;
+  struct Met {
+    std::uint32_t node = 0;
+    double bound = 0;  // the score is not above it
+  };
+  std::vector<Met> met;
+  CodedQuery query;
 };
 
 // Nearest items by inner product over vectors of length 1, found approximately: a hierarchical
 // navigable small world graph (Malkov and Yashunin, "Efficient and robust approximate nearest
 // neighbor search using HNSW graphs", 2016), linked by Faiss and searched here. It holds the links
-// alone; the vectors are handed in, the same at each call. Immutable; thread-safe.
+// and, in memory alone, a code of each vector (vector_codes.h), a quarter of its size; the vectors
+// are handed in, the same at each call. Immutable; thread-safe.
 //
-// On disk a safetensors file; docs/formats.md has its tensors. Opened by mapping it into memory.
+// On disk a safetensors file with the links; docs/formats.md has its tensors. Opened by mapping it
+// into memory.
 class VectorGraph {
  public:
   struct BuildOptions {
@@ -42,9 +50,10 @@ class VectorGraph {
   // out. One build at a time.
   static VectorGraph Build(std::span<const float> vectors, std::size_t dimension,
                            const BuildOptions& options);
-  // Checks every level and link: a graph that opens never reads out of bounds for `items` vectors.
+  // Checks every level and link: a graph that opens never reads out of bounds of `vectors`.
   // DataLoss, naming the file, for anything else.
-  static absl::StatusOr<VectorGraph> Open(const std::string& path, std::size_t items);
+  static absl::StatusOr<VectorGraph> Open(const std::string& path, std::span<const float> vectors,
+                                          std::size_t dimension);
   absl::Status Save(const std::string& path) const;
 
   std::size_t nodes() const;  // items with a vector
@@ -54,6 +63,10 @@ class VectorGraph {
   // greater `width`, which counts as at least `limit`, the surer and slower.
   void Search(std::span<const float> vectors, std::span<const float> query, std::size_t limit,
               std::size_t width, VectorSearchScratch* scratch, std::vector<Neighbour>* found) const;
+  // The plain twin: reads the vector of every node that it comes by.
+  void SearchByVectors(std::span<const float> vectors, std::span<const float> query,
+                       std::size_t limit, std::size_t width, VectorSearchScratch* scratch,
+                       std::vector<Neighbour>* found) const;
 
   VectorGraph(VectorGraph&&) noexcept;
   VectorGraph& operator=(VectorGraph&&) noexcept;
@@ -61,13 +74,20 @@ class VectorGraph {
 
  private:
   struct Storage;
+  template <bool kByCodes>
   class Walk;
+  template <bool kByCodes>
+  void SearchBy(std::span<const float> vectors, std::span<const float> query, std::size_t limit,
+                std::size_t width, VectorSearchScratch* scratch,
+                std::vector<Neighbour>* found) const;
   explicit VectorGraph(std::unique_ptr<Storage> storage);
-  static absl::StatusOr<VectorGraph> OpenUnnamed(const std::string& path, std::size_t items);
+  static absl::StatusOr<VectorGraph> OpenUnnamed(const std::string& path,
+                                                 std::span<const float> vectors,
+                                                 std::size_t dimension);
   std::unique_ptr<Storage> storage_;
 };
 
-// The plain twin: compares the query with every vector that is not 0.
+// Exact: compares the query with every vector that is not 0.
 std::vector<Neighbour> SearchAll(std::span<const float> vectors, std::span<const float> query,
                                  std::size_t limit);
 

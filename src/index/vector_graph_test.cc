@@ -94,6 +94,36 @@ TEST_F(VectorGraphTest, ScoresAreInnerProductsInOrder) {
   }
 }
 
+// Codes only spare reading: down to the bits and the ties nothing changes.
+TEST_F(VectorGraphTest, FindsByCodesWhatItFindsByVectors) {
+  std::vector<float> vectors = RandomVectors(2000, 10);
+  // Some lie close together, some are the same, and one number is far larger than the others.
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal(0, 0.05F);
+  for (std::size_t row = 1000; row < 2000; ++row) {
+    for (std::size_t i = 0; i < kDimension; ++i) {
+      vectors[row * kDimension + i] = vectors[row % 50 * kDimension + i];
+      if (row % 3 != 0) vectors[row * kDimension + i] += normal(random);
+    }
+    if (row % 7 == 0) vectors[row * kDimension] = 3;
+  }
+  const VectorGraph graph = VectorGraph::Build(vectors, kDimension, {.links = 6, .threads = 1});
+  const std::vector<float> others = RandomVectors(100, 12);
+  VectorSearchScratch scratch;
+  std::vector<Neighbour> by_codes, by_vectors;
+  for (std::size_t q = 0; q < 300; ++q) {
+    const auto query = q < 100 ? RowOf(others, q) : RowOf(vectors, q * 6);
+    const std::size_t width = 1 + q % 90;
+    graph.Search(vectors, query, 1 + q % 20, width, &scratch, &by_codes);
+    graph.SearchByVectors(vectors, query, 1 + q % 20, width, &scratch, &by_vectors);
+    ASSERT_EQ(by_codes.size(), by_vectors.size());
+    for (std::size_t i = 0; i < by_codes.size(); ++i) {
+      EXPECT_EQ(by_codes[i].item, by_vectors[i].item) << q;
+      EXPECT_EQ(by_codes[i].score, by_vectors[i].score) << q;
+    }
+  }
+}
+
 TEST_F(VectorGraphTest, AnItemWithoutAVectorIsNotInIt) {
   std::vector<float> vectors = RandomVectors(50, 5);
   for (const std::size_t item : {0u, 17u, 49u}) {
@@ -118,14 +148,14 @@ TEST_F(VectorGraphTest, NothingIsFoundAmongNothing) {
   graph.Search(vectors, query, 10, 10, &scratch, &found);
   EXPECT_THAT(found, IsEmpty());
   ASSERT_TRUE(graph.Save(path_).ok());
-  EXPECT_TRUE(VectorGraph::Open(path_, 3).ok());
+  EXPECT_TRUE(VectorGraph::Open(path_, vectors, kDimension).ok());
 }
 
 TEST_F(VectorGraphTest, IsTheSameFromItsFile) {
   const std::vector<float> vectors = RandomVectors(1000, 7), queries = RandomVectors(20, 8);
   const VectorGraph made = VectorGraph::Build(vectors, kDimension, {.links = 6, .threads = 1});
   ASSERT_TRUE(made.Save(path_).ok());
-  const auto opened = VectorGraph::Open(path_, 1000);
+  const auto opened = VectorGraph::Open(path_, vectors, kDimension);
   ASSERT_TRUE(opened.ok()) << opened.status();
   VectorSearchScratch scratch;
   std::vector<Neighbour> from_made, from_opened;
@@ -137,7 +167,9 @@ TEST_F(VectorGraphTest, IsTheSameFromItsFile) {
       EXPECT_EQ(from_made[i].item, from_opened[i].item);
     }
   }
-  EXPECT_EQ(VectorGraph::Open(path_, 999).status().code(), absl::StatusCode::kDataLoss);
+  const auto too_few = std::span(vectors).first(999 * kDimension);
+  EXPECT_EQ(VectorGraph::Open(path_, too_few, kDimension).status().code(),
+            absl::StatusCode::kDataLoss);
 }
 
 // Whatever byte is changed: it opens and stays within its bounds, or says why not.
@@ -153,7 +185,7 @@ TEST_F(VectorGraphTest, AnyChangedByteIsReadSafely) {
     std::string changed = bytes;
     changed[place] = static_cast<char>(changed[place] ^ 0x41);
     std::ofstream(path_, std::ios::binary | std::ios::trunc) << changed;
-    const auto opened = VectorGraph::Open(path_, 60);
+    const auto opened = VectorGraph::Open(path_, vectors, kDimension);
     if (!opened.ok()) {
       EXPECT_EQ(opened.status().code(), absl::StatusCode::kDataLoss);
       EXPECT_THAT(std::string(MessageOf(opened.status())), HasSubstr(path_));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace fourfold {
 
@@ -13,6 +14,7 @@ namespace fourfold {
 // Vectors may be read and written by several threads at once (Hogwild): each element is then some
 // value that one of them wrote, and an addition may be lost.
 inline constexpr std::size_t kVectorLanes = 8;
+inline constexpr std::size_t kCodeLanes = 32;
 
 struct VectorKernels {
   const char* name;
@@ -24,6 +26,8 @@ struct VectorKernels {
   // was, and target += factor * hidden. No two of the vectors overlap.
   void (*exchange)(float factor, const float* hidden, float* target, float* gradient,
                    std::size_t length);
+  // The sum of a[i] b[i], where no partial sum leaves the range; `length` a multiple of kCodeLanes.
+  std::int32_t (*dot_codes)(const std::int16_t* a, const std::int8_t* b, std::size_t length);
 };
 
 // The plain twin.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
 #include <random>
 #include <vector>
 
@@ -52,6 +53,28 @@ TEST(VectorKernelsTest, FastHasTheBitsOfPlain) {
     fast.exchange(-0.7F, a.data(), fast_sum.data(), fast_gradient.data(), length);
     EXPECT_EQ(plain_sum, fast_sum) << length;
     EXPECT_EQ(plain_gradient, fast_gradient) << length;
+  }
+}
+
+TEST(VectorKernelsTest, CodesAreMultipliedExactly) {
+  const VectorKernels& plain = PlainVectorKernels();
+  const VectorKernels& fast = FastVectorKernels();
+  std::vector<std::int16_t> a = {1, 2, 3};
+  std::vector<std::int8_t> b = {5, -6, 7};
+  a.resize(kCodeLanes), b.resize(kCodeLanes);
+  a.back() = 32'767, b.back() = -127;
+  EXPECT_EQ(plain.dot_codes(a.data(), b.data(), kCodeLanes), 5 - 12 + 21 - 127 * 32'767);
+  std::mt19937 random(8);
+  for (std::size_t length = 0; length <= 512; length += kCodeLanes) {
+    std::vector<std::int16_t> query(length);
+    std::vector<std::int8_t> code(length);
+    for (std::size_t i = 0; i < length; ++i) {
+      query[i] = static_cast<std::int16_t>(static_cast<int>(random() % 65'535) - 32'767);
+      code[i] = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
+    }
+    EXPECT_EQ(plain.dot_codes(query.data(), code.data(), length),
+              fast.dot_codes(query.data(), code.data(), length))
+        << length;
   }
 }
 

@@ -200,8 +200,10 @@ absl::Status ReadVectorGraphs(const std::string& directory, Servable* servable) 
   for (const RetrieverSpec& spec : servable->manifest.retrievers) {
     if (!HasVectorGraph(spec)) continue;
     const std::string path = fs::path(directory) / VectorGraphFile(spec.name);
-    FOURFOLD_ASSIGN_OR_RETURN(VectorGraph graph,
-                              VectorGraph::Open(path, servable->vocabulary.size()));
+    const ItemEmbeddings& embeddings = servable->embeddings.at(spec.name);
+    FOURFOLD_ASSIGN_OR_RETURN(
+        VectorGraph graph,
+        VectorGraph::Open(path, embeddings.vectors(), embeddings.dimension()));
     servable->vector_graphs.emplace(spec.name, std::move(graph));
   }
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 #include <string>
 #include <vector>
@@ -91,10 +92,16 @@ TEST(EgesTest, AnItemNobodyActedOnIsFoundByItsSideInformation) {
   }
 }
 
-TEST(EgesTest, ALearningRateThatIsTooLargeIsToldSo) {
+TEST(EgesTest, NoFiniteLearningRateDiverges) {
+  RetrieverSpec spec = SpecOf();
+  spec.learning_rate = 1e9;
+  EXPECT_TRUE(TrainEges(GroupGraph(), {}, spec, 1).ok());
+}
+
+TEST(EgesTest, NumbersThatAreNotFiniteAreToldSo) {
   RetrieverSpec spec = SpecOf();
   spec.name = "it";
-  spec.learning_rate = 1e9;
+  spec.learning_rate = HUGE_VAL;
   const auto trained = TrainEges(GroupGraph(), {}, spec, 1);
   EXPECT_EQ(trained.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(MessageOf(trained.status())), testing::HasSubstr("learning_rate"));

@@ -48,7 +48,7 @@ struct Training {
 class WalkLearner {
  public:
   WalkLearner(const Training& training, SkipGramModel* model, const VectorKernels& kernels)
-      : training_(training), step_(model, kernels) {}
+      : training_(training), model_(model), step_(model, kernels) {}
 
   void Learn(std::uint32_t start, float learning_rate, Random* random) {
     const int length = training_.spec.walk_length;
@@ -56,10 +56,14 @@ class WalkLearner {
     ended_early += static_cast<int>(walk_.size()) < length;
     const std::size_t reach = static_cast<std::size_t>(training_.spec.context_steps);
     for (std::size_t center = 0; center < walk_.size(); ++center) {
-      step_.Begin(walk_[center]);
+      targets_.clear();
       const std::size_t end = std::min(walk_.size(), center + reach + 1);
       for (std::size_t other = center - std::min(center, reach); other < end; ++other) {
-        if (walk_[other] != walk_[center]) LearnPair(walk_[other], learning_rate, random);
+        if (walk_[other] != walk_[center]) AddPair(walk_[other], random);
+      }
+      step_.Begin(walk_[center]);
+      for (const Target& target : targets_) {
+        step_.Learn(target.item, target.is_context, learning_rate);
       }
       step_.Finish();
     }
@@ -68,18 +72,31 @@ class WalkLearner {
   std::uint64_t ended_early = 0, pairs = 0;
 
  private:
-  void LearnPair(std::uint32_t context, float learning_rate, Random* random) {
-    step_.Learn(context, true, learning_rate);
+  struct Target {
+    std::uint32_t item = 0;
+    bool is_context = false;
+  };
+
+  void AddPair(std::uint32_t context, Random* random) {
+    AddTarget({context, true});
     for (int n = 0; n < training_.spec.negatives; ++n) {
       const std::uint32_t negative = training_.negatives.Draw(random);
-      if (negative != context) step_.Learn(negative, false, learning_rate);
+      if (negative != context) AddTarget({negative, false});
     }
     ++pairs;
   }
+  // What is learned from lies anywhere: it is on its way while the rest is drawn.
+  void AddTarget(const Target& target) {
+    const float* const row = model_->OutputRow(target.item);
+    for (std::size_t i = 0; i < model_->dimension; i += 16) __builtin_prefetch(row + i, 1);
+    targets_.push_back(target);
+  }
 
   const Training& training_;
+  SkipGramModel* const model_;
   SkipGramStep step_;
   std::vector<std::uint32_t> walk_;
+  std::vector<Target> targets_;  // of one centre
 };
 
 }  // namespace
@@ -148,14 +165,15 @@ void SkipGramStep::Begin(std::uint32_t center) {
     kernels_.add_scaled(shares_[i], slot_vectors_.data() + i * model_->dimension, hidden_.data(),
                         model_->dimension);
   }
+  curvature_ = kernels_.dot(hidden_.data(), hidden_.data(), model_->dimension) / 4;
 }
 
 void SkipGramStep::Learn(std::uint32_t target, bool is_context, float learning_rate) {
   float* const row = model_->OutputRow(target);
   const float score = kernels_.dot(hidden_.data(), row, model_->dimension);
   const float error = (is_context ? 1.0F : 0.0F) - Sigmoid(score);
-  kernels_.exchange(learning_rate * error, hidden_.data(), row, gradient_.data(),
-                    model_->dimension);
+  const float step = learning_rate / (1 + learning_rate * curvature_);
+  kernels_.exchange(step * error, hidden_.data(), row, gradient_.data(), model_->dimension);
 }
 
 void SkipGramStep::Finish() {

@@ -39,6 +39,10 @@ SkipGramModel MakeSkipGramModel(std::size_t items, std::size_t dimension, bool l
 // Gradient descent for one centre item v at a time: Begin, then Learn for each of its targets, then
 // Finish. Output rows change at once, the rows and weights behind H_v at Finish. One for each
 // thread; several may work on one model (Hogwild).
+//
+// The step is learning_rate / (1 + learning_rate |H_v|^2 / 4). As |H_v|^2 / 4 is the most that the
+// loss can curve along Z_u, a step goes at most to the bottom, never beyond: with the learning rate
+// alone, vectors longer than sqrt(8 / learning_rate) are thrown farther out by each step.
 class SkipGramStep {
  public:
   SkipGramStep(SkipGramModel* model, const VectorKernels& kernels);
@@ -60,6 +64,7 @@ class SkipGramStep {
   std::vector<float> slot_vectors_;  // [slots, dimension]
   std::vector<float> hidden_;
   std::vector<float> gradient_;  // what is to be added to H_v
+  float curvature_ = 0;          // |H_v|^2 / 4
 };
 
 struct SkipGramReport {

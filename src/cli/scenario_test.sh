@@ -143,6 +143,31 @@ expect 0 "$fourfold" export -o log.jsonl
 ! grep -q '"ann"' log.jsonl || fail "the log still knows ann"
 holds log.jsonl '"bob"'
 
+# Embeddings, judged alone.
+cat > tags.yaml << 'END'
+name: tags
+import: {format: jsonl}
+retrievers:
+  - {name: eges, kind: eges, side_fields: [tag], dimension: 8, learning_rate: 0.2, threads: 1}
+  - {name: popular, kind: popular}
+END
+for item in $(seq 0 19); do
+  echo '{"event":"item","item":"i'"$item"'","timestamp":"2024-01-01T00:00:00Z","fields":[{"name":"tag","value":"t'$((item % 2))'"}]}'
+done > tags.jsonl
+for user in $(seq 0 29); do
+  for minute in $(seq 10 17); do
+    item=$(((user * 7 + minute * (user + 3)) % 10 * 2 + user % 2))
+    echo '{"event":"interaction","type":"take","user":"u'"$user"'","item":"i'"$item"'","timestamp":"2024-01-02T00:'"$minute"':00Z"}'
+  done
+done >> tags.jsonl
+expect 0 "$fourfold" import tags.jsonl -d tags --recipe tags.yaml; holds out "0 known already"
+expect 0 "$fourfold" eval -d tags --task link_prediction --resamples 10
+for row in "eges: BGE" "eges: GES" "eges: EGES" AUC; do holds out "$row"; done
+expect 0 "$fourfold" eval -d tags --task cold_items --hidden-share 0.2 --resamples 10
+for row in "eges: EGES" chance MRR; do holds out "$row"; done
+expect 1 "$fourfold" eval -d tags --task cold_items --method popular; holds err "only retrievers of kind eges"
+expect 2 "$fourfold" eval -d tags --task warm_items
+
 # A world with known truth.
 cat > world.yaml << 'END'
 name: small

@@ -17,6 +17,8 @@ inline constexpr std::size_t kEventsPerBatchMax = 10'000;
 inline constexpr std::size_t kBodyBytesMax = 8 << 20;  // one HTTP body
 inline constexpr std::size_t kLineBytesMax = 1 << 20;  // one line of an imported file
 inline constexpr std::size_t kItemsMax = 8'000'000;    // of one catalogue in memory
+// Put or changed since the embeddings were trained, and compared one by one in each request.
+inline constexpr std::size_t kFreshEmbeddingsMax = 20'000;
 inline constexpr std::size_t kExpressionBytesMax = 4096;
 inline constexpr std::size_t kRequestItemListMax = 1000;  // include_items, exclude_items
 inline constexpr int kSlateLimitMax = 500;

@@ -5,6 +5,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "data/event_json.h"
+#include "data/limits.h"
 #include "data/timestamp.h"
 #include "engine/engine_impl.h"
 #include "feature/position.h"
@@ -205,6 +206,12 @@ EngineStatus Engine::Status() const {
     for (ItemIndex item = 0; item < catalogue.size(); ++item) {
       if (catalogue.Exists(item)) ++status.items;
     }
+  }
+  for (const auto& [retriever, items] : impl_->recommender->LeftOutOfEmbeddings()) {
+    status.warnings.push_back(
+        StrCat("retriever ", retriever, " leaves out what was put or changed ",
+               "longest ago of the items since its training, ", items, " of them: it holds ",
+               limits::kFreshEmbeddingsMax, "; train again"));
   }
   const std::shared_ptr<const Servable> active = impl_->active();
   if (active != nullptr && active->manifest.as_of_ms > status.now_ms) {

@@ -263,6 +263,10 @@ absl::Status Recommender::Activate(std::shared_ptr<const Servable> servable) {
   return impl_->Activate(std::move(servable));
 }
 
+std::map<std::string, std::size_t> Recommender::LeftOutOfEmbeddings() const {
+  return impl_->Active()->items->LeftOutOfEmbeddings();
+}
+
 std::string Recommender::active_version() const { return impl_->Active()->items->version(); }
 
 absl::StatusOr<RecommendResponse> Recommender::Recommend(const RecommendRequest& request) {

@@ -35,6 +35,8 @@ class Recommender {
   // request that differs and how) or makes it the active one atomically; requests under way end on
   // the old one.
   absl::Status Activate(std::shared_ptr<const Servable> servable);
+  // Of the active servable: BoundServable's.
+  std::map<std::string, std::size_t> LeftOutOfEmbeddings() const;
   std::string active_version() const;  // empty: none, and the slate is filled without it
 
   // InvalidArgument for a bad request, with the field; FailedPrecondition for an after_position

@@ -93,6 +93,40 @@ TEST_F(ApiTest, FeaturesAreReadAsOfAnyMoment) {
   EXPECT_EQ(bad.json().at("errors").size(), 2) << bad.body;
 }
 
+// An item that no training has seen, from the request that puts it to the slate.
+TEST(ColdItemTest, IsRecommendedAtOnceAfterItsPut) {
+  TestEngine engine(R"(
+name: cold
+catalogue: {items: declared}
+retrievers:
+  - {name: eges, kind: eges, side_fields: [price], dimension: 16, learning_rate: 0.2, threads: 1}
+policy:
+  seen_actions: [{type: click}]
+)");
+  engine.Fill();
+  engine.Train();
+  auto server = Server::Start(*engine, {.port = 0});
+  ASSERT_TRUE(server.ok()) << server.status();
+  HttpClient client(**server);
+  const auto found = [&] {
+    const HttpAnswer answer = client.Ask("POST", "/v1/recommend", R"({"user":"ann","limit":5})");
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    std::vector<std::string> items;
+    const Json json = answer.json();
+    for (const Json& item : json.at("items")) {
+      if (item.at("score") > 0) items.push_back(item.at("item"));
+    }
+    return items;
+  };
+  ASSERT_EQ(client.Ask("POST", "/v1/events", Click("ann", "i3")).status, 200);
+  EXPECT_THAT(found(), Not(Contains("cold")));
+  // What it shares with i3 is the value of a side field, and nothing else.
+  ASSERT_EQ(client.Ask("PUT", "/v1/items/cold", R"({"fields":{"price":3}})").status, 200);
+  EXPECT_THAT(found(), Contains("cold"));
+  ASSERT_EQ(client.Ask("DELETE", "/v1/items/cold").status, 200);
+  EXPECT_THAT(found(), Not(Contains("cold")));
+}
+
 TEST_F(ApiTest, TheLastActionChangesTheNextResponse) {
   const HttpAnswer before = Ask("POST", "/v1/recommend", R"({"user":"new"})");
   ASSERT_EQ(before.status, 200) << before.body;

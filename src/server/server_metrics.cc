@@ -71,6 +71,8 @@ void AppendEngineFamilies(const EngineStatus& status, std::vector<prometheus::Me
       static_cast<double>(status.disk_bytes));
   add("fourfold_memory_bytes", "Bytes the engine counts as its own in memory.",
       static_cast<double>(status.memory_bytes));
+  add("fourfold_warnings", "What an operator should look at; fourfold status has the words.",
+      static_cast<double>(status.warnings.size()));
   add("fourfold_clock_seconds", "The engine's clock, since the Unix epoch.",
       static_cast<double>(status.now_ms) * 1e-3);
   if (status.events > 0) {

@@ -32,14 +32,7 @@ namespace fourfold {
 
 class TestEngine {
  public:
-  TestEngine() {
-    static int made = 0;
-    path_ = std::filesystem::temp_directory_path() /
-            StrCat("fourfold_server_test_", getpid(), "_", made++);
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-    const std::string recipe = (path_ / "recipe.yaml").string();
-    std::ofstream(recipe) << R"(
+  static constexpr std::string_view kItemCfRecipe = R"(
 name: server_test
 catalogue: {items: declared}
 training: {actions: [click]}
@@ -55,6 +48,15 @@ features:
   - {name: clicked, kind: count, entity: user, types: [click]}
   - {name: latest, kind: sequence, entity: user, length: 3, fields: [price]}
 )";
+
+  explicit TestEngine(std::string_view recipe_text = kItemCfRecipe) {
+    static int made = 0;
+    path_ = std::filesystem::temp_directory_path() /
+            StrCat("fourfold_server_test_", getpid(), "_", made++);
+    std::filesystem::remove_all(path_);
+    std::filesystem::create_directories(path_);
+    const std::string recipe = (path_ / "recipe.yaml").string();
+    std::ofstream(recipe) << recipe_text;
     EngineOptions options;
     options.directory = (path_ / "engine").string();
     options.recipe_path = recipe;

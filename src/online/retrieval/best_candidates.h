@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "online/pipeline/retrieval_scratch.h"
+#include "online/pipeline/stage.h"
 
 namespace fourfold {
 
@@ -41,6 +42,15 @@ class BestCandidates {
     if (buffer_->size() > limit_) Halve();
     std::sort(buffer_->begin(), buffer_->end(), IsBetter());
     return offers_ > limit_;
+  }
+
+  // Finishes, and hands on what was found; item_of(candidate) is the catalogue's item.
+  template <typename ItemOf>
+  void HandOn(CandidateSink* sink, const ItemOf& item_of) {
+    if (Finish()) sink->MarkCutOff();
+    for (const Scored& scored : *buffer_) {
+      if (!sink->Add(item_of(scored.item), scored.score, scored.trigger)) break;
+    }
   }
 
  private:

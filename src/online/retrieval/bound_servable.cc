@@ -94,6 +94,14 @@ absl::StatusOr<std::unique_ptr<const BoundServable>> BoundServable::Bind(
   return bound;
 }
 
+std::map<std::string, std::size_t> BoundServable::LeftOutOfEmbeddings() const {
+  std::map<std::string, std::size_t> left_out;
+  for (const auto& [name, embeddings] : embeddings_) {
+    if (const std::size_t items = embeddings->left_out(); items > 0) left_out[name] = items;
+  }
+  return left_out;
+}
+
 const std::string& BoundServable::version() const {
   static const std::string* const kNone = new std::string;
   return servable_ == nullptr ? *kNone : servable_->manifest.version;

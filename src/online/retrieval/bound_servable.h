@@ -49,6 +49,8 @@ class BoundServable {
     const auto found = embeddings_.find(retriever);
     return found == embeddings_.end() ? nullptr : found->second.get();
   }
+  // Items whose embeddings are left out (live_embeddings.h), by retriever; only where some are.
+  std::map<std::string, std::size_t> LeftOutOfEmbeddings() const;
   // Items with a popularity above 0 by the tie rule, best first.
   std::span<const ItemIndex> by_popularity() const { return by_popularity_; }
 

@@ -201,10 +201,7 @@ absl::Status EmbeddingRetriever::Retrieve(const Query& query, RetrievalScratch* 
     const RetrievalScratch::Scored scored = search.Score(candidate, *query.catalogue);
     if (scored.score > 0) best.Offer(scored);
   }
-  if (best.Finish()) sink->MarkCutOff();
-  for (const auto& scored : scratch->best) {
-    if (!sink->Add(search.ItemOf(scored.item), scored.score, scored.trigger)) break;
-  }
+  best.HandOn(sink, [&](std::uint32_t candidate) { return search.ItemOf(candidate); });
   return absl::OkStatus();
 }
 

@@ -164,6 +164,72 @@ TEST(EmbeddingRetrieverMeanTest, FindsWhatIsNearTheMeanOfTheActions) {
   EXPECT_NEAR(response.items[2].score, 1 / std::sqrt(1.25), 1e-6);
 }
 
+class LiveEmbeddingsTest : public ::testing::Test {
+ protected:
+  // The items' ids, by rising.
+  std::vector<std::string> Fresh() const {
+    const Catalogue::ReadLock catalogue(world_.catalogue);
+    const LiveEmbeddings::View view(*live_, catalogue);
+    std::vector<std::string> fresh;
+    for (std::uint32_t number = 0; number < view.fresh(); ++number) {
+      fresh.emplace_back(catalogue.Id(view.FreshItem(number)));
+    }
+    std::sort(fresh.begin(), fresh.end());
+    return fresh;
+  }
+  void Follow(std::size_t fresh_max) {
+    Servable servable = testing::MakeServable({"tea", "pot", "saw"});
+    testing::AddEges(&servable, 1, kKitchen);
+    const auto shared = testing::Share(std::move(servable));
+    auto bound = BoundServable::Bind(shared, &world_.catalogue);
+    ASSERT_TRUE(bound.ok()) << bound.status();
+    bound_ = *std::move(bound);
+    live_ = std::make_unique<LiveEmbeddings>(&shared->embeddings.at("eges"), bound_.get(),
+                                             world_.catalogue, fresh_max);
+  }
+
+  World world_;
+  std::unique_ptr<const BoundServable> bound_;
+  std::unique_ptr<LiveEmbeddings> live_;
+};
+
+TEST_F(LiveEmbeddingsTest, PastTheLimitWhatWasPutLongestAgoIsLeftOut) {
+  world_.Declare("tea", Tags({"kitchen"}));
+  world_.Declare("pot", Tags({"kitchen"}));
+  world_.Declare("saw", Tags({"tools"}));
+  Follow(2);
+  world_.Declare("cup", Tags({"kitchen"}));
+  world_.Declare("mug", Tags({"kitchen"}));
+  EXPECT_THAT(Fresh(), ElementsAre("cup", "mug"));
+  EXPECT_EQ(live_->left_out(), 0u);
+  world_.Declare("cup", Tags({"tools"}));  // now the newer of the two
+  world_.Declare("jug", Tags({"kitchen"}));
+  EXPECT_THAT(Fresh(), ElementsAre("cup", "jug"));
+  EXPECT_EQ(live_->left_out(), 1u);
+  world_.Declare("mug", Tags({"tools"}));
+  EXPECT_THAT(Fresh(), ElementsAre("jug", "mug"));
+  EXPECT_EQ(live_->left_out(), 1u);
+  world_.Delete("jug");
+  world_.Delete("cup");
+  EXPECT_THAT(Fresh(), ElementsAre("mug"));
+  EXPECT_EQ(live_->left_out(), 0u);
+}
+
+TEST_F(LiveEmbeddingsTest, AChangedItemThatIsLeftOutHasTheVectorOfItsTrainingAgain) {
+  world_.Declare("tea", Tags({"kitchen"}));
+  world_.Declare("pot", Tags({"kitchen"}));
+  world_.Declare("saw", Tags({"tools"}));
+  Follow(1);
+  world_.Declare("saw", Tags({"kitchen"}));
+  EXPECT_THAT(Fresh(), ElementsAre("saw"));
+  world_.Declare("cup", Tags({"kitchen"}));
+  EXPECT_THAT(Fresh(), ElementsAre("cup"));
+  const Catalogue::ReadLock catalogue(world_.catalogue);
+  const LiveEmbeddings::View view(*live_, catalogue);
+  EXPECT_FALSE(view.IsReplaced(2));
+  EXPECT_FALSE(view.VectorOf(bound_->CatalogueItem(2)).empty());
+}
+
 // Against the plain thing: embed every item that exists as its fields say now, compare all.
 TEST(EmbeddingRetrieverRandomTest, IsWhatComparingAllItemsGives) {
   std::mt19937 random(6);

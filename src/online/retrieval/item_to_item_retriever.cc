@@ -37,10 +37,7 @@ absl::Status ItemToItemRetriever::Retrieve(const Query& query, RetrievalScratch*
     if (sum.score > 0) best.Offer({sum.score, bound.TieRank(index), index, sum.trigger});
     sum = {};
   }
-  if (best.Finish()) sink->MarkCutOff();
-  for (const auto& scored : scratch->best) {
-    if (!sink->Add(bound.CatalogueItem(scored.item), scored.score, scored.trigger)) break;
-  }
+  best.HandOn(sink, [&](std::uint32_t index) { return bound.CatalogueItem(index); });
   return absl::OkStatus();
 }
 

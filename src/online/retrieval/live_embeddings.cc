@@ -24,8 +24,11 @@ ItemEmbeddings::SideValues SideValuesIn(const Catalogue::ReadLock& catalogue, It
 }  // namespace
 
 LiveEmbeddings::LiveEmbeddings(const ItemEmbeddings* embeddings, const BoundServable* bound,
-                               const Catalogue& catalogue)
-    : embeddings_(embeddings), bound_(bound), is_replaced_(embeddings->items()) {
+                               const Catalogue& catalogue, std::size_t fresh_max)
+    : embeddings_(embeddings),
+      bound_(bound),
+      fresh_max_(fresh_max),
+      is_replaced_(embeddings->items()) {
   if (embeddings_->fields() == 0) return;
   ItemIndex next = 0;
   for (bool done = false; !done;) {
@@ -49,6 +52,7 @@ void LiveEmbeddings::CatchUp(const Catalogue::ReadLock& catalogue) const {
 
 void LiveEmbeddings::Update(const Catalogue::ReadLock& catalogue, ItemIndex item) const {
   Drop(item);
+  left_out_.erase(item);
   const std::uint32_t index = bound_->VocabularyIndex(item);
   const bool in_vocabulary = index != kNotInVocabulary;
   if (in_vocabulary) is_replaced_[index] = false;
@@ -59,8 +63,10 @@ void LiveEmbeddings::Update(const Catalogue::ReadLock& catalogue, ItemIndex item
   const std::vector<float> vector =
       embeddings_->Compose(in_vocabulary ? index : ItemEmbeddings::kNoItemRow, values);
   if (vector.empty()) return;
+  if (fresh_items_.size() >= fresh_max_) LeaveOutOldest();
   fresh_numbers_[item] = static_cast<std::uint32_t>(fresh_items_.size());
-  fresh_items_.push_back(item);
+  by_age_[next_age_rank_] = item;
+  fresh_items_.push_back({item, next_age_rank_++});
   fresh_vectors_.insert(fresh_vectors_.end(), vector.begin(), vector.end());
 }
 
@@ -69,17 +75,31 @@ void LiveEmbeddings::Drop(ItemIndex item) const {
   if (found == fresh_numbers_.end()) return;
   const std::uint32_t number = found->second;
   fresh_numbers_.erase(found);
+  by_age_.erase(fresh_items_[number].age_rank);
   // The last one takes the place.
   const std::size_t dimension = embeddings_->dimension();
   const std::size_t last = fresh_items_.size() - 1;
   if (number != last) {
     fresh_items_[number] = fresh_items_[last];
-    fresh_numbers_[fresh_items_[number]] = number;
+    fresh_numbers_[fresh_items_[number].item] = number;
     std::copy_n(fresh_vectors_.begin() + static_cast<std::ptrdiff_t>(last * dimension), dimension,
                 fresh_vectors_.begin() + static_cast<std::ptrdiff_t>(number * dimension));
   }
   fresh_items_.pop_back();
   fresh_vectors_.resize(last * dimension);
+}
+
+void LiveEmbeddings::LeaveOutOldest() const {
+  const ItemIndex item = by_age_.begin()->second;
+  Drop(item);
+  left_out_.insert(item);
+  const std::uint32_t index = bound_->VocabularyIndex(item);
+  if (index != kNotInVocabulary) is_replaced_[index] = false;
+}
+
+std::size_t LiveEmbeddings::left_out() const {
+  ReaderMutexLock reading(&mutex_);
+  return left_out_.size();
 }
 
 LiveEmbeddings::View::View(const LiveEmbeddings& live, const Catalogue::ReadLock& catalogue)
@@ -99,7 +119,7 @@ std::uint32_t LiveEmbeddings::View::fresh() const ABSL_NO_THREAD_SAFETY_ANALYSIS
 
 ItemIndex LiveEmbeddings::View::FreshItem(std::uint32_t number) const
     ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  return live_.fresh_items_[number];
+  return live_.fresh_items_[number].item;
 }
 
 std::span<const float> LiveEmbeddings::View::FreshVector(std::uint32_t number) const

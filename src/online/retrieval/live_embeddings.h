@@ -1,12 +1,16 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "base/mutex.h"
+#include "data/limits.h"
 #include "feature/catalogue.h"
 #include "index/item_embeddings.h"
 
@@ -16,13 +20,17 @@ class BoundServable;
 
 // The embeddings of a servable kept true to the catalogue: an item that was put after the servable
 // was made has a vector by its side fields, one whose side fields changed has a new vector, and one
-// that was deleted has none. What differs from the servable is few and is searched exactly.
-// Thread-safe.
+// that was deleted has none. What differs from the servable is fresh, and searched exactly. No more
+// than `fresh_max` items are: each further one leaves out the one that was put or changed longest
+// ago, which then has the vector that the servable knows, or none. Thread-safe.
 class LiveEmbeddings {
  public:
   // Both outlive it. Reads the whole catalogue.
   LiveEmbeddings(const ItemEmbeddings* embeddings, const BoundServable* bound,
-                 const Catalogue& catalogue);
+                 const Catalogue& catalogue, std::size_t fresh_max = limits::kFreshEmbeddingsMax);
+
+  // Items left out, as of the last request.
+  std::size_t left_out() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What holds at the moment of the catalogue's lock, for as long as the view lives. Fresh items
   // are numbered from 0 within a view.
@@ -51,14 +59,23 @@ class LiveEmbeddings {
   void Update(const Catalogue::ReadLock& catalogue, ItemIndex item) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Drop(ItemIndex item) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeaveOutOldest() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ItemEmbeddings* const embeddings_;
   const BoundServable* const bound_;
+  const std::size_t fresh_max_;
   mutable SharedMutex mutex_;
   mutable std::atomic<std::uint64_t> seen_{0};  // of the catalogue's changes
-  mutable std::vector<ItemIndex> fresh_items_ ABSL_GUARDED_BY(mutex_);
+  struct Fresh {
+    ItemIndex item = 0;
+    std::uint64_t age_rank = 0;  // rises with each that is put or changed
+  };
+  mutable std::vector<Fresh> fresh_items_ ABSL_GUARDED_BY(mutex_);
   mutable std::vector<float> fresh_vectors_ ABSL_GUARDED_BY(mutex_);  // [fresh, dimension]
   mutable absl::flat_hash_map<ItemIndex, std::uint32_t> fresh_numbers_ ABSL_GUARDED_BY(mutex_);
+  mutable std::map<std::uint64_t, ItemIndex> by_age_ ABSL_GUARDED_BY(mutex_);
+  mutable std::uint64_t next_age_rank_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable absl::flat_hash_set<ItemIndex> left_out_ ABSL_GUARDED_BY(mutex_);
   mutable std::vector<bool> is_replaced_ ABSL_GUARDED_BY(mutex_);  // by vocabulary index
 };
 

@@ -103,6 +103,8 @@ int Run(int argc, char** argv) {
   app.add_option("--threads", spec.threads)->capture_default_str();
   app.add_flag("--plain", plain, "Train by the plain twin of the kernels");
   app.add_flag("--graph", graph_too, "Build an HNSW graph, too");
+  app.add_option("--graph-links", spec.graph_links)->capture_default_str();
+  app.add_option("--build-width", spec.build_width)->capture_default_str();
   app.add_option("--write-walks", walks_path, "Write walks there instead of training");
   CLI11_PARSE(app, argc, argv);
 

@@ -176,12 +176,18 @@ def bench_skip_gram(report, work, runs):
         report.add(f"{title}: fastText, walks of the same graph", f"{theirs:,.0f} pairs/s")
 
 
+# Small vectors and a thin graph, so that a million items take minutes.
+GROWTH = ("--walks-per-item", 1, "--dimension", 16, "--graph", "--graph-links", 8, "--build-width", 40)
+
+
 def bench_growth(report):
+    """Processor time: in all, of a pair of skip-gram, and of an item that the graph takes in."""
     for items in (10_000, 100_000, 1_000_000):
-        result = embedding_bench("--items", items, "--walks-per-item", 1, "--threads", 2, "--graph")
-        title = f"{items:,} items, {result['edges']:,} edges, one walk each, two threads"
-        for part in ("training", "graph"):
-            report.add(f"{title}: {part}", f"{result[part]['processor_seconds']:.1f} processor seconds")
+        result = embedding_bench("--items", items, "--threads", 2, *GROWTH)
+        title = f"{items:,} items, {result['edges']:,} edges, one walk each, 16 dimensions, two threads"
+        for part, what, units in (("training", "pair", result["pairs"]), ("graph", "item", items)):
+            seconds = result[part]["processor_seconds"]
+            report.add(f"{title}: {part}", f"{seconds:.1f} processor seconds, {1e6 * seconds / units:.2f} us a {what}")
         report.add(f"{title}: peak memory", f"{result['peak_resident_mib']:,.0f} MiB")
 
 

@@ -32,7 +32,7 @@ TEST(TreeEnsembleTest, AllRowsAtOnceAreOneRowAfterTheOther) {
     RandomModel model(seed, 7, 20, static_cast<int>(2 * seed) - 1);
     const TreeEnsemble ensemble = Parsed(model);
     EXPECT_EQ(ensemble.trees(), 20u);
-    for (const std::size_t rows : {0, 1, 15, 16, 17, 100}) {
+    for (const std::size_t rows : {0, 1, 7, 8, 9, 40}) {
       const std::vector<float> values = model.Rows(rows);
       const std::vector<float> scores = Scores(ensemble, values);
       for (std::size_t i = 0; i < rows; ++i) {
@@ -53,9 +53,9 @@ TEST(TreeEnsembleTest, ContributionsAreShapleyValuesAndSumToTheScore) {
   for (const std::uint64_t seed : {1, 2, 3}) {
     RandomModel model(seed, kFeatures, 4, 7);  // a path has a feature several times
     const TreeEnsemble ensemble = Parsed(model);
-    const std::vector<float> values = model.Rows(30);
+    const std::vector<float> values = model.Rows(10);
     const std::vector<float> scores = Scores(ensemble, values);
-    for (std::size_t i = 0; i < 30; ++i) {
+    for (std::size_t i = 0; i < 10; ++i) {
       const auto row = std::span(values).subspan(kFeatures * i, kFeatures);
       std::vector<double> of_subset(1u << kFeatures, 0.25);
       for (unsigned known = 0; known < of_subset.size(); ++known) {
@@ -195,7 +195,7 @@ TEST(TreeEnsembleTest, DamagedBytesNeverCrash) {
   const std::string whole = model.json().dump();
   std::mt19937_64 random(6);
   int refused = 0;
-  for (int i = 0; i < 3'000; ++i) {
+  for (int i = 0; i < 600; ++i) {
     std::string text = whole.substr(0, i % 3 == 0 ? random() % whole.size() : whole.size());
     for (std::uint64_t changes = random() % 4; changes > 0 && !text.empty(); --changes) {
       text[random() % text.size()] = "0123456789-.,:[]{}\"eE\xff"[random() % 22];
@@ -208,7 +208,7 @@ TEST(TreeEnsembleTest, DamagedBytesNeverCrash) {
     (void)Scores(*ensemble, row);
     ensemble->Contributions(row, contributions);
   }
-  EXPECT_GT(refused, 1'000);
+  EXPECT_GT(refused, 200);
 }
 
 TEST(TreeEnsembleTest, ThreadsShareIt) {

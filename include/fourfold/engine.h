@@ -76,11 +76,12 @@ struct ServableInfo {
 };
 
 struct EvaluateRequest {
-  // What is judged. "ranking": slates. Of the retrievers with embeddings alone:
-  // "link_prediction": are hidden edges of the session graph told from pairs without one;
-  // "cold_items": are items that training never saw found by their side fields. The two print rows
-  // for each retriever and each of BGE, GES and EGES; only methods, hidden_share, resamples,
-  // progress and note count for them.
+  // What is judged. "ranking": slates. "ranker": the recipe's trained ranker, on the last of the
+  // requests that it learns from, against the order shown; only resamples, progress and note count.
+  // Of the retrievers with embeddings alone: "link_prediction": are hidden edges of the session
+  // graph told from pairs without one; "cold_items": are items that training never saw found by
+  // their side fields. The two print rows for each retriever and each of BGE, GES and EGES; only
+  // methods, hidden_share, resamples, progress and note count for them.
   std::string task = "ranking";
   double hidden_share = 0;  // of edges or items; 0: a third of the edges, a tenth of the items
   std::string split;        // "time" | "leave_one_out"; empty: as the recipe says
@@ -165,6 +166,9 @@ class Engine {
 
   // FailedPrecondition where the recipe declares no features.
   absl::StatusOr<FeatureReadResponse> ReadFeatures(const FeatureReadRequest& request) const;
+
+  // FailedPrecondition where the active servable has no trained ranker.
+  absl::StatusOr<RankResponse> Rank(const RankRequest& request) const;
 
   absl::StatusOr<EntityView> GetItem(std::string_view item) const;
   absl::StatusOr<EntityView> GetUser(std::string_view user) const;

@@ -47,4 +47,37 @@ struct FeatureReadResponse {
   std::vector<SequenceReading> sequences;
 };
 
+// A list that the caller brings, to be put in order by the active servable's trained ranker.
+struct RankItem {
+  std::string item;
+  std::vector<Field> fields;  // what the caller knows of it now: the price shown, ...
+};
+
+struct RankRequest {
+  std::string user;  // either may be empty
+  std::string session;
+  std::string surface;
+  std::vector<Field> fields;    // of the request
+  std::vector<RankItem> items;  // 1 to 500
+  bool explain = false;
+};
+
+// The name under which RankedResult::contributions tell what the score is without any feature.
+inline constexpr char kBaseContribution[] = "(base)";
+
+struct RankedResult {
+  std::string item;
+  double score = 0;    // a probability where the ranker predicts one, else a number to compare
+  int input_rank = 0;  // the place, from 1, in the caller's list
+  // With explain: the features, and what each added to the score (of a probability: to its
+  // log-odds).
+  std::vector<FeatureReading> features;
+  std::vector<FeatureReading> contributions;
+};
+
+struct RankResponse {
+  std::string servable;
+  std::vector<RankedResult> items;  // best first; equals in the caller's order
+};
+
 }  // namespace fourfold

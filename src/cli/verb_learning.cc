@@ -132,18 +132,20 @@ void PrintReport(std::ostream& out, const EvaluationReport& report, bool of_slat
     }
     table.AddRow(std::move(cells));
   }
+  bool is_paired = false;
   for (const EvaluationRow& row : report.rows) {
     if (row.paired_with_best_part.empty() || report.best_part.empty()) continue;
+    is_paired = true;
     std::vector<std::string> cells = {StrCat(row.method, " - ", report.best_part)};
     for (const MetricEstimate& metric : row.paired_with_best_part) {
       cells.push_back(WithSign(metric));
     }
-    cells.insert(cells.end(), 2, "");
+    if (of_slates) cells.insert(cells.end(), 2, "");
     table.AddRow(std::move(cells));
   }
   table.Print(out);
   out << "\n95 % intervals by bootstrap"
-      << (of_slates ? "; the last line is paired, query by query. " : ". ") << "Evaluated in "
+      << (is_paired ? "; the last line is paired, query by query. " : ". ") << "Evaluated in "
       << Decimal(report.seconds, 1) << " s.\n";
 }
 
@@ -178,12 +180,15 @@ void AddEvaluate(CLI::App& app, Context& context) {
               "  fourfold eval --split leave_one_out --fit strict --format json\n"
               "  fourfold eval --task link_prediction --method eges\n"
               "  fourfold eval --task cold_items --hidden-share 0.1\n"
+              "  fourfold eval --task ranker\n"
               "  fourfold eval --truth log.truth");
   verb->add_option(
           "--task", request.task,
           "ranking: slates. Of embeddings alone, beside BGE, GES and EGES: link_prediction "
-          "(hidden edges of the session graph) or cold_items (items that training never saw)")
-      ->check(CLI::IsMember({"ranking", "link_prediction", "cold_items"}))
+          "(hidden edges of the session graph) or cold_items (items that training never saw). "
+          "ranker: "
+          "the recipe's trained ranker against the order that was shown")
+      ->check(CLI::IsMember({"ranking", "link_prediction", "cold_items", "ranker"}))
       ->capture_default_str();
   verb->add_option("--hidden-share", request.hidden_share,
                    "Of the edges (a third) or the items (a tenth) that are hidden from training")

@@ -72,6 +72,7 @@ absl::Status Engine::Impl::Start(const EngineOptions& options) {
   FOURFOLD_RETURN_IF_ERROR(catalogue.Load(*store));
   store->SetCommitListener([this](absl::Span<const LoggedEvent> committed) {
     catalogue.Apply(committed, store->NowMs());
+    Follow(committed);
   });
   recommender = std::make_unique<Recommender>(
       store.get(), &catalogue,
@@ -176,7 +177,9 @@ absl::StatusOr<std::vector<Event>> Engine::GetUserActions(std::string_view user,
 
 absl::StatusOr<std::uint64_t> Engine::EraseUser(std::string_view user) {
   if (user.empty()) return InvalidArgument("user: must not be empty");
-  return impl_->store->EraseUser(user);
+  FOURFOLD_ASSIGN_OR_RETURN(const std::uint64_t erased, impl_->store->EraseUser(user));
+  if (erased > 0) FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
+  return erased;
 }
 
 std::int64_t Engine::NowMs() const { return impl_->store->NowMs(); }

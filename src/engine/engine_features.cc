@@ -88,4 +88,14 @@ absl::StatusOr<FeatureReadResponse> Engine::ReadFeatures(const FeatureReadReques
   return response;
 }
 
+absl::StatusOr<RankResponse> Engine::Rank(const RankRequest& request) const {
+  const std::shared_ptr<const LiveRanker> ranker = impl_->ranker();
+  if (ranker == nullptr) {
+    return FailedPrecondition(
+        "the active servable has no trained ranker: declare one in the recipe's section `ranker:`, "
+        "train and activate");
+  }
+  return ranker->Rank(request, impl_->store->Now());
+}
+
 }  // namespace fourfold

@@ -8,6 +8,7 @@
 #include "base/mutex.h"
 #include "engine/engine_clock.h"
 #include "engine/engine_directory.h"
+#include "engine/live_ranker.h"
 #include "engine/recipe.h"
 #include "feature/catalogue.h"
 #include "feature/event_store.h"
@@ -33,6 +34,11 @@ class Engine::Impl {
 
   absl::Status Activate(const std::string& version) ABSL_LOCKS_EXCLUDED(activation_mutex);
   std::shared_ptr<const Servable> active() const ABSL_LOCKS_EXCLUDED(active_mutex);
+  // Of the active servable; null: it has none.
+  std::shared_ptr<const LiveRanker> ranker() const ABSL_LOCKS_EXCLUDED(active_mutex);
+  // Brings the state of features up to the log, after what no commit tells of: an import, or the
+  // erasure of a user (`anew`).
+  absl::Status RefillFeatures(bool anew) ABSL_LOCKS_EXCLUDED(active_mutex);
 
   const EngineDirectory directory;
   const Recipe recipe;
@@ -51,9 +57,18 @@ class Engine::Impl {
   void LoadActive() ABSL_LOCKS_EXCLUDED(activation_mutex);
   // Loads a version and lets requests go to it.
   absl::Status Serve(const std::string& version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(activation_mutex);
+  void Follow(absl::Span<const LoggedEvent> committed) ABSL_LOCKS_EXCLUDED(active_mutex);
+  // The servable's ranker with its state filled from the log; null where it has none.
+  absl::StatusOr<std::shared_ptr<const LiveRanker>> PrepareRanker(const Servable& servable)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(activation_mutex) ABSL_LOCKS_EXCLUDED(active_mutex);
 
   mutable Mutex active_mutex;
   std::shared_ptr<const Servable> active_servable ABSL_GUARDED_BY(active_mutex);
+  std::shared_ptr<const LiveRanker> active_ranker ABSL_GUARDED_BY(active_mutex);
+  // States of features that commits are told to: that of the active ranker and, while another
+  // servable is made ready, that of its.
+  std::shared_ptr<LiveState> active_state ABSL_GUARDED_BY(active_mutex);
+  std::shared_ptr<LiveState> coming_state ABSL_GUARDED_BY(active_mutex);
 };
 
 }  // namespace fourfold

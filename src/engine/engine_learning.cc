@@ -123,6 +123,7 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
                           .store = *impl_->store,
                           .catalogue = impl_->catalogue,
                           .at = at,
+                          .scratch_path = impl_->directory.temporary(),
                           .progress = request.progress,
                           .note = request.note};
   FOURFOLD_ASSIGN_OR_RETURN(const InteractionTable table, ReadTrainingTable(learning));
@@ -138,6 +139,9 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
   manifest.position_end = at.position_end;
   manifest.blend = std::move(blend);
   manifest.metrics = std::move(metrics);
+  if (impl_->recipe.ranker.has_value()) {
+    FOURFOLD_ASSIGN_OR_RETURN(servable.ranker, FitRanker(learning));
+  }
   FOURFOLD_RETURN_IF_ERROR(AddGoldenRequests(learning, table, &servable));
   FOURFOLD_ASSIGN_OR_RETURN(std::string version, impl_->repository.Publish(servable));
   FOURFOLD_RETURN_IF_ERROR(
@@ -160,8 +164,15 @@ absl::StatusOr<EvaluationReport> Engine::Evaluate(const EvaluateRequest& request
                           .store = *impl_->store,
                           .catalogue = impl_->catalogue,
                           .at = EndOfLog(*impl_->store),
+                          .scratch_path = impl_->directory.temporary(),
                           .progress = request.progress,
                           .note = request.note};
+  if (request.task == "ranker") {
+    if (!impl_->recipe.ranker.has_value()) {
+      return FailedPrecondition("the recipe has no trained ranker (section `ranker:`)");
+    }
+    return JudgeTrainedRanker(learning, request);
+  }
   FOURFOLD_ASSIGN_OR_RETURN(const InteractionTable table, ReadTrainingTable(learning));
   if (request.task != "ranking") return JudgeEmbeddings(learning, table, request);
   const bool blends =

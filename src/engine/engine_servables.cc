@@ -11,11 +11,67 @@ std::shared_ptr<const Servable> Engine::Impl::active() const {
   return active_servable;
 }
 
+std::shared_ptr<const LiveRanker> Engine::Impl::ranker() const {
+  const MutexLock lock(&active_mutex);
+  return active_ranker;
+}
+
+void Engine::Impl::Follow(absl::Span<const LoggedEvent> committed) {
+  std::shared_ptr<LiveState> states[2];
+  {
+    const MutexLock lock(&active_mutex);
+    states[0] = active_state;
+    if (coming_state != active_state) states[1] = coming_state;
+  }
+  for (const std::shared_ptr<LiveState>& state : states) {
+    if (state != nullptr) state->Follow(committed);
+  }
+}
+
+absl::Status Engine::Impl::RefillFeatures(bool anew) {
+  std::shared_ptr<LiveState> state;
+  {
+    const MutexLock lock(&active_mutex);
+    state = active_state;
+  }
+  return state == nullptr ? absl::OkStatus() : state->Fill(*store, anew);
+}
+
+absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
+    const Servable& servable) {
+  if (servable.ranker == nullptr) return std::shared_ptr<const LiveRanker>();
+  std::shared_ptr<LiveState> state;
+  {
+    const MutexLock lock(&active_mutex);
+    // Servables with the same features share their state.
+    if (active_state != nullptr &&
+        active_state->plan().declarations() == servable.ranker->plan->declarations()) {
+      state = active_state;
+    } else {
+      state = std::make_shared<LiveState>(servable.ranker->plan);
+    }
+    coming_state = state;
+  }
+  const absl::Status filled = state->Fill(*store);
+  if (!filled.ok()) {
+    const MutexLock lock(&active_mutex);
+    coming_state = nullptr;
+    return filled;
+  }
+  return std::make_shared<const LiveRanker>(
+      LiveRanker{servable.manifest.version, servable.ranker, std::move(state)});
+}
+
 absl::Status Engine::Impl::Serve(const std::string& version) {
   FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const Servable> servable, repository.Load(version));
-  FOURFOLD_RETURN_IF_ERROR(recommender->Activate(servable));
+  FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const LiveRanker> ranker, PrepareRanker(*servable));
+  const absl::Status activated = recommender->Activate(servable);
   const MutexLock lock(&active_mutex);
+  coming_state = nullptr;
+  if (!activated.ok()) return activated;
   active_servable = std::move(servable);
+  active_ranker = std::move(ranker);
+  active_state = active_ranker == nullptr ? nullptr : active_ranker->state;
   return absl::OkStatus();
 }
 
@@ -46,9 +102,7 @@ absl::Status Engine::Impl::Activate(const std::string& version) {
   FOURFOLD_RETURN_IF_ERROR(Serve(version));
   const absl::Status status = repository.SetActive(version);
   if (!status.ok() && former != nullptr) {
-    FOURFOLD_RETURN_IF_ERROR(recommender->Activate(former));
-    const MutexLock active_lock(&active_mutex);
-    active_servable = former;
+    FOURFOLD_RETURN_IF_ERROR(Serve(former->manifest.version));
   }
   return status;
 }

@@ -13,6 +13,7 @@
 #include "fourfold/engine.h"
 #include "offline/dataset/interaction_table.h"
 #include "offline/evaluation/evaluation_protocol.h"
+#include "offline/ranking/train_trees.h"
 #include "online/recommender.h"
 #include "servable/servable.h"
 
@@ -28,7 +29,8 @@ struct Learning {
   const Recipe& recipe;
   EventStore& store;
   Catalogue& catalogue;
-  ReadPoint at;  // how much of the log counts
+  ReadPoint at;              // how much of the log counts
+  std::string scratch_path;  // a directory for files that go again
   std::function<void(std::string_view stage, double done)> progress;
   std::function<void(std::string_view note)> note;
 };
@@ -56,6 +58,13 @@ absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const Evaluatio
 absl::StatusOr<EvaluationReport> JudgeEmbeddings(const Learning& learning,
                                                  const InteractionTable& table,
                                                  const EvaluateRequest& request);
+
+// Trains the recipe's ranker on the first part of the requests and judges it on the last. The
+// recipe has a ranker. Of the request it reads resamples.
+absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
+                                                    const EvaluateRequest& request);
+// Trains it on all requests, the last of which decide when to stop.
+absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& learning);
 
 // Requests of real users, without their names, with all inputs and the answers of this servable.
 absl::Status AddGoldenRequests(const Learning& learning, const InteractionTable& table,

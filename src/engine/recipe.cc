@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "engine/recipe_features.h"
+#include "engine/recipe_ranker.h"
 
 namespace fourfold {
 namespace {
@@ -367,6 +368,7 @@ void ReadSections(RecipeSection& root, Recipe* recipe) {
   root.Mapping("tuning", [&](RecipeSection& section) { ReadTuning(section, &recipe->tuning); });
   root.Mapping("policy", [&](RecipeSection& section) { ReadPolicy(section, &recipe->policy); });
   ReadFeatureDeclarations(root, &recipe->features);
+  ReadRanker(root, recipe->features.get(), &recipe->ranker);
   root.Mapping("evaluation", [&](RecipeSection& section) {
     ReadEvaluation(section, recipe->training, &recipe->evaluation);
   });

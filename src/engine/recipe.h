@@ -16,6 +16,7 @@
 #include "feature/catalogue.h"
 #include "feature/plan/feature_plan.h"
 #include "offline/ingest/importer.h"
+#include "offline/ranking/ranker_spec.h"
 #include "online/recommender.h"
 #include "servable/servable.h"
 
@@ -77,6 +78,7 @@ struct Recipe {
   TuningRecipe tuning;
   PolicyOptions policy;
   std::shared_ptr<const FeaturePlan> features;  // null: none are declared
+  std::optional<RankerSpec> ranker;             // unset: the blend decides
   EvaluationRecipe evaluation;
   ServablesRecipe servables;
   bool log_slates = true;

@@ -295,7 +295,7 @@ TEST(RecipeTest, EveryProblemOfAFeatureIsToldWithItsLine) {
       "r.yaml:9: features[1].window: must be a duration such as 30d, 12h or 90s\n"
       "r.yaml:10: features[2].kind: must be one of affinity, age, attribute, count, distinct, "
       "input_field, input_rank, last, rate, recency, request, sequence, shown_position, "
-      "slate_rank, slate_zscore, sum\n"
+      "slate_offset, slate_rank, slate_zscore, sum\n"
       "r.yaml:11: features[3].context: names the field of an item_context, and of nothing "
       "else\n"
       "r.yaml:12: features[4].feature: no feature \"price\" with a number stands above\n"

@@ -98,6 +98,7 @@ void VisitManifest(Archive& archive, Manifest& manifest) {
   archive.Field("as_of_ms", manifest.as_of_ms);
   archive.Field("position_end", manifest.position_end);
   archive.Field("actions", manifest.actions);
+  archive.Field("has_ranker", manifest.has_ranker);
   archive.Field("metrics", manifest.metrics);
   archive.Field("files", manifest.files);
 }

@@ -30,6 +30,7 @@ constexpr char kRecipeFile[] = "recipe.yaml";
 constexpr char kVocabularyFile[] = "vocabulary.safetensors";
 constexpr char kPopularityFile[] = "popularity.safetensors";
 constexpr char kGoldenFile[] = "golden.json";
+constexpr char kRankerFile[] = "ranker.json";
 
 std::string ItemToItemFile(std::string_view retriever) {
   return StrCat("item_to_item.", retriever, ".safetensors");
@@ -72,6 +73,7 @@ absl::Status CheckRetrievers(const ServableManifest& manifest) {
 // Every file but the manifest that a servable with these retrievers has.
 std::vector<std::string> FilesOf(const ServableManifest& manifest) {
   std::vector<std::string> files = {kRecipeFile, kVocabularyFile, kPopularityFile, kGoldenFile};
+  if (manifest.has_ranker) files.emplace_back(kRankerFile);
   for (const RetrieverSpec& spec : manifest.retrievers) {
     if (HasItemToItemMap(spec)) files.push_back(ItemToItemFile(spec.name));
     if (HasEmbeddings(spec)) files.push_back(EmbeddingsFile(spec.name));
@@ -252,6 +254,10 @@ absl::StatusOr<std::shared_ptr<const Servable>> LoadFiles(ServableManifest manif
   FOURFOLD_RETURN_IF_ERROR(ReadVectorGraphs(directory, servable.get()));
   FOURFOLD_ASSIGN_OR_RETURN(const std::string golden, ReadFile(place / kGoldenFile));
   FOURFOLD_ASSIGN_OR_RETURN(servable->golden, GoldenFromJson(golden));
+  if (servable->manifest.has_ranker) {
+    FOURFOLD_ASSIGN_OR_RETURN(const std::string ranker, ReadFile(place / kRankerFile));
+    FOURFOLD_ASSIGN_OR_RETURN(servable->ranker, TrainedRankerFromJson(ranker));
+  }
   return std::shared_ptr<const Servable>(std::move(servable));
 }
 
@@ -275,6 +281,11 @@ absl::StatusOr<std::string> WriteFiles(const Servable& servable, const std::stri
 
   ServableManifest manifest = servable.manifest;
   manifest.format_version = kServableFormatVersion;
+  manifest.has_ranker = servable.ranker != nullptr;
+  if (manifest.has_ranker) {
+    FOURFOLD_RETURN_IF_ERROR(
+        WriteFileSynced(place / kRankerFile, TrainedRankerToJson(*servable.ranker)));
+  }
   manifest.files.clear();
   for (const std::string& name : FilesOf(manifest)) {
     FOURFOLD_RETURN_IF_ERROR(SyncPath(place / name));

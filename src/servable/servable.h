@@ -15,6 +15,7 @@
 #include "index/item_embeddings.h"
 #include "index/item_to_item_map.h"
 #include "index/vector_graph.h"
+#include "servable/trained_ranker.h"
 
 // The bridge between the halves: what offline learned, as one immutable, verified, versioned
 // directory that online opens.
@@ -125,6 +126,7 @@ struct ServableManifest {
   std::uint64_t actions = 0;  // that it was fitted on
   std::vector<RetrieverSpec> retrievers;
   BlendSpec blend;
+  bool has_ranker = false;                   // ranker.json is among its files
   std::map<std::string, double> metrics;     // of its evaluation, e.g. "nDCG@10"
   std::map<std::string, std::string> files;  // name -> hex digest, every file but the manifest
 
@@ -181,6 +183,7 @@ struct Servable {
   std::map<std::string, ItemToItemMap> item_to_item;         // by name: HasItemToItemMap
   std::map<std::string, ItemEmbeddings> embeddings;          // by name: HasEmbeddings
   std::map<std::string, VectorGraph> vector_graphs;          // by name: HasVectorGraph
+  std::shared_ptr<const TrainedRanker> ranker;               // null: none
   GoldenSet golden;
 
   // Computed from the above by IndexVocabulary, not stored.

@@ -261,6 +261,28 @@ void WriteSequence(JsonWriter* writer, const SequenceReading& sequence) {
 
 }  // namespace
 
+std::string RankJson(const RankResponse& response, bool explain, std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) {
+    Member(writer, "servable", response.servable);
+    writer->Key("items");
+    writer->BeginArray();
+    for (const RankedResult& result : response.items) {
+      writer->BeginObject();
+      Member(writer, "item", result.item);
+      Member(writer, "score", result.score);
+      Member(writer, "input_rank", std::int64_t{result.input_rank});
+      if (explain) {
+        writer->Key("features");
+        WriteReadings(writer, result.features);
+        writer->Key("contributions");
+        WriteReadings(writer, result.contributions);
+      }
+      writer->EndObject();
+    }
+    writer->EndArray();
+  });
+}
+
 std::string FeaturesJson(const FeatureReadResponse& response, std::string_view request_id) {
   return Object(request_id, [&](JsonWriter* writer) {
     Member(writer, "as_of", FormatTimestamp(response.as_of_ms));

@@ -72,6 +72,7 @@ std::span<const Api::Route> Api::Routes() {
       {"PUT", "/v1/users/{id}", {}, Lane::kIngest, &Api::PutUser},
       {"PATCH", "/v1/users/{id}", {}, Lane::kIngest, &Api::PatchUser},
       {"DELETE", "/v1/users/{id}", {}, Lane::kControl, &Api::DeleteUser},
+      {"POST", "/v1/rank", {}, Lane::kHere, &Api::Rank},
       {"POST", "/v1/features:read", {}, Lane::kControl, &Api::ReadFeatures},
       {"GET", "/v1/servables", {}, Lane::kControl, &Api::GetServables},
       {"POST", "/v1/servables:rollback", {}, Lane::kControl, &Api::RollbackServable},

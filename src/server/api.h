@@ -102,6 +102,7 @@ class Api {
   ApiAnswer PatchUser(const Call& call, const ApiRequest& request);
   ApiAnswer DeleteUser(const Call& call, const ApiRequest& request);
   ApiAnswer GetUserActions(const Call& call, const ApiRequest& request);
+  ApiAnswer Rank(const Call& call, const ApiRequest& request);
   ApiAnswer ReadFeatures(const Call& call, const ApiRequest& request);
   ApiAnswer GetServables(const Call& call, const ApiRequest& request);
   ApiAnswer ActivateServable(const Call& call, const ApiRequest& request);

@@ -215,6 +215,15 @@ ApiAnswer Api::GetUserActions(const Call& call, const ApiRequest&) {
   return Good(ActionsJson(user, *actions, call.request_id));
 }
 
+ApiAnswer Api::Rank(const Call& call, const ApiRequest& request) {
+  RankRequest query;
+  const FieldErrors errors = DecodeRankBody(request.body, &query);
+  if (!errors.empty()) return Invalid(errors, call.request_id);
+  const absl::StatusOr<RankResponse> response = engine_->Rank(query);
+  if (!response.ok()) return Failed(response.status(), call.request_id);
+  return Good(RankJson(*response, query.explain, call.request_id));
+}
+
 ApiAnswer Api::ReadFeatures(const Call& call, const ApiRequest& request) {
   FeatureReadRequest query;
   const FieldErrors errors = DecodeFeatureReadBody(request.body, &query);

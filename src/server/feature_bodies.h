@@ -12,4 +12,8 @@ namespace fourfold {
 // values past their limits are errors.
 FieldErrors DecodeFeatureReadBody(std::string_view body, FeatureReadRequest* request);
 
+// Reads the body of POST /v1/rank: {"user", "session", "surface", "fields", "items": ["id" or
+// {"item": "id", "fields": {...}}, ...], "explain"}; all but items optional.
+FieldErrors DecodeRankBody(std::string_view body, RankRequest* request);
+
 }  // namespace fourfold

@@ -20,6 +20,8 @@ void ReadBodies(std::string_view bytes) {
   }
   fourfold::FeatureReadRequest features;
   (void)fourfold::DecodeFeatureReadBody(bytes, &features);
+  fourfold::RankRequest rank;
+  (void)fourfold::DecodeRankBody(bytes, &rank);
   fourfold::EntityBody entity;
   if (fourfold::DecodeEntityBody(bytes, &entity).empty()) {
     for (std::size_t i = 1; i < entity.fields.size(); ++i) {

@@ -17,6 +17,7 @@ std::span<const NamedKind> FeatureKinds() {
       {"request", MakeRequest},
       {"sequence", MakeSequence},
       {"shown_position", MakeShownPosition},
+      {"slate_offset", MakeSlateOffset},
       {"slate_rank", MakeSlateRank},
       {"slate_zscore", MakeSlateZScore},
       {"sum", MakeSum},

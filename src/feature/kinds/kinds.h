@@ -21,6 +21,7 @@ std::unique_ptr<FeatureKind> MakeRecency(ParameterReader* parameters, PlanBuilde
 std::unique_ptr<FeatureKind> MakeRequest(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeSequence(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeShownPosition(ParameterReader* parameters, PlanBuilder* plan);
+std::unique_ptr<FeatureKind> MakeSlateOffset(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeSlateRank(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeSlateZScore(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeSum(ParameterReader* parameters, PlanBuilder* plan);

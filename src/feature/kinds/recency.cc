@@ -2,7 +2,7 @@
 #include "feature/kinds/kinds.h"
 
 // recency: seconds since the newest action. age: seconds since the oldest one. last: a field of the
-// newest one.
+// newest one, or its type.
 namespace fourfold {
 namespace {
 
@@ -53,6 +53,7 @@ class AgeFeature final : public FeatureKind {
 
 class LastFeature final : public FeatureKind {
  public:
+  // `field` below 0: its type.
   LastFeature(ActionView view, int field, bool is_text, std::vector<std::string> categories)
       : view_(view), field_(field), is_text_(is_text), categories_(std::move(categories)) {}
   bool per_candidate() const override { return view_.per_candidate; }
@@ -65,14 +66,17 @@ class LastFeature final : public FeatureKind {
       timeline->VisitNewest(view_.FromMs(read), read,
                             [&](const ActionEntry& entry, std::span<const double> values) {
                               if ((view_.type_mask >> entry.type & 1) == 0) return true;
-                              out[c] = ValueOf(context, values[static_cast<std::size_t>(field_)]);
+                              out[c] = ValueOf(context, entry, values);
                               return false;
                             });
     }
   }
 
  private:
-  float ValueOf(const FeatureContext& context, double value) const {
+  float ValueOf(const FeatureContext& context, const ActionEntry& entry,
+                std::span<const double> values) const {
+    if (field_ < 0) return CategoryOf(categories_, context.TextOf(entry.type_name));
+    const double value = values[static_cast<std::size_t>(field_)];
     if (value != value) return kNoFeature;
     if (!is_text_) return static_cast<float>(value);
     return CategoryOf(categories_, context.TextOf(static_cast<TextIndex>(value)));
@@ -101,8 +105,14 @@ std::unique_ptr<FeatureKind> MakeLast(ParameterReader* parameters, PlanBuilder* 
   const ActionView view = ReadActionView(parameters, plan);
   std::vector<std::string> categories = parameters->Texts("categories");
   const bool is_text = !categories.empty();
-  const int field = plan->AddActionField(parameters->RequiredText("field"), is_text);
-  return std::make_unique<LastFeature>(view, field, is_text, std::move(categories));
+  const bool is_type = parameters->Choice("of", {"field", "type"}) == "type";
+  const std::string field = parameters->Text("field");
+  if (field.empty() != is_type) {
+    parameters->Problem("field", "goes with `of: field`, and with nothing else");
+  }
+  if (is_type && !is_text) parameters->Problem("categories", "is required with `of: type`");
+  const int index = is_type || field.empty() ? -1 : plan->AddActionField(field, is_text);
+  return std::make_unique<LastFeature>(view, index, is_text, std::move(categories));
 }
 
 }  // namespace fourfold

@@ -5,7 +5,8 @@
 
 // slate_rank: where the candidate stands within the slate by another feature, from 1; equals share
 // the best place. slate_zscore: how many standard deviations of the slate it lies above its mean.
-// What has no value has none here, and does not count.
+// slate_offset: how far another feature of it lies from that of the candidate that is first by
+// `by`; of several the first in the list. What has no value has none here, and does not count.
 namespace fourfold {
 namespace {
 
@@ -63,14 +64,43 @@ class SlateZScoreFeature final : public FeatureKind {
   std::size_t of_;
 };
 
-std::size_t ReadFeature(ParameterReader* parameters, PlanBuilder* plan) {
-  const std::string name = parameters->RequiredText("feature");
+class SlateOffsetFeature final : public FeatureKind {
+ public:
+  SlateOffsetFeature(std::size_t of, std::size_t by, bool ascending)
+      : of_(of), by_(by), ascending_(ascending) {}
+  bool per_candidate() const override { return true; }
+  void Compute(const FeatureContext& context, std::span<float> out) const override {
+    const std::span<const float> values = context.Column(of_);
+    const std::span<const float> order = context.Column(by_);
+    std::size_t first = out.size();
+    for (std::size_t c = 0; c < out.size(); ++c) {
+      if (std::isnan(order[c])) continue;
+      const bool is_before =
+          first == out.size() || (ascending_ ? order[c] < order[first] : order[c] > order[first]);
+      if (is_before) first = c;
+    }
+    for (std::size_t c = 0; c < out.size(); ++c) {
+      // NaN has one bit pattern here, whatever made it.
+      const float offset = first == out.size() ? kNoFeature : values[c] - values[first];
+      out[c] = std::isnan(offset) ? kNoFeature : offset;
+    }
+  }
+
+ private:
+  std::size_t of_;
+  std::size_t by_;
+  bool ascending_;
+};
+
+std::size_t ReadFeature(ParameterReader* parameters, PlanBuilder* plan,
+                        std::string_view parameter = "feature") {
+  const std::string name = parameters->RequiredText(parameter);
   std::size_t feature = 0;
   bool per_candidate = false;
   if (!plan->FindFeature(name, &feature, &per_candidate)) {
-    parameters->Problem("feature", StrCat("no feature \"", name, "\" with a number stands above"));
+    parameters->Problem(parameter, StrCat("no feature \"", name, "\" with a number stands above"));
   } else if (!per_candidate) {
-    parameters->Problem("feature", StrCat("\"", name, "\" is the same for all candidates"));
+    parameters->Problem(parameter, StrCat("\"", name, "\" is the same for all candidates"));
   }
   return feature;
 }
@@ -81,6 +111,13 @@ std::unique_ptr<FeatureKind> MakeSlateRank(ParameterReader* parameters, PlanBuil
   const std::size_t feature = ReadFeature(parameters, plan);
   return std::make_unique<SlateRankFeature>(
       feature, parameters->Choice("order", {"descending", "ascending"}) == "ascending");
+}
+
+std::unique_ptr<FeatureKind> MakeSlateOffset(ParameterReader* parameters, PlanBuilder* plan) {
+  const std::size_t feature = ReadFeature(parameters, plan);
+  const std::size_t by = ReadFeature(parameters, plan, "by");
+  return std::make_unique<SlateOffsetFeature>(
+      feature, by, parameters->Choice("order", {"descending", "ascending"}) == "ascending");
 }
 
 std::unique_ptr<FeatureKind> MakeSlateZScore(ParameterReader* parameters, PlanBuilder* plan) {

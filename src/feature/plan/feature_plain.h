@@ -78,8 +78,9 @@ class PlainFeatures {
   }
 
   bool PerCandidate() const {
-    static const std::set<std::string> kAlways = {"affinity",       "input_field", "input_rank",
-                                                  "shown_position", "slate_rank",  "slate_zscore"};
+    static const std::set<std::string> kAlways = {"affinity",       "input_field",  "input_rank",
+                                                  "shown_position", "slate_offset", "slate_rank",
+                                                  "slate_zscore"};
     if (kAlways.contains(declared_->kind)) return true;
     if (declared_->kind == "request") return false;
     return Entity().find("item") != std::string::npos;
@@ -274,6 +275,18 @@ class PlainFeatures {
 
   float InSlate(std::size_t c) const {
     const std::vector<float>& column = values_.at(Text("feature"));
+    if (declared_->kind == "slate_offset") {
+      const std::vector<float>& by = values_.at(Text("by"));
+      std::vector<std::pair<float, std::size_t>> order;
+      for (std::size_t i = 0; i < by.size(); ++i) {
+        const float sign = Text("order") == "ascending" ? 1.0F : -1.0F;
+        if (!std::isnan(by[i])) order.push_back({sign * by[i], i});
+      }
+      if (order.empty()) return kNoFeature;
+      const std::size_t first = std::min_element(order.begin(), order.end())->second;
+      return std::isnan(column[c]) || std::isnan(column[first]) ? kNoFeature
+                                                                : column[c] - column[first];
+    }
     if (std::isnan(column[c])) return kNoFeature;
     std::vector<float> known;
     for (const float value : column) {
@@ -314,6 +327,10 @@ class PlainFeatures {
       if (actions.empty()) return kNoFeature;
       if (kind == "recency") return Seconds(actions.front().line.event_time_ms);
       if (kind == "age") return Seconds(actions.back().line.event_time_ms);
+      if (Text("of") == "type") {
+        const FieldValue type = actions.front().line.type;
+        return AsNumber(&type);
+      }
       const FieldValue* value = FieldOf(actions.front().fields, Text("field"));
       const bool is_text = value != nullptr && std::holds_alternative<std::string>(*value);
       return is_text != (Parameter("categories") != nullptr) ? kNoFeature : AsNumber(value);

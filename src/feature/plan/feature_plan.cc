@@ -128,7 +128,7 @@ absl::StatusOr<std::shared_ptr<const FeaturePlan>> FeaturePlan::Compile(
   if (problems != nullptr) *problems = found;
   if (!found.empty()) {
     const DeclarationProblem& first = found.front();
-    const std::string_view name =
+    const std::string name =
         first.feature < declarations.size() ? declarations[first.feature].name : "";
     return InvalidArgument("feature \"", name, "\"", first.parameter.empty() ? "" : ": ",
                            first.parameter, ": ", first.message);

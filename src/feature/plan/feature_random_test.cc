@@ -77,6 +77,9 @@ class FeatureRandomTest : public RandomLogTest {
     add("age", View(RandomEntity(), /*windows=*/false));
     add("last", With(View(RandomEntity()), {{"field", text("price")}}));
     add("last", With(View(RandomEntity()), {{"field", text("kind")}, {"categories", categories}}));
+    add("last",
+        With(View(RandomEntity()),
+             {{"of", text("type")}, {"categories", std::vector<std::string>{"type0", "type2"}}}));
     for (const char* entity : {"item", "user"}) {
       add("attribute", {{"entity", text(entity)}, {"field", text("price")}});
       add("attribute",
@@ -97,6 +100,7 @@ class FeatureRandomTest : public RandomLogTest {
     add("shown_position", {{"serving", 3.0}});
     add("slate_rank", {{"feature", text("input_field31")}, {"order", text("ascending")}});
     add("slate_zscore", {{"feature", text("input_field31")}});
+    add("slate_offset", {{"feature", text("input_field31")}, {"by", text("input_field31")}});
     for (const char* entity : {"user", "session", "global"}) {
       add("sequence", With(View(entity), {{"length", static_cast<double>(Draw(1, 9))},
                                           {"fields", std::vector<std::string>{"price"}}}));
@@ -104,7 +108,7 @@ class FeatureRandomTest : public RandomLogTest {
     for (FeatureDeclaration& declaration : declared) {
       // The slate's features look at the one with a price, wherever it stands.
       for (Field& parameter : declaration.parameters) {
-        if (parameter.name != "feature") continue;
+        if (parameter.name != "feature" && parameter.name != "by") continue;
         const auto found = std::find_if(declared.begin(), declared.end(), [](const auto& other) {
           return other.kind == "input_field";
         });

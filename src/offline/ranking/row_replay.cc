@@ -42,6 +42,7 @@ absl::StatusOr<RowReplay> RowReplay::Start(const EventStore& store, const Featur
     return true;
   }));
   replay.LeaveOutOpenWindows(std::min(end.as_of_ms, store.LastEventTimeMs()));
+  if (options.answered_only) FOURFOLD_RETURN_IF_ERROR(replay.LeaveOutUnanswered());
   std::sort(replay.rows_.begin(), replay.rows_.end(), [](const Row& a, const Row& b) {
     return std::tie(a.event_time_ms, a.session, a.step, a.position) <
            std::tie(b.event_time_ms, b.session, b.step, b.position);
@@ -60,7 +61,8 @@ void RowReplay::Note(const LoggedEvent& logged) {
     ++counts_.few_items;
     return;
   }
-  rows_.push_back({event.event_time_ms, event.session, event.step, logged.position});
+  rows_.push_back(
+      {event.event_time_ms, event.session, event.step, logged.position, HashOfId(event.id)});
 }
 
 void RowReplay::NoteAction(const LoggedEvent& logged) {
@@ -68,7 +70,7 @@ void RowReplay::NoteAction(const LoggedEvent& logged) {
   const auto label = options_.labels.find(event.type);
   if (label == options_.labels.end()) return;
   if (options_.rows == RowOptions::Rows::kActions) {
-    rows_.push_back({event.event_time_ms, event.session, event.step, logged.position});
+    rows_.push_back({event.event_time_ms, event.session, event.step, logged.position, 0});
   } else if (!event.ranking.empty()) {
     answers_[HashOfId(event.ranking)].push_back(
         {event.event_time_ms, HashOfId(event.item), static_cast<float>(label->second)});
@@ -82,12 +84,32 @@ void RowReplay::LeaveOutOpenWindows(std::int64_t end_ms) {
   });
 }
 
-void RowReplay::Label(const Event& event, ReplayedRequest* replayed) const {
-  replayed->labels.assign(replayed->request.candidates.size(), 0);
-  if (options_.rows == RowOptions::Rows::kActions) {
-    replayed->labels[0] = static_cast<float>(options_.labels.at(event.type));
+absl::Status RowReplay::LeaveOutUnanswered() {
+  if (options_.rows != RowOptions::Rows::kRankings) return absl::OkStatus();
+  std::vector<Row> answered;
+  std::vector<float> labels;
+  for (Row& row : rows_) {
+    if (!answers_.contains(row.id)) continue;
+    bool is_answered = false;
+    FOURFOLD_RETURN_IF_ERROR(
+        store_->ScanLog(row.position, row.position + 1, [&](const LoggedEvent& logged) {
+          Label(logged.event, &labels);
+          is_answered = std::any_of(labels.begin(), labels.end(), [](float l) { return l > 0; });
+          return false;
+        }));
+    if (is_answered) answered.push_back(std::move(row));
+  }
+  counts_.unanswered = rows_.size() - answered.size();
+  rows_ = std::move(answered);
+  return absl::OkStatus();
+}
+
+void RowReplay::Label(const Event& event, std::vector<float>* labels) const {
+  if (event.kind == EventKind::kInteraction) {
+    labels->assign(1, static_cast<float>(options_.labels.at(event.type)));
     return;
   }
+  labels->assign(event.items.size(), 0);
   const auto answers = answers_.find(HashOfId(event.id));
   if (answers == answers_.end()) return;
   for (const Answer& answer : answers->second) {
@@ -95,7 +117,7 @@ void RowReplay::Label(const Event& event, ReplayedRequest* replayed) const {
     if (after_ms < 0 || after_ms > options_.attribution_window_ms) continue;
     for (std::size_t c = 0; c < event.items.size(); ++c) {
       if (HashOfId(event.items[c].item) != answer.item) continue;
-      replayed->labels[c] = std::max(replayed->labels[c], answer.label);
+      (*labels)[c] = std::max((*labels)[c], answer.label);
     }
   }
 }
@@ -123,7 +145,7 @@ absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
       request.candidates.push_back(
           {event.items[c].item, event.items[c].fields, static_cast<int>(c) + 1});
     }
-    Label(event, replayed);
+    Label(event, &replayed->labels);
     status = ReadFeatures(*plan_, *state_, request, table);
     return false;
   }));

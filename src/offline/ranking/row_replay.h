@@ -26,7 +26,8 @@ struct RowOptions {
   // kRankings: actions count up to so long after their slate. Slates whose window is not over at
   // the end of the log are left out. 0: actions of the slate's own moment.
   std::int64_t attribution_window_ms = 0;
-  int items_min = 1;  // kRankings: slates with fewer impressions are left out
+  int items_min = 1;           // kRankings: slates with fewer impressions are left out
+  bool answered_only = false;  // kRankings: slates that nothing came of are left out
 };
 
 // One request of the past: who asked when, what was shown, and what came of it.
@@ -44,10 +45,9 @@ class RowReplay {
   struct Counts {
     std::uint64_t events = 0;
     std::uint64_t requests = 0;
-    std::uint64_t unlabelled = 0;     // slates that nothing came of; they are rows, too
-    std::uint64_t window_open = 0;    // left out: their window is not over
-    std::uint64_t few_items = 0;      // left out
-    std::uint64_t foreign_items = 0;  // actions that name a slate without their item
+    std::uint64_t unanswered = 0;   // left out
+    std::uint64_t window_open = 0;  // left out: their window is not over
+    std::uint64_t few_items = 0;    // left out
   };
 
   // Reads the log up to `end` into state and notes its requests. The store and the plan must
@@ -57,7 +57,9 @@ class RowReplay {
 
   std::size_t size() const { return rows_.size(); }
   std::int64_t event_time_ms(std::size_t row) const { return rows_[row].event_time_ms; }
+  Position position(std::size_t row) const { return rows_[row].position; }
   const Counts& counts() const { return counts_; }
+  const RowOptions& options() const { return options_; }
 
   // Thread-safe.
   absl::Status Read(std::size_t row, ReplayedRequest* replayed, FeatureTable* table) const;
@@ -68,6 +70,7 @@ class RowReplay {
     std::string session;
     std::int64_t step = 0;
     Position position = 0;
+    std::uint64_t id = 0;  // HashOfId of a slate
   };
   struct Answer {
     std::int64_t event_time_ms = 0;
@@ -84,7 +87,9 @@ class RowReplay {
   void Note(const LoggedEvent& logged);
   void NoteAction(const LoggedEvent& logged);
   void LeaveOutOpenWindows(std::int64_t end_ms);
-  void Label(const Event& event, ReplayedRequest* replayed) const;
+  absl::Status LeaveOutUnanswered();
+  // Of the items of a slate, or of the action itself.
+  void Label(const Event& event, std::vector<float>* labels) const;
 
   const EventStore* store_;
   const FeaturePlan* plan_;

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "offline/ranking/row_replay.h"
+#include "offline/ranking/train_trees.h"
+
+namespace fourfold {
+
+// A trained ranker as a recipe asks for it: its rows, its trees, and how the log is cut in time to
+// judge it. The rest, after the shares for training and validation, is the test.
+struct RankerSpec {
+  RowOptions rows;
+  TreesSpec trees;
+  double training_share = 0.7;
+  double validation_share = 0.1;
+};
+
+}  // namespace fourfold

@@ -1,0 +1,190 @@
+#include "offline/ranking/row_replay.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "feature/event_store_testing.h"
+#include "offline/ranking/write_training_rows.h"
+
+namespace fourfold {
+namespace {
+
+constexpr std::int64_t kDayMs = 86'400'000;
+
+class RowReplayTest : public EventStoreTest {
+ protected:
+  RowReplayTest() {
+    const std::vector<std::string> clicks = {"click"};
+    const FieldValue item = std::string("item");
+    plan_ = FeaturePlan::Compile(
+                {{"clicks", "count", {{"entity", item}, {"types", clicks}}},
+                 {"session_clicks", "count", {{"entity", std::string("session_item")}}},
+                 {"price", "input_field", {{"field", std::string("price")}}},
+                 {"hour", "request", {{"of", std::string("hour")}}},
+                 {"place", "shown_position", {{"serving", 7.0}}},
+                 {"latest", "sequence", {{"entity", std::string("user")}, {"length", 3.0}}}})
+                .value();
+    row_options_.labels = {{"click", 1}, {"buy", 2}};
+  }
+
+  Event Slate(std::string id, std::string session, std::int64_t step, std::int64_t time_ms,
+              const std::vector<std::string>& items) {
+    Event event = Ranking(std::move(id), "u", items, time_ms);
+    event.session = std::move(session);
+    event.step = step;
+    for (std::size_t i = 0; i < event.items.size(); ++i) {
+      event.items[i].fields = {{"price", static_cast<double>(10 * (i + 1))}};
+    }
+    return event;
+  }
+  Event Answer(std::string id, std::string slate, std::string item, std::int64_t time_ms,
+               std::string type = "click") {
+    Event event = Action(std::move(id), "u", std::move(item), time_ms);
+    event.ranking = std::move(slate);
+    event.type = std::move(type);
+    return event;
+  }
+
+  RowReplay Replay() {
+    EXPECT_TRUE(store_->Flush().ok());
+    auto replay = RowReplay::Start(*store_, *plan_, row_options_, EverythingKnown());
+    EXPECT_TRUE(replay.ok()) << replay.status();
+    return *std::move(replay);
+  }
+  ReplayedRequest Read(const RowReplay& replay, std::size_t row) {
+    ReplayedRequest replayed;
+    const absl::Status status = replay.Read(row, &replayed, &table_);
+    EXPECT_TRUE(status.ok()) << status;
+    return replayed;
+  }
+
+  std::shared_ptr<const FeaturePlan> plan_;
+  RowOptions row_options_;
+  FeatureTable table_;
+};
+
+TEST_F(RowReplayTest, LabelsAreTheBestAnswerWithinTheWindow) {
+  row_options_.attribution_window_ms = 100;
+  Import(Slate("s1", "a", 1, 1000, {"x", "y", "z"}));
+  Import(Answer("a1", "s1", "x", 1010));
+  Import(Answer("a2", "s1", "x", 1020, "buy"));
+  Import(Answer("a3", "s1", "y", 1101));          // too late
+  Import(Answer("a4", "other", "z", 1030));       // of another slate
+  Import(Answer("a5", "s1", "z", 1030, "look"));  // of no type that counts
+  Import(Action("end", "u", "x", 2000));
+  const RowReplay replay = Replay();
+  ASSERT_EQ(replay.size(), 1);
+  EXPECT_EQ(Read(replay, 0).labels, (std::vector<float>{2, 0, 0}));
+}
+
+TEST_F(RowReplayTest, AnImportedSlateSeesWhatWasBeforeItAndItsSessionsEarlierSteps) {
+  Import(Action("c1", "v", "x", 500));
+  Event own = InSession(Action("c2", "u", "x", 1000), "a");
+  own.step = 1;
+  Import(own);
+  Import(InSession(Action("c3", "v", "x", 1000), "b"));  // the same moment, another session
+  Import(Slate("s1", "a", 2, 1000, {"x", "y"}));
+  Import(Answer("a1", "s1", "x", 1000));
+  const RowReplay replay = Replay();
+  const ReplayedRequest replayed = Read(replay, 0);
+  EXPECT_EQ(table_.columns[0], (std::vector<float>{2, 0}));
+  EXPECT_EQ(table_.columns[1], (std::vector<float>{1, 0}));
+  EXPECT_EQ(table_.columns[2], (std::vector<float>{10, 20}));
+  EXPECT_EQ(table_.columns[4], (std::vector<float>{1, 2}));
+  EXPECT_EQ(table_.sequences[0].items, std::vector<std::string>{"x"});
+  EXPECT_EQ(replayed.request.now_ms, 1000);
+}
+
+TEST_F(RowReplayTest, AServedSlateIsReadWhereItWasServed) {
+  Import(Action("c1", "u", "x", 500));
+  Event slate = Slate("s1", "", 0, 1000, {"x"});
+  slate.served_from = {.as_of_ms = 900,
+                       .known_at_ms = 900,
+                       .position_end = 1,
+                       .servable = "abc",
+                       .after_request = ""};
+  Import(Action("c2", "u", "x", 800));  // arrived after the request began
+  Import(slate);
+  const RowReplay replay = Replay();
+  EXPECT_EQ(Read(replay, 0).request.now_ms, 900);
+  EXPECT_EQ(table_.columns[0], std::vector<float>{1});
+}
+
+TEST_F(RowReplayTest, SlatesWhoseWindowIsOpenAreLeftOut) {
+  row_options_.attribution_window_ms = kDayMs;
+  Import(Slate("s1", "a", 1, 1000, {"x"}));
+  Import(Slate("s2", "a", 2, 1000 + kDayMs / 2, {"x"}));
+  Import(Action("end", "u", "x", 1000 + kDayMs));
+  const RowReplay replay = Replay();
+  ASSERT_EQ(replay.size(), 1);
+  EXPECT_EQ(Read(replay, 0).id, "s1");
+  EXPECT_EQ(replay.counts().window_open, 1);
+}
+
+TEST_F(RowReplayTest, SlatesAreLeftOutWhereNothingCameOfThemOrTheyAreShort) {
+  row_options_.answered_only = true;
+  row_options_.items_min = 2;
+  Import(Slate("short", "a", 1, 1000, {"x"}));
+  Import(Slate("unanswered", "a", 2, 1001, {"x", "y"}));
+  Import(Slate("foreign", "a", 3, 1002, {"x", "y"}));
+  Import(Answer("a1", "foreign", "elsewhere", 1002));
+  Import(Slate("good", "a", 4, 1003, {"x", "y"}));
+  Import(Answer("a2", "good", "y", 1003));
+  const RowReplay replay = Replay();
+  ASSERT_EQ(replay.size(), 1);
+  EXPECT_EQ(Read(replay, 0).id, "good");
+  EXPECT_EQ(replay.counts().few_items, 1);
+  EXPECT_EQ(replay.counts().unanswered, 2);
+}
+
+TEST_F(RowReplayTest, AJudgementSeesWhatWasStrictlyBeforeIt) {
+  row_options_.rows = RowOptions::Rows::kActions;
+  row_options_.labels = {{"click", 1}, {"skip", 0}};
+  Import(Action("c1", "u", "x", 1000));
+  Import(Action("c2", "v", "x", 1000));  // the same moment
+  Event skip = Action("c3", "u", "x", 1001);
+  skip.type = "skip";
+  skip.fields = {{"price", 5.0}};
+  Import(skip);
+  const RowReplay replay = Replay();
+  ASSERT_EQ(replay.size(), 3);
+  EXPECT_EQ(Read(replay, 0).labels, std::vector<float>{1});
+  EXPECT_EQ(table_.columns[0], std::vector<float>{0});
+  Read(replay, 1);
+  EXPECT_EQ(table_.columns[0], std::vector<float>{0});
+  EXPECT_EQ(Read(replay, 2).labels, std::vector<float>{0});
+  EXPECT_EQ(table_.columns[0], std::vector<float>{2});
+  EXPECT_TRUE(std::isnan(table_.columns[2][0]));  // its own fields are not known before it
+}
+
+TEST_F(RowReplayTest, RowsAreWrittenOncePerRequestAndReadBack) {
+  Import(Action("c1", "u", "x", 500));
+  Import(Slate("s1", "a", 1, 1000, {"x", "y"}));
+  Import(Answer("a1", "s1", "y", 1000));
+  Import(Slate("s2", "a", 2, 3'600'000, {"y"}));
+  const RowReplay replay = Replay();
+  const std::string path = StrCat(EventStoreTest::options_.directory, ".rows");
+  const auto counts = WriteTrainingRows(replay, *plan_, path, nullptr);
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  EXPECT_EQ(counts->requests, 2);
+  EXPECT_EQ(counts->rows, 3);
+  const auto rows = TrainingRowsReader::Open(path);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ((*rows)->schema().request_features, std::vector<std::string>{"hour"});
+  EXPECT_EQ((*rows)->schema().candidate_features,
+            (std::vector<std::string>{"clicks", "session_clicks", "price", "place"}));
+  TrainingBlock block;
+  ASSERT_TRUE((*rows)->Next(&block).value());
+  EXPECT_EQ(block.request_features, (std::vector<float>{0, 1}));
+  EXPECT_EQ(block.candidate_features, (std::vector<float>{1, 0, 10, 1, 0, 0, 20, 2, 1, 0, 10, 1}));
+  EXPECT_EQ(block.label, (std::vector<float>{0, 1, 0}));
+  EXPECT_EQ(block.sequences[0].step_end, (std::vector<std::uint32_t>{1, 3}));
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace fourfold

@@ -104,5 +104,136 @@ TEST_F(EngineFeaturesTest, TooManyItemsAreRefused) {
   EXPECT_EQ(engine->ReadFeatures(request).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+// People click the cheapest of what they are shown, unless they clicked one of it before.
+constexpr std::string_view kRankerRecipe = R"(name: ranker
+retrievers:
+  - {name: popular, kind: popular}
+features:
+  - {name: price, kind: input_field, field: price}
+  - {name: again, kind: count, entity: user_item, types: [click]}
+ranker:
+  labels: {click: 1}
+  answered_only: true
+  rounds: 30
+  early_stopping_rounds: 0
+  min_child_weight: 0
+)";
+
+class EngineRankerTest : public EngineTest {
+ protected:
+  void Fill(Engine& engine) const {
+    std::string lines;
+    for (int i = 0; i < 300; ++i) {
+      const std::int64_t time_ms = At("2024-05-01") + i * 60'000;
+      const int cheap = i % 3;
+      StrAppend(&lines, R"({"event":"ranking","id":"s)", i, R"(","user":"u)", i,
+                R"(","timestamp":)", time_ms, R"(,"items":[)");
+      for (int item = 0; item < 3; ++item) {
+        StrAppend(&lines, item == 0 ? "" : ",", R"({"id":"i)", item,
+                  R"(","fields":[{"name":"price","value":)", item == cheap ? 5 : 20 + item, "}]}");
+      }
+      StrAppend(&lines, "]}\n", R"({"event":"interaction","id":"c)", i, R"(","ranking":"s)", i,
+                R"(","user":"u)", i, R"(","type":"click","item":"i)", cheap, R"(","timestamp":)",
+                time_ms, "}\n");
+    }
+    Import(engine, Write("log.jsonl", lines));
+  }
+  static RankRequest List() {
+    RankRequest request;
+    request.user = "new";
+    for (const auto& [item, price] : {std::pair("i0", 30.0), {"i1", 5.0}, {"i2", 21.0}}) {
+      request.items.push_back({item, {{"price", price}}});
+    }
+    return request;
+  }
+};
+
+TEST_F(EngineRankerTest, LearnsTheOrderOfWhatWasShownAndServesIt) {
+  const auto engine = Open(kRankerRecipe, "2024-05-02");
+  Fill(*engine);
+  EXPECT_EQ(engine->Rank(List()).status().code(), absl::StatusCode::kFailedPrecondition);
+  const std::string version = TrainAndActivate(*engine);
+  RankRequest request = List();
+  request.explain = true;
+  const auto ranked = engine->Rank(request);
+  ASSERT_TRUE(ranked.ok()) << ranked.status();
+  EXPECT_EQ(ranked->servable, version);
+  ASSERT_EQ(ranked->items.size(), 3);
+  EXPECT_EQ(ranked->items[0].item, "i1");
+  EXPECT_EQ(ranked->items[0].input_rank, 2);
+  for (const RankedResult& item : ranked->items) {
+    double sum = 0;
+    for (const FeatureReading& part : item.contributions) sum += part.value.value();
+    EXPECT_NEAR(sum, item.score, 1e-4);
+    EXPECT_EQ(item.features.size(), 2);
+    EXPECT_EQ(item.contributions.size(), 3);
+  }
+}
+
+TEST_F(EngineRankerTest, AnActionAcknowledgedIsInTheFeaturesOfTheNextRequest) {
+  const auto engine = Open(kRankerRecipe, "2024-05-02");
+  Fill(*engine);
+  TrainAndActivate(*engine);
+  RankRequest request = List();
+  request.explain = true;
+  for (int clicks = 0; clicks < 5; ++clicks) {
+    const auto ranked = engine->Rank(request);
+    ASSERT_TRUE(ranked.ok()) << ranked.status();
+    for (const RankedResult& item : ranked->items) {
+      EXPECT_EQ(item.features[1].value, item.item == "i2" ? clicks : 0) << item.item;
+    }
+    Ingest(*engine, R"({"event": "interaction", "user": "new", "type": "click", "item": "i2"})");
+  }
+  ASSERT_TRUE(engine->EraseUser("new").ok());
+  EXPECT_EQ(engine->Rank(request)->items[0].features[1].value, 0);
+}
+
+TEST_F(EngineRankerTest, ANewServableServesFromAStateThatKnowsTheWholeLog) {
+  {
+    const auto engine = Open(kRankerRecipe, "2024-05-02");
+    Fill(*engine);
+    TrainAndActivate(*engine);
+    Ingest(*engine, R"({"event": "interaction", "user": "new", "type": "click", "item": "i0"})");
+  }
+  const auto engine = Open(kRankerRecipe, "2024-05-03");
+  RankRequest request = List();
+  request.explain = true;
+  const auto again = engine->Rank(request);
+  ASSERT_TRUE(again.ok()) << again.status();
+  for (const RankedResult& item : again->items) {
+    EXPECT_EQ(item.features[1].value, item.item == "i0" ? 1 : 0);
+  }
+  const std::string second = TrainAndActivate(*engine);
+  EXPECT_EQ(engine->Rank(request)->servable, second);
+  EXPECT_EQ(engine->Rank(request)->items.size(), 3);
+}
+
+TEST_F(EngineRankerTest, IsJudgedAgainstTheOrderShown) {
+  const auto engine = Open(kRankerRecipe, "2024-05-02");
+  Fill(*engine);
+  EvaluateRequest request;
+  request.task = "ranker";
+  request.resamples = 50;
+  const auto report = engine->Evaluate(request);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->queries, 60);
+  ASSERT_EQ(report->rows.size(), 2);
+  EXPECT_EQ(report->rows[0].method, "list order");
+  // The cheapest stands first, second and third in turn.
+  EXPECT_NEAR(report->rows[0].metrics[0].mean, (1 + 1.0 / 2 + 1.0 / 3) / 3, 1e-9);
+  EXPECT_EQ(report->rows[1].metrics[0].mean, 1);
+  EXPECT_EQ(report->rows[1].paired_with_best_part[0].name, "RR");
+}
+
+TEST_F(EngineRankerTest, BadListsAreRefused) {
+  const auto engine = Open(kRankerRecipe, "2024-05-02");
+  Fill(*engine);
+  TrainAndActivate(*engine);
+  EXPECT_EQ(engine->Rank({}).status().code(), absl::StatusCode::kInvalidArgument);
+  RankRequest request = List();
+  request.items[1].item = "";
+  EXPECT_EQ(engine->Rank(request).status().message(), "items[1].item: an id has 1 to 256 bytes");
+}
+
 }  // namespace
 }  // namespace fourfold

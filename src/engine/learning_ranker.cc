@@ -90,19 +90,28 @@ MetricEstimate EstimateOf(const std::string& name, const Interval& interval) {
   return {name, interval.mean, interval.low, interval.high};
 }
 
-EvaluationReport ReportOf(const RankerExam& exam) {
+std::string NameOf(const RankingMetric& metric) {
+  return metric.cutoff == kMetricCutoffMax ? "RR" : RankingMetricName(metric);
+}
+
+// Of judgements only the AUC means anything: a list of one has one order.
+EvaluationReport ReportOf(const RankerExam& exam, bool is_of_lists) {
+  const ShownListResult& result = exam.result;
   EvaluationReport report;
-  report.queries = exam.requests;
-  report.best_part = "list order";
-  for (const RankerExamRow& method : exam.rows) {
+  report.queries = is_of_lists ? result.requests : result.rows;
+  report.best_part = result.methods.front().name;
+  for (const ShownListResult::Method& method : result.methods) {
     EvaluationRow row;
-    row.method = method.method;
-    for (std::size_t i = 0; i < exam.metrics.size(); ++i) {
-      row.metrics.push_back(EstimateOf(exam.metrics[i], method.metrics[i]));
-      if (method.method == "ranker" && !exam.difference.empty()) {
-        row.paired_with_best_part.push_back(EstimateOf(exam.metrics[i], exam.difference[i]));
-      }
+    row.method = method.name;
+    const bool is_compared = &method != &result.methods.front();
+    for (std::size_t i = 0; is_of_lists && i < result.metrics.size(); ++i) {
+      row.metrics.push_back(EstimateOf(NameOf(result.metrics[i]), method.values[i]));
+      if (!is_compared) continue;
+      row.paired_with_best_part.push_back(
+          EstimateOf(NameOf(result.metrics[i]), method.differences[i]));
     }
+    row.metrics.push_back(EstimateOf("AUC", method.auc));
+    if (is_compared) row.paired_with_best_part.push_back(EstimateOf("AUC", method.auc_difference));
     report.rows.push_back(std::move(row));
   }
   return report;
@@ -122,18 +131,18 @@ absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
   options.end_ms = cuts->test_from_ms;
   FOURFOLD_ASSIGN_OR_RETURN(const TrainedTrees trained, FitTrees(learning, replay, options));
   FOURFOLD_ASSIGN_OR_RETURN(const TreeEnsemble trees, TreeEnsemble::Parse(trained.model));
-  BootstrapOptions bootstrap;
-  bootstrap.resamples = request.resamples;
-  FOURFOLD_ASSIGN_OR_RETURN(const RankerExam exam, JudgeRanker(replay, *learning.recipe.features,
-                                                               trees, cuts->test_from_ms, bootstrap,
-                                                               Progress(learning, "judging")));
-  EvaluationReport report = ReportOf(exam);
+  ShownListOptions judged;
+  judged.bootstrap.resamples = request.resamples;
+  FOURFOLD_ASSIGN_OR_RETURN(const RankerExam exam,
+                            JudgeRanker(replay, *learning.recipe.features, trees,
+                                        cuts->test_from_ms, judged, Progress(learning, "judging")));
+  EvaluationReport report = ReportOf(exam, spec.rows.rows == RowOptions::Rows::kRankings);
   report.description = StrCat(
       "trained ranker on ", trained.training_requests, " requests (", trained.training_rows,
-      " rows), ", trained.rounds, " trees, the best of ", trained.rounds_grown, " (", trained.metric, ") by ",
-      trained.validation_requests, " requests from ", FormatTimestamp(cuts->validation_from_ms),
-      " on; tested on ", exam.requests, " requests of ", exam.users, " users from ",
-      FormatTimestamp(cuts->test_from_ms), " on; intervals draw users");
+      " rows), ", trained.rounds, " trees, the best of ", trained.rounds_grown, " (",
+      trained.metric, ") by ", trained.validation_requests, " requests from ",
+      FormatTimestamp(cuts->validation_from_ms), " on; tested on ", report.queries, " requests of ",
+      exam.users, " users from ", FormatTimestamp(cuts->test_from_ms), " on; intervals draw users");
   return report;
 }
 

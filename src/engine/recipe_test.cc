@@ -304,6 +304,35 @@ TEST(RecipeTest, EveryProblemOfAFeatureIsToldWithItsLine) {
       "r.yaml:13: features[5].contains: does not go with categories");
 }
 
+TEST(RecipeTest, ARankerNeedsFeaturesAndLabels) {
+  EXPECT_EQ(ProblemsOf(StrCat(kSmall, "ranker: {labels: {click: 1}}\n")),
+            "r.yaml:7: ranker: needs features, in the section above it");
+  EXPECT_EQ(ProblemsOf(StrCat(kSmall, R"(features:
+  - {name: place, kind: input_rank}
+ranker:
+  objective: logistic
+  rows: actions
+  items_min: 2
+  labels: {like: 2}
+  monotone: {palce: 1}
+  training_share: 0.9
+  validation_share: 0.2
+)")),
+            "r.yaml:12: ranker.items_min: does not apply to rows actions\n"
+            "r.yaml:13: ranker.labels: like must lie between 0 and 1 with objective logistic\n"
+            "r.yaml:14: ranker.monotone.palce: no feature has this name; did you mean place?\n"
+            "r.yaml:16: ranker.validation_share: is more than training_share leaves");
+  const absl::StatusOr<Recipe> recipe =
+      ParseRecipe(StrCat(kSmall,
+                         "features: [{name: place, kind: input_rank}]\n"
+                         "ranker: {labels: {click: 1}, monotone: {place: -1}, depth: 3}\n"),
+                  "r.yaml");
+  ASSERT_TRUE(recipe.ok()) << recipe.status();
+  ASSERT_TRUE(recipe->ranker.has_value());
+  EXPECT_EQ(recipe->ranker->trees.depth, 3);
+  EXPECT_EQ(recipe->ranker->trees.monotone.at("place"), -1);
+}
+
 TEST(RecipeTest, EveryKeyStandsInTheManualWithItsTypeAndDefault) {
   std::ifstream file(FOURFOLD_SOURCE_DIR "/docs/recipe.md");
   const std::string manual{std::istreambuf_iterator<char>(file), {}};

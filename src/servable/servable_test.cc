@@ -156,12 +156,12 @@ TEST_F(ServableTest, TellsAbsentForeignAndNewerApart) {
 
   const fs::path place = Saved();
   std::string manifest = ReadBytes(place / "manifest.json");
-  const std::string field = "\"format_version\": 2";
-  manifest.replace(manifest.find(field), field.size(), "\"format_version\": 3");
+  const std::string field = "\"format_version\": 3";
+  manifest.replace(manifest.find(field), field.size(), "\"format_version\": 4");
   WriteBytes(place / "manifest.json", manifest);
   const absl::Status newer = LoadServable(place).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(newer));
-  EXPECT_THAT(newer.ToString(), HasSubstr("format version 3; this engine reads 2"));
+  EXPECT_THAT(newer.ToString(), HasSubstr("format version 4; this engine reads 3"));
 }
 
 TEST_F(ServableTest, FilesOfAnotherServableAreRefused) {

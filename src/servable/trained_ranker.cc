@@ -1,5 +1,6 @@
 #include "servable/trained_ranker.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -90,6 +91,11 @@ absl::Status Damaged(std::string_view what) { return DataLoss("ranker.json: ", w
 absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedRanker(
     std::vector<FeatureDeclaration> features, std::string model, std::vector<float> golden_rows) {
   auto ranker = std::make_shared<TrainedRanker>();
+  // As JSON has them, so that equal declarations are equal wherever they came from.
+  for (FeatureDeclaration& declaration : features) {
+    std::sort(declaration.parameters.begin(), declaration.parameters.end(),
+              [](const Field& a, const Field& b) { return a.name < b.name; });
+  }
   FOURFOLD_ASSIGN_OR_RETURN(ranker->plan, FeaturePlan::Compile(features));
   FOURFOLD_ASSIGN_OR_RETURN(TreeEnsemble trees, TreeEnsemble::Parse(model));
   if (trees.feature_names() != RowFeatureNames(*ranker->plan)) {

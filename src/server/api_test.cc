@@ -76,6 +76,21 @@ class ApiTest : public ::testing::Test {
   OpenApiChecker checker_{OpenApiJson()};
 };
 
+TEST_F(ApiTest, AListIsPutInOrder) {
+  const auto ranked = Ask("POST", "/v1/rank", R"({"user": "u1", "items": ["i1", {"item": "i2",
+      "fields": {"price": 3}}], "explain": true})");
+  ASSERT_EQ(ranked.status, 200) << ranked.body;
+  ASSERT_EQ(ranked.json().at("items").size(), 2);
+  EXPECT_EQ(ranked.json().at("servable"), version_);
+  EXPECT_GE(ranked.json().at("items").at(0).at("score"),
+            ranked.json().at("items").at(1).at("score"));
+  EXPECT_TRUE(ranked.json().at("items").at(0).at("contributions").contains("(base)"));
+  EXPECT_EQ(Ask("POST", "/v1/rank", R"({"items": []})").status, 400);
+  const auto bad = Ask("POST", "/v1/rank", R"({"items": [{"itm": "i1"}, 5], "explain": 1})");
+  EXPECT_EQ(bad.status, 400);
+  EXPECT_EQ(bad.json().at("errors").size(), 3) << bad.body;
+}
+
 TEST_F(ApiTest, FeaturesAreReadAsOfAnyMoment) {
   const auto now = Ask("POST", "/v1/features:read", R"({"user": "u0", "items": ["i0", "gone"]})");
   ASSERT_EQ(now.status, 200) << now.body;
@@ -442,11 +457,12 @@ TEST_F(ApiTest, EveryFieldOfAnAnswerThatIsDescribedIsServed) {
   Ask("POST", StrCat("/v1/servables/", version_, ":activate"));
   Ask("GET", "/v1/servables");
   Ask("POST", "/v1/features:read", R"({"items":["i1"]})");
+  Ask("POST", "/v1/rank", R"({"user":"u3","items":["i1",{"item":"i2"}],"explain":true})");
   const std::set<std::string> only_when_something_broke = {"Servable.problem", "Degradation.stage",
                                                            "Degradation.reason"};
   for (const auto& [name, schema] : checker_.document().at("components").at("schemas").items()) {
     if (name == "Event" || name == "RecommendRequest" || name == "EntityBody" ||
-        name == "FeatureReadRequest") {
+        name == "FeatureReadRequest" || name == "RankRequest") {
       continue;
     }
     const Json properties = schema.value("properties", Json::object());

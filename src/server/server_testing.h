@@ -47,6 +47,12 @@ features:
   - {name: price, kind: attribute, entity: item, field: price}
   - {name: clicked, kind: count, entity: user, types: [click]}
   - {name: latest, kind: sequence, entity: user, length: 3, fields: [price]}
+ranker:
+  rows: actions
+  labels: {click: 1}
+  objective: logistic
+  rounds: 3
+  validation_share: 0
 )";
 
   explicit TestEngine(std::string_view recipe_text = kItemCfRecipe) {

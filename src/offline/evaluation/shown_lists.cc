@@ -129,6 +129,24 @@ void EvaluateAuc(const ShownLists& lists, std::span<const ShownListMethod> metho
   }
 }
 
+// The users of the requests with a relevant row, numbered from 0.
+std::vector<std::uint32_t> UsersWithRelevantRows(const ShownLists& lists) {
+  absl::flat_hash_map<std::uint32_t, std::uint32_t> numbers;
+  std::vector<std::uint32_t> users;
+  std::size_t begin = 0;
+  for (std::size_t request = 0; request < lists.row_end.size(); ++request) {
+    const std::size_t end = lists.row_end[request];
+    const bool is_relevant = std::any_of(lists.label.begin() + static_cast<std::ptrdiff_t>(begin),
+                                         lists.label.begin() + static_cast<std::ptrdiff_t>(end),
+                                         [](float label) { return label > 0; });
+    begin = end;
+    if (!is_relevant) continue;
+    const auto next = static_cast<std::uint32_t>(numbers.size());
+    users.push_back(numbers.emplace(lists.user[request], next).first->second);
+  }
+  return users;
+}
+
 }  // namespace
 
 absl::StatusOr<ShownListResult> EvaluateShownLists(const ShownLists& lists,
@@ -139,14 +157,15 @@ absl::StatusOr<ShownListResult> EvaluateShownLists(const ShownLists& lists,
   result.metrics = options.metrics;
   result.rows = lists.label.size();
   const std::size_t columns = options.metrics.size();
+  const std::vector<std::uint32_t> users = UsersWithRelevantRows(lists);
   for (const ShownListMethod& method : methods) {
     ShownListResult::Method& evaluated = result.methods.emplace_back();
     evaluated.name = method.name;
     evaluated.by_request = ByRequest(lists, method, options.metrics);
     if (evaluated.by_request.empty()) return InvalidArgument("no request has a relevant row");
-    evaluated.values = BootstrapMeans(evaluated.by_request, columns, {}, options.bootstrap);
+    evaluated.values = BootstrapMeans(evaluated.by_request, columns, users, options.bootstrap);
     evaluated.differences = PairedDifferences(
-        evaluated.by_request, result.methods.front().by_request, columns, {}, options.bootstrap);
+        evaluated.by_request, result.methods.front().by_request, columns, users, options.bootstrap);
   }
   result.requests = result.methods.front().by_request.size() / columns;
   result.requests_left_out = lists.row_end.size() - result.requests;

@@ -16,7 +16,7 @@ namespace fourfold {
 // Requests with what each showed. Plain values.
 struct ShownLists {
   std::vector<std::uint32_t> row_end;  // [requests]: its rows are [row_end[i - 1] or 0, row_end[i])
-  std::vector<std::uint32_t> user;     // [requests], any numbers: who are one cluster of AUC
+  std::vector<std::uint32_t> user;     // [requests], any numbers: whole users are drawn
   std::vector<float> label;            // [rows], in the order shown; above 0: relevant
 };
 
@@ -40,7 +40,7 @@ struct ShownListResult {
   std::uint64_t rows = 0;               // of all requests: those that AUC is of
   struct Method {
     std::string name;
-    std::vector<Interval> values;       // of metrics, over requests
+    std::vector<Interval> values;       // of metrics, over requests; users are drawn
     std::vector<Interval> differences;  // to the first method, paired by request
     // Over all rows, whatever their request: how often a relevant row scores above one that is not,
     // equal scores counting half. Intervals draw whole users. NaN without rows of both kinds.

@@ -204,8 +204,7 @@ absl::Status ReadVectorGraphs(const std::string& directory, Servable* servable) 
     const std::string path = fs::path(directory) / VectorGraphFile(spec.name);
     const ItemEmbeddings& embeddings = servable->embeddings.at(spec.name);
     FOURFOLD_ASSIGN_OR_RETURN(
-        VectorGraph graph,
-        VectorGraph::Open(path, embeddings.vectors(), embeddings.dimension()));
+        VectorGraph graph, VectorGraph::Open(path, embeddings.vectors(), embeddings.dimension()));
     servable->vector_graphs.emplace(spec.name, std::move(graph));
   }
   return absl::OkStatus();

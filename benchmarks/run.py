@@ -206,6 +206,48 @@ def bench_vector_search(report, runs):
                    "the better of the others" if mine else "", rate >= best if mine else None)
 
 
+def bench_ranker(report, work, runs):
+    """Trained rankers on real requests, and the speed of the features that they read."""
+    def judged(recipe, *files):
+        directory = work / recipe
+        for file in files:
+            run(FOURFOLD, "--directory", directory, "--recipe", ROOT / f"recipes/{recipe}.yaml", "import", file)
+        return by_method(evaluate(directory, "--task", "ranker"))
+
+    trivago = SHARED / "trivago" / "trivago_val_100k.tsv.gz"
+    if trivago.exists():
+        methods = judged("trivago", trivago)
+        for metric, lowest, text in (("RR", .6033, ".624, interval from .6033"), ("Success@3", .6661, ".688, interval from .6661")):
+            report.add(f"trivago: the order shown, {metric}", with_interval(methods["list order"]["metrics"][metric]))
+            value = methods["ranker"]["metrics"][metric]
+            report.add(f"trivago: trained ranker, {metric}", with_interval(value), text, value["mean"] >= lowest)
+    else:
+        report.skip("trivago", "the data is not on this machine")
+    movielens = SHARED / "ml-latest-small"
+    if movielens.exists():
+        value = judged("movielens_small", movielens / "movies.csv", movielens / "ratings.csv")["ranker"]["metrics"]["AUC"]
+        report.add("ml-latest-small: AUC of like", with_interval(value), ".837, interval from .7894", value["mean"] >= .7894)
+    else:
+        report.skip("ml-latest-small", "the data is not on this machine")
+    bench_features(report, runs)
+
+
+def bench_features(report, runs):
+    raw = json.loads(run(BUILD / "src/feature/feature_bench", "--benchmark_format=json", f"--benchmark_repetitions={runs}"))
+    rows = {row["run_name"].split("/iterations")[0].split("/min_time")[0]: row for row in raw["benchmarks"]
+            if row.get("aggregate_name") == "median"}
+    title = "20 features of 8 kinds, one thread"
+    figures = (("EventsIntoState", "events/s", f"{title}: events into state", 300_000, False),
+               ("FeatureValues/20", "values/s", f"{title}: values of past requests of 20 candidates", 5_000_000, False),
+               ("FeatureValues/500", "p99_ms", f"{title}: one request of 500 candidates, p99", 2, True),
+               ("AsOfWindowedCount", "p99_ms", "a count of 1,000,000 actions, 1 % late, at a past read point, p99", 2, True))
+    for name, counter, what, wanted, less in figures:
+        value = rows[name][counter]
+        unit = "ms" if counter == "p99_ms" else counter
+        shown = f"{value:.2f} {unit}" if less else f"{value:,.0f} {unit}"
+        report.add(what, shown, f"{wanted:,} {unit}", value <= wanted if less else value >= wanted)
+
+
 def import_online_retail(work):
     directory = work / "shop"
     if not directory.exists():
@@ -415,7 +457,7 @@ def bench_world(report, work, runs):
 
 
 PARTS = {"beauty": bench_beauty, "online_retail": bench_online_retail, "import": bench_import, "server": bench_server,
-         "transact": bench_transact, "embeddings": bench_embeddings, "world": bench_world}
+         "transact": bench_transact, "embeddings": bench_embeddings, "ranker": bench_ranker, "world": bench_world}
 
 
 def machine():

@@ -225,6 +225,20 @@ TEST_F(EngineRankerTest, IsJudgedAgainstTheOrderShown) {
   EXPECT_EQ(report->rows[1].paired_with_best_part[0].name, "RR");
 }
 
+TEST_F(EngineRankerTest, ALogWithoutSlatesGivesAServableWithoutARanker) {
+  const auto engine = Open(kRankerRecipe, "2024-05-02");
+  Ingest(*engine, R"({"event": "interaction", "user": "u", "type": "click", "item": "i0"})");
+  TrainRequest request;
+  request.evaluate = request.tune = false;
+  std::string notes;
+  request.note = [&](std::string_view note) { StrAppend(&notes, note); };
+  const auto version = engine->Train(request);
+  ASSERT_TRUE(version.ok()) << version.status();
+  EXPECT_NE(notes.find("no ranker"), std::string::npos);
+  ASSERT_TRUE(engine->Activate(*version).ok());
+  EXPECT_EQ(engine->Rank(List()).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(EngineRankerTest, BadListsAreRefused) {
   const auto engine = Open(kRankerRecipe, "2024-05-02");
   Fill(*engine);

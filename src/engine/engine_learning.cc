@@ -83,6 +83,16 @@ absl::Status TuneAndJudge(const Learning& learning, const TrainRequest& request,
   return absl::OkStatus();
 }
 
+// Null, with a note, where the log holds too few requests of the past to learn an order from.
+absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRankerIfPossible(const Learning& learning) {
+  auto ranker = FitRanker(learning);
+  if (!absl::IsInvalidArgument(ranker.status())) return ranker;
+  if (learning.note) {
+    learning.note(StrCat("the servable has no ranker: ", MessageOf(ranker.status())));
+  }
+  return std::shared_ptr<const TrainedRanker>();
+}
+
 absl::StatusOr<EvaluationRecipe> ChooseEvaluation(const Recipe& recipe,
                                                   const EvaluateRequest& request) {
   EvaluationRecipe evaluation = recipe.evaluation;
@@ -140,7 +150,7 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
   manifest.blend = std::move(blend);
   manifest.metrics = std::move(metrics);
   if (impl_->recipe.ranker.has_value()) {
-    FOURFOLD_ASSIGN_OR_RETURN(servable.ranker, FitRanker(learning));
+    FOURFOLD_ASSIGN_OR_RETURN(servable.ranker, FitRankerIfPossible(learning));
   }
   FOURFOLD_RETURN_IF_ERROR(AddGoldenRequests(learning, table, &servable));
   FOURFOLD_ASSIGN_OR_RETURN(std::string version, impl_->repository.Publish(servable));

@@ -34,7 +34,8 @@ absl::Status Engine::Impl::RefillFeatures(bool anew) {
     const MutexLock lock(&active_mutex);
     state = active_state;
   }
-  return state == nullptr ? absl::OkStatus() : state->Fill(*store, anew);
+  if (state == nullptr) return absl::OkStatus();
+  return anew ? state->FillAnew(*store) : state->Fill(*store);
 }
 
 absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(

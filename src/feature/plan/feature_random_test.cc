@@ -175,7 +175,7 @@ class FeatureRandomTest : public RandomLogTest {
         is_erased = true;
       }
       // What the bulk path takes in is told to no listener.
-      ASSERT_TRUE(live.Fill(*store_, is_erased).ok());
+      ASSERT_TRUE((is_erased ? live.FillAnew(*store_) : live.Fill(*store_)).ok());
       if (step % 4 != 3) continue;
       ASSERT_NO_FATAL_FAILURE(CompareFeatures(**plan, live));
     }

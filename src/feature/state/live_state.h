@@ -21,9 +21,10 @@ class LiveState {
 
   const FeaturePlan& plan() const { return *plan_; }
 
-  // Reads what the log holds that was not taken in yet; commits meanwhile are fine. A store whose
-  // user was erased is read anew with `anew`.
-  absl::Status Fill(const EventStore& store, bool anew = false) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Reads what the log holds that was not taken in yet; commits meanwhile are fine.
+  absl::Status Fill(const EventStore& store) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Reads the whole log again, after something left it; requests meanwhile read what was before.
+  absl::Status FillAnew(const EventStore& store) ABSL_LOCKS_EXCLUDED(mutex_);
   // A batch has committed. Ignored while a Fill has not come as far, as that will read it.
   void Follow(absl::Span<const LoggedEvent> committed) ABSL_LOCKS_EXCLUDED(mutex_);
 

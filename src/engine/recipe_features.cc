@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/strings.h"
 #include "feature/kinds/kinds.h"
 
 namespace fourfold {
@@ -51,6 +52,11 @@ void ReadFeatureDeclarations(RecipeSection& root, std::shared_ptr<const FeatureP
   root.List("features", [&](RecipeSection& element) {
     declarations.push_back(ReadDeclaration(element));
     if (element.collecting()) return;
+    if (declarations.size() > FeaturePlan::kFeaturesMax) {
+      declarations.pop_back();
+      element.Problem("name", StrCat("more than ", FeaturePlan::kFeaturesMax, " features"));
+      return;
+    }
     // Each with those above it, so that what is wrong is told at its own lines.
     std::vector<DeclarationProblem> problems;
     (void)FeaturePlan::Compile(declarations, &problems);

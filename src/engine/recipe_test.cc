@@ -304,6 +304,12 @@ TEST(RecipeTest, EveryProblemOfAFeatureIsToldWithItsLine) {
       "r.yaml:13: features[5].contains: does not go with categories");
 }
 
+TEST(RecipeTest, TooManyFeaturesAreToldWhereTheyBecomeTooMany) {
+  std::string text = StrCat(kSmall, "features:\n");
+  for (int i = 0; i < 501; ++i) StrAppend(&text, "  - {name: f", i, ", kind: input_rank}\n");
+  EXPECT_EQ(ProblemsOf(text), "r.yaml:508: features[500].name: more than 500 features");
+}
+
 TEST(RecipeTest, ARankerNeedsFeaturesAndLabels) {
   EXPECT_EQ(ProblemsOf(StrCat(kSmall, "ranker: {labels: {click: 1}}\n")),
             "r.yaml:7: ranker: needs features, in the section above it");

@@ -22,7 +22,7 @@ namespace {
 // The sanitizers, an order of magnitude slower, look for other things than a bit that differs.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr std::uint64_t kLogs = 12;
+constexpr std::uint64_t kLogs = 4;
 #define FOURFOLD_FEW_LOGS
 #endif
 #endif

@@ -53,9 +53,11 @@ double NumberField(const std::vector<Field>& fields, std::string_view name) {
   return -1;
 }
 
-// Expected numbers of both tests were counted apart, with Python's csv module.
+// Expected numbers of both tests were counted apart, with Python's csv module. Neither data set may
+// be committed, so each test is skipped on a machine that lacks its files.
 TEST(RecipeFilesTest, TrivagoGivesEachClickoutWithWhatWasShown) {
   const std::string path = SharedData("trivago/trivago_val_100k.tsv.gz");
+  // Its terms keep the file out of the repository.
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "trivago's file is not there: " << path;
   std::map<std::string, int> types;
   std::set<std::string> sessions;
@@ -102,6 +104,7 @@ TEST(RecipeFilesTest, TrivagoGivesEachClickoutWithWhatWasShown) {
 
 TEST(RecipeFilesTest, MovieLensGivesRatingsAndFilmsWithTheirYear) {
   const std::string path = SharedData("ml-latest-small/ratings.csv");
+  // Its terms keep the files out of the repository.
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "MovieLens is not there: " << path;
   std::map<std::string, int> types;
   double stars = 0;

@@ -25,17 +25,14 @@ void LoggedState::Add(const LoggedEvent& logged) {
   if (event.kind == EventKind::kUser && schema_->KeepsFacts(StateEntity::kUser)) {
     StateOf(StateEntity::kUser, event.user).InsertFacts(logged);
   }
-  const HistoryEntry line = LineOf(logged);
-  const ActionEntry entry = EntryOf(line, *schema_, &interner_);
+  const ActionEntry entry = EntryOf(LineOf(logged), *schema_, &interner_);
   if (schema_->Keeps(StateEntity::kUser) && entry.session != 0 && entry.user != 0) {
     NoteSession(entry);
   }
-  if (event.kind == EventKind::kInteraction) AddAction(logged, line);
+  if (event.kind == EventKind::kInteraction) AddAction(event, entry);
 }
 
-void LoggedState::AddAction(const LoggedEvent& logged, const HistoryEntry& line) {
-  const Event& event = logged.event;
-  const ActionEntry entry = EntryOf(line, *schema_, &interner_);
+void LoggedState::AddAction(const Event& event, const ActionEntry& entry) {
   ValuesOf(event.fields, *schema_, &interner_, &values_);
   if (schema_->Keeps(StateEntity::kItem) && !event.item.empty()) {
     StateOf(StateEntity::kItem, event.item).Insert(entry, values_);

@@ -44,7 +44,7 @@ class LoggedState final : public StateSource {
   };
 
   EntityState& StateOf(StateEntity entity, std::string_view id);
-  void AddAction(const LoggedEvent& logged, const HistoryEntry& line);
+  void AddAction(const Event& event, const ActionEntry& entry);
   void NoteSession(const ActionEntry& entry);
   static const ActionEntry* OwnerAt(const Session& session, const StateRead& read);
 

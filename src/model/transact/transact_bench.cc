@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "benchmark/benchmark.h"
+#include "model/transact/transact_backprop.h"
 #include "model/transact/transact_encoder.h"
 #include "model/transact/transact_plain.h"
 #include "model/transact/transact_testing.h"
@@ -51,6 +52,36 @@ void BM_TransActEncoder(benchmark::State& state) {
 BENCHMARK(BM_TransActEncoder)
     ->ArgNames({"actions", "max_pool"})
     ->ArgsProduct({{100, 20}, {1, 0}})
+    ->Unit(benchmark::kMillisecond);
+
+// A step of training, forwards and backwards with dropout, of one user's candidates.
+void BM_TransActTraining(benchmark::State& state) {
+  const TransActShape shape = PublishedShape(true);
+  const TransActParameters parameters = RandomTransAct(shape, 1);
+  TransActParameters gradients = parameters;
+  const TransActUser user(shape, 100, 2);
+  const auto count = static_cast<std::size_t>(state.range(0));
+  const auto candidates = RandomCandidates(shape, count, 3);
+  const auto hidden = HiddenRows(user.sequence(), TransActUser::kRequestTimeMs, 0);
+  std::vector<float> outputs(count * shape.output_width());
+  std::vector<float> by_items(user.items.size()), by_candidates(candidates.size());
+  TransActBackprop backprop(shape);
+  TransActTape tape;
+  TransActDropout dropout{0.1, 1, 0};
+  for (auto _ : state) {
+    ++dropout.step;
+    backprop.Forward(parameters, user.sequence(), hidden, candidates, dropout, &tape, outputs);
+    backprop.Backward(parameters, user.types, outputs, &tape, &gradients, by_items, by_candidates);
+    benchmark::DoNotOptimize(gradients.action_table.data());
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * count));
+}
+BENCHMARK(BM_TransActTraining)
+    ->ArgName("candidates")
+    ->Arg(1)
+    ->Arg(8)
+    ->Arg(25)
+    ->Arg(128)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -64,44 +64,8 @@ TransActEncoder::TransActEncoder(TransActParameters parameters, const ColumnKern
 
 std::size_t TransActEncoder::exact_heads_for_testing() { return exact_heads.load(); }
 
-void TransActEncoder::LayOutTokens(const TransActSequence& sequence,
-                                   std::span<const std::uint8_t> hidden,
-                                   TransActRequest* request) const {
-  FOURFOLD_CHECK(sequence.types.size() == shape_.actions && hidden.size() == shape_.actions);
-  std::vector<std::size_t>& rows = request->row_of_token;
-  rows.clear();
-  request->token_of_row.resize(shape_.actions);
-  const auto add = [&](std::size_t row) {
-    request->token_of_row[row] = rows.size();
-    rows.push_back(row);
-  };
-  for (std::size_t row = 0; row < shape_.actions; ++row) {
-    if (!hidden[row]) add(row);
-  }
-  request->keys = rows.size();
-  const auto item = [&](std::size_t row) {
-    return sequence.items.subspan(row * shape_.item_dimension, shape_.item_dimension);
-  };
-  for (std::size_t row = 0; row < shape_.actions; ++row) {
-    if (!hidden[row]) continue;
-    // Padding is one long run of the same.
-    const bool repeats = rows.size() > request->keys &&
-                         sequence.types[row] == sequence.types[rows.back()] &&
-                         std::equal(item(row).begin(), item(row).end(), item(rows.back()).begin());
-    if (repeats) {
-      request->token_of_row[row] = rows.size() - 1;
-    } else {
-      add(row);
-    }
-  }
-  request->tokens = rows.size();
-  request->columns = PaddedColumns(rows.size());
-  rows.resize(request->columns, rows.front());
-  request->out_columns = LatestAlone() ? PaddedColumns(shape_.latest) : request->columns;
-}
-
 void TransActEncoder::Reserve(TransActRequest* request) const {
-  const std::size_t width = shape_.width(), columns = request->columns;
+  const std::size_t width = shape_.width(), columns = request->layout.columns;
   // A short sequence may have fewer tokens than rows are passed on.
   const std::size_t columns_max = std::max(columns, request->out_columns);
   request->user.Reserve(shape_.user_width() * columns);
@@ -109,8 +73,8 @@ void TransActEncoder::Reserve(TransActRequest* request) const {
        {&request->queries, &request->first_keys, &request->values, &request->x}) {
     rows->Reserve(width * columns);
   }
-  request->logits.Reserve(shape_.heads * request->keys * columns);
-  request->powers.Reserve(shape_.heads * request->keys * columns);
+  request->logits.Reserve(shape_.heads * request->layout.keys * columns);
+  request->powers.Reserve(shape_.heads * request->layout.keys * columns);
   request->candidates.Reserve(shape_.item_dimension * kBlock);
   request->candidate_queries.Reserve(width * kBlock);
   request->candidate_biases.Reserve(width * kBlock);
@@ -124,29 +88,21 @@ void TransActEncoder::Reserve(TransActRequest* request) const {
   request->latest_queries.Reserve(width * request->out_columns);
   for (AlignedFloats* rows : {&request->y, &request->attended}) rows->Reserve(width * columns_max);
   request->inner.Reserve(shape_.feed_forward * columns_max);
-  request->attention.Reserve(request->keys * columns_max);
+  request->attention.Reserve(request->layout.keys * columns_max);
   request->sums.Reserve(columns_max);
 }
 
 void TransActEncoder::Begin(const TransActSequence& sequence, std::span<const std::uint8_t> hidden,
                             TransActRequest* request) const {
   const FlushedDenormals flushed;
-  LayOutTokens(sequence, hidden, request);
+  FOURFOLD_CHECK(sequence.types.size() == shape_.actions);
+  request->layout.LayOut(sequence, hidden);
+  request->out_columns = LatestAlone() ? PaddedColumns(shape_.latest) : request->layout.columns;
   Reserve(request);
-  const std::size_t columns = request->columns, width = shape_.width();
+  const std::size_t columns = request->layout.columns, width = shape_.width();
   const std::size_t user_width = shape_.user_width();
   float* const user = request->user.data();
-  for (std::size_t token = 0; token < columns; ++token) {
-    const std::size_t row = request->row_of_token[token];
-    const auto type = static_cast<std::size_t>(sequence.types[row]);
-    for (std::size_t d = 0; d < shape_.action_dimension; ++d) {
-      user[d * columns + token] = action_table_[type * shape_.action_dimension + d];
-    }
-    for (std::size_t d = 0; d < shape_.item_dimension; ++d) {
-      user[(shape_.action_dimension + d) * columns + token] =
-          sequence.items[row * shape_.item_dimension + d];
-    }
-  }
+  request->layout.FillUser(sequence, shape_, action_table_, user);
   const float* const weight = layers_.front().in_weight.data();
   const auto project = [&](std::size_t part, const AlignedFloats& to) {
     kernels_.multiply({weight + part * width * width, width, 1}, user, columns, nullptr, to.data(),
@@ -158,13 +114,13 @@ void TransActEncoder::Begin(const TransActSequence& sequence, std::span<const st
 
   const std::size_t head_rows = shape_.head_width() * columns;
   for (std::size_t head = 0; head < shape_.heads; ++head) {
-    const std::size_t at = head * request->keys * columns;
+    const std::size_t at = head * request->layout.keys * columns;
     kernels_.multiply({request->first_keys.data() + head * head_rows, 1, columns},
                       request->queries.data() + head * head_rows, columns, nullptr,
-                      request->logits.data() + at, columns, request->keys, shape_.head_width(),
-                      columns);
+                      request->logits.data() + at, columns, request->layout.keys,
+                      shape_.head_width(), columns);
     kernels_.soften(request->logits.data() + at, nullptr, request->powers.data() + at,
-                    request->sums.data(), columns, request->keys, columns);
+                    request->sums.data(), columns, request->layout.keys, columns);
   }
 }
 
@@ -172,7 +128,7 @@ void TransActEncoder::Encode(std::span<const float> candidates, std::span<float>
                              TransActRequest* request) const {
   const FlushedDenormals flushed;
   const std::size_t count = candidates.size() / shape_.item_dimension;
-  FOURFOLD_CHECK(request->keys > 0 && candidates.size() == count * shape_.item_dimension &&
+  FOURFOLD_CHECK(request->layout.keys > 0 && candidates.size() == count * shape_.item_dimension &&
                  outputs.size() == count * shape_.output_width());
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
     const std::size_t size = std::min(kBlock, count - begin);
@@ -199,7 +155,7 @@ void TransActEncoder::Encode(std::span<const float> candidates, std::span<float>
 // keys, and output biases.
 void TransActEncoder::ProjectCandidates(std::span<const float> candidates,
                                         TransActRequest* request) const {
-  const std::size_t width = shape_.width(), columns = request->columns;
+  const std::size_t width = shape_.width(), columns = request->layout.columns;
   const std::size_t dimension = shape_.item_dimension, size = candidates.size() / dimension;
   float* const transposed = request->candidates.data();
   for (std::size_t d = 0; d < dimension; ++d) {
@@ -224,7 +180,7 @@ void TransActEncoder::ProjectCandidates(std::span<const float> candidates,
 }
 
 void TransActEncoder::AttendFirst(std::size_t candidate, TransActRequest* request) const {
-  const std::size_t columns = request->columns, keys = request->keys;
+  const std::size_t columns = request->layout.columns, keys = request->layout.keys;
   const std::size_t head_width = shape_.head_width();
   float* const sums = request->sums.data();
   float* const weights = request->weights.data();
@@ -239,8 +195,8 @@ void TransActEncoder::AttendFirst(std::size_t candidate, TransActRequest* reques
     const float largest = *std::max_element(logits, logits + keys);
     kernels_.exp2(logits, largest, weights, columns);
     kernels_.multiply({weights, 0, 1}, powers, columns, nullptr, sums, columns, 1, keys, columns);
-    const bool is_safe =
-        std::all_of(sums, sums + request->tokens, [](float sum) { return sum >= kLeastSum; });
+    const bool is_safe = std::all_of(sums, sums + request->layout.tokens,
+                                     [](float sum) { return sum >= kLeastSum; });
     if (!is_safe) {
       exact_heads.fetch_add(1, std::memory_order_relaxed);
       kernels_.soften(request->logits.data() + head * keys * columns, logits,
@@ -272,7 +228,7 @@ void TransActEncoder::AttendFirst(std::size_t candidate, TransActRequest* reques
 }
 
 void TransActEncoder::Attend(const Layer& layer, TransActRequest* request) const {
-  const std::size_t columns = request->columns, width = shape_.width();
+  const std::size_t columns = request->layout.columns, width = shape_.width();
   kernels_.multiply({layer.in_weight.data(), width, 1}, request->x.data(), columns,
                     layer.in_bias.data(), request->projected.data(), columns, 3 * width, width,
                     columns);
@@ -281,13 +237,13 @@ void TransActEncoder::Attend(const Layer& layer, TransActRequest* request) const
 }
 
 void TransActEncoder::AttendLatest(const Layer& layer, TransActRequest* request) const {
-  const std::size_t columns = request->columns, width = shape_.width();
+  const std::size_t columns = request->layout.columns, width = shape_.width();
   const std::size_t out_columns = request->out_columns;
   float* const latest = request->latest.data();
   for (std::size_t d = 0; d < width; ++d) {
     const float* const from = request->x.data() + d * columns;
     for (std::size_t c = 0; c < out_columns; ++c) {
-      latest[d * out_columns + c] = from[request->token_of_row[c < shape_.latest ? c : 0]];
+      latest[d * out_columns + c] = from[request->layout.token_of_row[c < shape_.latest ? c : 0]];
     }
   }
   kernels_.multiply({layer.in_weight.data() + width * width, width, 1}, request->x.data(), columns,
@@ -301,8 +257,8 @@ void TransActEncoder::AttendLatest(const Layer& layer, TransActRequest* request)
 
 void TransActEncoder::AttendTo(const float* queries, std::size_t columns,
                                TransActRequest* request) const {
-  const std::size_t keys = request->keys, width = shape_.width();
-  const std::size_t key_columns = request->columns, head_width = shape_.head_width();
+  const std::size_t keys = request->layout.keys, width = shape_.width();
+  const std::size_t key_columns = request->layout.columns, head_width = shape_.head_width();
   float* const attention = request->attention.data();
   float* const sums = request->sums.data();
   for (std::size_t head = 0; head < shape_.heads; ++head) {
@@ -350,7 +306,7 @@ void TransActEncoder::Take(std::size_t candidate, float* output, TransActRequest
     output += width;
   }
   for (std::size_t row = 0; row < shape_.latest; ++row) {
-    const float* const token = x + (LatestAlone() ? row : request->token_of_row[row]);
+    const float* const token = x + (LatestAlone() ? row : request->layout.token_of_row[row]);
     for (std::size_t d = 0; d < width; ++d) output[row * width + d] = token[d * columns];
   }
 }

@@ -7,7 +7,7 @@
 
 #include "math/aligned_floats.h"
 #include "math/column_kernels.h"
-#include "model/transact/transact_sequence.h"
+#include "model/transact/transact_tokens.h"
 
 namespace fourfold {
 
@@ -18,11 +18,7 @@ class TransActRequest {
  private:
   friend class TransActEncoder;
 
-  std::size_t tokens = 0;   // columns: visible rows, then hidden ones, equal ones once
-  std::size_t columns = 0;  // tokens, padded with copies of the first one
-  std::size_t keys = 0;     // tokens that attention looks at: the first ones
-  std::vector<std::size_t> token_of_row;
-  std::vector<std::size_t> row_of_token;
+  TransActTokens layout;
   std::size_t out_columns = 0;  // of x when the layers are done
 
   // Of the user; [rows, columns] each.
@@ -83,8 +79,6 @@ class TransActEncoder {
 
   // Whether the last layer is computed for the rows that are passed on and for no other.
   bool LatestAlone() const { return !shape_.max_pool && layers_.size() > 1; }
-  void LayOutTokens(const TransActSequence& sequence, std::span<const std::uint8_t> hidden,
-                    TransActRequest* request) const;
   void Reserve(TransActRequest* request) const;
   void ProjectCandidates(std::span<const float> candidates, TransActRequest* request) const;
   void AttendFirst(std::size_t candidate, TransActRequest* request) const;

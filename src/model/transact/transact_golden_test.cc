@@ -5,8 +5,10 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/transact/transact_backprop.h"
 #include "model/transact/transact_encoder.h"
 #include "model/transact/transact_plain.h"
+#include "model/transact/transact_testing.h"
 
 // Outputs of the module that Pinterest published, computed with torch 1.13.1 in float32
 // (data/README.md).
@@ -21,6 +23,18 @@ struct GoldenCase {
 };
 
 void PrintTo(const GoldenCase& golden, std::ostream* out) { *out << golden.file; }
+
+void ExpectClose(const std::vector<float>& golden, const std::vector<float>& actual,
+                 const std::string& what) {
+  ASSERT_EQ(golden.size(), actual.size()) << what;
+  float largest = 0, most = 0;
+  for (std::size_t i = 0; i < golden.size(); ++i) {
+    ASSERT_TRUE(std::isfinite(actual[i])) << what << " element " << i;
+    largest = std::max(largest, std::fabs(golden[i]));
+    most = std::max(most, std::fabs(actual[i] - golden[i]));
+  }
+  EXPECT_LE(most, 1e-4f * largest) << what;
+}
 
 class TransActGoldenTest : public testing::TestWithParam<GoldenCase> {
  protected:
@@ -44,6 +58,11 @@ class TransActGoldenTest : public testing::TestWithParam<GoldenCase> {
     }
     ADD_FAILURE() << name << " is missing";
     return {};
+  }
+
+  bool HasTensor(std::string_view name) const {
+    return std::any_of(file_.tensors().begin(), file_.tensors().end(),
+                       [&](const TensorView& tensor) { return tensor.name == name; });
   }
 
   // Calls `encode(sequence, hidden, candidates)` for each sequence of the file with the candidates
@@ -93,6 +112,26 @@ class TransActGoldenTest : public testing::TestWithParam<GoldenCase> {
     RecordProperty("max_abs_difference", std::to_string(most));
   }
 
+  // Padding, whose items are zeros, may have its gradient at any one of its rows.
+  void ExpectSameSums(std::vector<float> golden, std::vector<float> actual) const {
+    const auto types = Tensor<std::int64_t>("in.action_type_seq");
+    const std::size_t dimension = parameters_.shape.item_dimension;
+    const std::size_t rows = parameters_.shape.actions;
+    for (std::vector<float>* gradients : {&golden, &actual}) {
+      for (std::size_t row = 0; row < types.size(); ++row) {
+        const std::size_t first = row / rows * rows;
+        if (types[row] > 0 || row == first) continue;
+        // Gathered in the user's last row.
+        const std::size_t last = first + rows - 1;
+        for (std::size_t d = 0; row != last && d < dimension; ++d) {
+          (*gradients)[last * dimension + d] += (*gradients)[row * dimension + d];
+          (*gradients)[row * dimension + d] = 0;
+        }
+      }
+    }
+    ExpectClose(golden, actual, "sequence");
+  }
+
   SafetensorsFile file_;
   TransActParameters parameters_;
 };
@@ -133,6 +172,47 @@ TEST_P(TransActGoldenTest, TheEncoderGivesThePublishedOutputsWithAnyKernels) {
         });
     SCOPED_TRACE(kernels->name);
     ExpectGolden(outputs, outputs.size());
+  }
+}
+
+TEST_P(TransActGoldenTest, GradientsAreThePublishedOnesWithAnyKernels) {
+  // Gradients are there for two of the cases.
+  if (!HasTensor("cotangent")) return;
+  const TransActShape& shape = parameters_.shape;
+  const auto golden = TransActParameters::Load(file_, "grad.", shape);
+  ASSERT_TRUE(golden.ok()) << golden.status();
+  const std::vector<float> cotangent = Tensor<float>("cotangent");
+  for (const bool is_fast : {false, true}) {
+    TransActBackprop backprop(shape, is_fast ? FastColumnKernels() : PlainColumnKernels(),
+                              is_fast ? FastGradientKernels() : PlainGradientKernels());
+    TransActTape tape;
+    TransActParameters gradients = parameters_;
+    for (auto& [name, values] : TensorsOf(&gradients)) std::fill(values->begin(), values->end(), 0);
+    std::vector<float> by_sequence, by_candidates;
+    std::size_t at = 0;
+    const std::vector<float> outputs =
+        EncodeAll([&](const TransActSequence& sequence, const std::vector<std::uint8_t>& hidden,
+                      std::span<const float> candidates) {
+          std::vector<float> encoded(shape.output_width());
+          backprop.Forward(parameters_, sequence, hidden, candidates, {}, &tape, encoded);
+          std::vector<float> by_items(sequence.items.size()), by_candidate(candidates.size());
+          backprop.Backward(parameters_, sequence.types,
+                            std::span(cotangent).subspan(at, encoded.size()), &tape, &gradients,
+                            by_items, by_candidate);
+          at += encoded.size();
+          by_sequence.insert(by_sequence.end(), by_items.begin(), by_items.end());
+          by_candidates.insert(by_candidates.end(), by_candidate.begin(), by_candidate.end());
+          return encoded;
+        });
+    ExpectGolden(outputs, outputs.size());
+    TransActParameters expected = *golden;
+    const auto named = TensorsOf(&gradients);
+    auto actual = named.begin();
+    for (const auto& [name, values] : TensorsOf(&expected)) {
+      ExpectClose(*values, *(actual++)->second, name);
+    }
+    ExpectClose(Tensor<float>("grad.in.item_embedding"), by_candidates, "candidates");
+    ExpectSameSums(Tensor<float>("grad.in.item_embedding_seq"), by_sequence);
   }
 }
 

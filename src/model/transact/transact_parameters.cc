@@ -109,4 +109,38 @@ absl::StatusOr<TransActParameters> TransActParameters::Load(const SafetensorsFil
   return parameters;
 }
 
+std::vector<std::pair<std::string, std::vector<float>*>> TensorsOf(TransActParameters* parameters) {
+  std::vector<std::pair<std::string, std::vector<float>*>> tensors = {
+      {"action_emb_module.weight", &parameters->action_table}};
+  const auto add = [&](const std::string& name, std::vector<float>* weight,
+                       std::vector<float>* bias) {
+    tensors.emplace_back(name + "weight", weight);
+    tensors.emplace_back(name + "bias", bias);
+  };
+  for (std::size_t l = 0; l < parameters->layers.size(); ++l) {
+    const std::string at = StrCat("transformer_encoder.layers.", l, ".");
+    TransActLayer& layer = parameters->layers[l];
+    add(at + "self_attn.in_proj_", &layer.in_projection.weight, &layer.in_projection.bias);
+    add(at + "self_attn.out_proj.", &layer.out_projection.weight, &layer.out_projection.bias);
+    add(at + "norm1.", &layer.norm1.gain, &layer.norm1.shift);
+    add(at + "linear1.", &layer.linear1.weight, &layer.linear1.bias);
+    add(at + "linear2.", &layer.linear2.weight, &layer.linear2.bias);
+    add(at + "norm2.", &layer.norm2.gain, &layer.norm2.shift);
+  }
+  if (parameters->shape.max_pool) {
+    add("out_linear.", &parameters->out_linear.weight, &parameters->out_linear.bias);
+  }
+  return tensors;
+}
+
+std::vector<std::uint64_t> TensorShapeOf(const TransActShape& shape, std::string_view name,
+                                         std::size_t elements) {
+  if (name == "action_emb_module.weight") return {shape.action_types, shape.action_dimension};
+  const bool is_vector = name.ends_with("bias") || name.find("norm") != std::string_view::npos;
+  if (is_vector) return {elements};
+  const std::size_t inputs =
+      name.find("linear2") != std::string_view::npos ? shape.feed_forward : shape.width();
+  return {elements / inputs, inputs};
+}
+
 }  // namespace fourfold

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -72,5 +73,12 @@ struct TransActParameters {
                                                  std::string_view prefix,
                                                  const TransActShape& shape);
 };
+
+// All tensors by the published module's names, always in the same order.
+std::vector<std::pair<std::string, std::vector<float>*>> TensorsOf(TransActParameters* parameters);
+
+// The shape of a tensor that TensorsOf names.
+std::vector<std::uint64_t> TensorShapeOf(const TransActShape& shape, std::string_view name,
+                                         std::size_t elements);
 
 }  // namespace fourfold

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fourfold/event.h"
+#include "fourfold/features.h"
 
 // Requests for slates and their answers.
 namespace fourfold {
@@ -13,7 +14,8 @@ struct RecommendRequest {
   std::string user;     // empty: anonymous
   std::string session;  // empty: none
   std::string surface = "home";
-  int limit = 20;      // items wanted, 1..500
+  std::vector<Field> fields;  // of the request (device, place, ...), for features and the log
+  int limit = 20;             // items wanted, 1..500
   std::string filter;  // expression on item fields, e.g. price < 5 and not (kind == "postage")
   std::vector<std::string> include_items;  // when not empty, nothing else may be shown
   std::vector<std::string> exclude_items;  // never shown
@@ -42,6 +44,14 @@ struct RecommendedItem {
   std::vector<std::string> retrievers;               // who found it; {"fill"} where nobody did
   std::vector<Field> fields;                         // only with explain
   std::vector<RetrieverContribution> contributions;  // only with explain
+  // Where a trained ranker put it in order: its place, from 1, in the blend's order, and how it was
+  // found, as the ranker was told and the log keeps it.
+  int blend_rank = 0;  // 0: no ranker did
+  std::vector<Field> retrieval_fields;
+  // Only with explain, then: the blend's score, the features, and what each added to the score.
+  double blend_score = 0;
+  std::vector<FeatureReading> features;
+  std::vector<FeatureReading> feature_contributions;
 };
 
 // A candidate that a filter dropped, and which one.

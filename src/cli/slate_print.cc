@@ -1,6 +1,7 @@
 #include "cli/slate_print.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_join.h"
 #include "cli/table.h"
@@ -96,6 +97,35 @@ void PrintReasons(std::ostream& out, ItemNames& names, const std::vector<Recomme
       number.clear();
       label.clear();
     }
+  }
+  table.Print(out);
+}
+
+// How many features are told of an item: those that added or took away most.
+constexpr std::size_t kFeaturesTold = 4;
+
+void PrintRanked(std::ostream& out, ItemNames& names, const std::vector<RecommendedItem>& items) {
+  const auto is_ranked = [](const RecommendedItem& item) { return item.blend_rank > 0; };
+  if (std::none_of(items.begin(), items.end(), is_ranked)) return;
+  out << "\nWhat the trained ranker made of them\n";
+  Table table({{"#", kRight}, {"item"}, {"blend's #", kRight}, {"score", kRight}, {"most of it"}});
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (!is_ranked(items[i])) continue;
+    std::vector<FeatureReading> added = items[i].feature_contributions;
+    std::erase_if(added, [](const FeatureReading& f) { return f.name == kBaseContribution; });
+    std::stable_sort(added.begin(), added.end(),
+                     [](const FeatureReading& a, const FeatureReading& b) {
+                       return std::abs(a.value.value_or(0)) > std::abs(b.value.value_or(0));
+                     });
+    added.resize(std::min(added.size(), kFeaturesTold));
+    std::vector<std::string> told;
+    for (const FeatureReading& feature : added) {
+      const double value = feature.value.value_or(0);
+      told.push_back(StrCat(feature.name, value < 0 ? " " : " +", Decimal(value, 3)));
+    }
+    table.AddRow({StrCat(i + 1), Shorten(names.Label(items[i].item), kNameCharacters),
+                  StrCat(items[i].blend_rank), Decimal(items[i].score, 4),
+                  absl::StrJoin(told, ", ")});
   }
   table.Print(out);
 }

@@ -18,6 +18,8 @@ void PrintSlate(std::ostream& out, const Engine& engine, const RecommendRequest&
 void PrintHistory(std::ostream& out, ItemNames& names, std::span<const Event> history,
                   std::size_t most);
 void PrintReasons(std::ostream& out, ItemNames& names, const std::vector<RecommendedItem>& items);
+// What the trained ranker did to their order; nothing where there is none.
+void PrintRanked(std::ostream& out, ItemNames& names, const std::vector<RecommendedItem>& items);
 void PrintDropped(std::ostream& out, ItemNames& names, const std::vector<DroppedItem>& dropped,
                   std::size_t most);
 

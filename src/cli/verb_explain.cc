@@ -23,6 +23,7 @@ absl::StatusOr<int> Explain(const Context& context, const RecommendRequest& requ
   PrintSlate(context.out, *engine, request, response);
   context.out << "\nWhy\n";
   PrintReasons(context.out, names, response.items);
+  PrintRanked(context.out, names, response.items);
   PrintDropped(context.out, names, response.dropped, kDroppedShown);
   return kExitOk;
 }

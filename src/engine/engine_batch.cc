@@ -86,8 +86,12 @@ absl::StatusOr<std::uint64_t> Engine::RecommendAllUsers(
   if (servable == nullptr) {
     return FailedPrecondition("no servable is active; train and activate one first");
   }
+  std::shared_ptr<const LiveRanker> ranker = impl_->ranker();
+  if (ranker != nullptr && ranker->version != servable->manifest.version) {
+    return FailedPrecondition("another servable is becoming active; try again");
+  }
   FOURFOLD_ASSIGN_OR_RETURN(const std::shared_ptr<const BoundSurfaces> bound,
-                            impl_->recommender->Bind(servable));
+                            impl_->recommender->Bind(servable, std::move(ranker)));
   std::vector<std::string> users;
   FOURFOLD_RETURN_IF_ERROR(impl_->store->ScanUsers([&](std::string_view user) {
     users.emplace_back(user);

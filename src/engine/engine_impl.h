@@ -8,11 +8,11 @@
 #include "base/mutex.h"
 #include "engine/engine_clock.h"
 #include "engine/engine_directory.h"
-#include "engine/live_ranker.h"
 #include "engine/recipe.h"
 #include "feature/catalogue.h"
 #include "feature/event_store.h"
 #include "fourfold/engine.h"
+#include "online/ranking/live_ranker.h"
 #include "online/recommender.h"
 #include "servable/servable_repository.h"
 

@@ -66,7 +66,7 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
 absl::Status Engine::Impl::Serve(const std::string& version) {
   FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const Servable> servable, repository.Load(version));
   FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const LiveRanker> ranker, PrepareRanker(*servable));
-  const absl::Status activated = recommender->Activate(servable);
+  const absl::Status activated = recommender->Activate(servable, ranker);
   const MutexLock lock(&active_mutex);
   coming_state = nullptr;
   if (!activated.ok()) return activated;

@@ -157,7 +157,8 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& l
   if (spec.validation_share > 0) options.validation_from_ms = cuts->validation_from_ms;
   FOURFOLD_ASSIGN_OR_RETURN(TrainedTrees trained, FitTrees(learning, replay, options));
   FOURFOLD_ASSIGN_OR_RETURN(std::vector<float> golden, GoldenRows(replay, plan));
-  return MakeTrainedRanker(plan.declarations(), std::move(trained.model), std::move(golden));
+  return MakeTrainedRanker(plan.declarations(), std::move(trained.model), std::move(golden),
+                           spec.candidates);
 }
 
 }  // namespace fourfold

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "feature/plan/feature_matrix.h"
 #include "model/trees/tree_ensemble.h"
+#include "servable/trained_ranker.h"
 
 namespace fourfold {
 namespace {
@@ -80,6 +81,7 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<Rank
     section.Choice<Kind>("kind", &kind, {{"trees", Kind::kTrees}});
     ReadRows(section, &spec.rows);
     ReadTrees(section, plan, &spec.trees);
+    section.Integer("candidates", &spec.candidates, 0, kRankedCandidatesMax);
     section.Number("training_share", &spec.training_share, 0.01, 1);
     section.Number("validation_share", &spec.validation_share, 0, 0.9);
     if (spec.training_share + spec.validation_share > 1) {

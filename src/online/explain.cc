@@ -52,6 +52,21 @@ std::vector<RetrieverContribution> ContributionsOf(const Pipeline& pipeline,
   return contributions;
 }
 
+// What the trained ranker made of a candidate, if it was asked.
+void PresentRanked(const LiveRanker* ranker, const RequestState& state, Row row, bool explain,
+                   RecommendedItem* item) {
+  const RankingScratch& ranking = state.ranking;
+  const auto found = std::find(ranking.rows.begin(), ranking.rows.end(), row);
+  if (found == ranking.rows.end()) return;
+  const auto candidate = static_cast<std::size_t>(found - ranking.rows.begin());
+  item->score = ranker->trained->ShownScore(ranking.scores[candidate]);
+  item->blend_rank = static_cast<int>(candidate) + 1;
+  item->retrieval_fields = ranking.request.candidates[candidate].fields;
+  if (!explain) return;
+  item->blend_score = state.candidates.score_before(row);
+  ranker->Explain(ranking.ranker, candidate, &item->features, &item->feature_contributions);
+}
+
 std::vector<DroppedItem> DroppedItems(const Pipeline& pipeline, const RequestState& state) {
   std::vector<DroppedItem> dropped;
   for (Row row = 0; row < state.candidates.size() && dropped.size() < kDroppedItemsMax; ++row) {
@@ -120,8 +135,8 @@ WhyNot ExplainAbsence(const Pipeline& pipeline, const RequestState& state, std::
 
 }  // namespace
 
-void Present(const RecommendRequest& request, const Pipeline& pipeline, const RequestState& state,
-             RecommendResponse* response) {
+void Present(const RecommendRequest& request, const Pipeline& pipeline, const LiveRanker* ranker,
+             const RequestState& state, RecommendResponse* response) {
   response->items.reserve(state.slate.size());
   for (const Row row : state.slate) {
     RecommendedItem& item = response->items.emplace_back();
@@ -132,6 +147,7 @@ void Present(const RecommendRequest& request, const Pipeline& pipeline, const Re
       item.fields = state.query.catalogue->FieldsOf(state.candidates.items()[row]);
       item.contributions = ContributionsOf(pipeline, state, row);
     }
+    PresentRanked(ranker, state, row, request.explain, &item);
   }
   response->degraded = state.degraded;
   if (request.explain) {

@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_format.h"
 #include "base/check.h"
 #include "base/digest.h"
@@ -94,28 +95,30 @@ class Recommender::Impl {
  public:
   Impl(EventStore* store, Catalogue* catalogue, RecommenderOptions options)
       : store_(store), catalogue_(catalogue), options_(std::move(options)) {
-    auto bound = Bind(nullptr);
+    auto bound = Bind(nullptr, nullptr);
     FOURFOLD_CHECK(bound.ok());
     active_ = *std::move(bound);
   }
 
   absl::StatusOr<std::shared_ptr<const BoundSurfaces>> Bind(
-      std::shared_ptr<const Servable> servable) {
+      std::shared_ptr<const Servable> servable, std::shared_ptr<const LiveRanker> ranker) {
     return BoundSurfaces::Bind(std::move(servable),
                                {.policy = &options_.policy,
                                 .catalogue = catalogue_,
                                 .store = store_,
-                                .slate_log = options_.log_slates ? store_ : nullptr});
+                                .slate_log = options_.log_slates ? store_ : nullptr,
+                                .ranker = std::move(ranker)});
   }
 
-  absl::Status Activate(std::shared_ptr<const Servable> servable) {
+  absl::Status Activate(std::shared_ptr<const Servable> servable,
+                        std::shared_ptr<const LiveRanker> ranker) {
     FOURFOLD_ASSIGN_OR_RETURN(const std::vector<GoldenRequest> answered,
                               AnswerGoldenRequests(*servable));
     for (std::size_t i = 0; i < answered.size(); ++i) {
       FOURFOLD_RETURN_IF_ERROR(CompareGolden(servable->golden.requests[i], answered[i]));
     }
     FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const BoundSurfaces> bound,
-                              Bind(std::move(servable)));
+                              Bind(std::move(servable), std::move(ranker)));
     MutexLock lock(&active_mutex_);
     active_.swap(bound);  // the old one goes, if nobody uses it, after the lock
     return absl::OkStatus();
@@ -136,6 +139,8 @@ class Recommender::Impl {
     Query query;
     query.user = request.user;
     query.session = request.session;
+    query.surface = request.surface;
+    query.fields = request.fields;
     query.at = at;
     query.limit = request.limit;
     query.filter = filter ? &*filter : nullptr;
@@ -170,38 +175,26 @@ class Recommender::Impl {
 
   absl::Status RecommendAsOf(const AsOfRequest& request, const BoundSurfaces& bound,
                              std::vector<ScoredItem>* slate) {
-    FOURFOLD_RETURN_IF_ERROR(CheckLimit(request.limit));
-    Query query;
-    query.user = request.user;
-    query.session = request.session;
-    query.at = request.at;
-    query.limit = request.limit;
-    if (request.include_items != nullptr) query.include_items = *request.include_items;
-    if (request.exclude_items != nullptr) query.exclude_items = *request.exclude_items;
-    query.apply_policy = request.apply_policy;
-    query.servable = bound.items.get();
-    query.blend = request.blend != nullptr ? request.blend : &bound.home_blend;
-    query.only_retriever = request.only_retriever;
-    FOURFOLD_RETURN_IF_ERROR(CheckRetriever(request.only_retriever, *bound.home));
+    return AnswerAsOf(request, bound, [&](const RequestState& state) {
+      slate->resize(state.slate.size());
+      for (std::size_t i = 0; i < slate->size(); ++i) {
+        const Row row = state.slate[i];
+        (*slate)[i].item.assign(state.query.catalogue->Id(state.candidates.items()[row]));
+        (*slate)[i].score = state.candidates.score(row);
+      }
+    });
+  }
 
-    catalogue_->AdvanceTo(store_->NowMs());
-    const StatePool::Lease state(&states_);
-    state->Start(query);
-    FOURFOLD_RETURN_IF_ERROR(bound.home->Fetch(state.get()));
-    const Catalogue::ReadLock lock(*catalogue_);
-    state->query.catalogue = &lock;
-    FOURFOLD_RETURN_IF_ERROR(bound.home->Run(state.get()));
-    // A number that stands for a method must not quietly come from something else.
-    if (!state->degraded.empty()) {
-      return Internal(state->degraded[0].stage, ": ", state->degraded[0].reason);
-    }
-    slate->resize(state->slate.size());
-    for (std::size_t i = 0; i < slate->size(); ++i) {
-      const Row row = state->slate[i];
-      (*slate)[i].item.assign(lock.Id(state->candidates.items()[row]));
-      (*slate)[i].score = state->candidates.score(row);
-    }
-    return absl::OkStatus();
+  absl::Status RetrieveAsOf(AsOfRequest request, const BoundSurfaces& bound,
+                            const RetrievalFields& fields, std::size_t candidates,
+                            std::vector<FeatureCandidate>* retrieved) {
+    request.ranked = false;
+    return AnswerAsOf(request, bound, [&](const RequestState& state) {
+      std::vector<Row> rows;
+      std::vector<std::uint32_t> places;
+      BestRows(state.candidates, candidates, &rows);
+      fields.Tell(state.candidates, *state.query.catalogue, rows, &places, retrieved);
+    });
   }
 
  private:
@@ -219,6 +212,39 @@ class Recommender::Impl {
       if (retriever->info().name == name) return absl::OkStatus();
     }
     return InvalidArgument("the servable has no retriever named ", name);
+  }
+
+  absl::Status AnswerAsOf(const AsOfRequest& request, const BoundSurfaces& bound,
+                          absl::FunctionRef<void(const RequestState&)> take) {
+    FOURFOLD_RETURN_IF_ERROR(CheckLimit(request.limit));
+    Query query;
+    query.user = request.user;
+    query.session = request.session;
+    query.surface = request.surface;
+    query.at = request.at;
+    query.limit = request.limit;
+    if (request.include_items != nullptr) query.include_items = *request.include_items;
+    if (request.exclude_items != nullptr) query.exclude_items = *request.exclude_items;
+    query.apply_policy = request.apply_policy;
+    query.ranked = request.ranked;
+    query.servable = bound.items.get();
+    query.blend = request.blend != nullptr ? request.blend : &bound.home_blend;
+    query.only_retriever = request.only_retriever;
+    FOURFOLD_RETURN_IF_ERROR(CheckRetriever(request.only_retriever, *bound.home));
+
+    catalogue_->AdvanceTo(store_->NowMs());
+    const StatePool::Lease state(&states_);
+    state->Start(query);
+    FOURFOLD_RETURN_IF_ERROR(bound.home->Fetch(state.get()));
+    const Catalogue::ReadLock lock(*catalogue_);
+    state->query.catalogue = &lock;
+    FOURFOLD_RETURN_IF_ERROR(bound.home->Run(state.get()));
+    // A number that stands for a method must not quietly come from something else.
+    if (!state->degraded.empty()) {
+      return Internal(state->degraded[0].stage, ": ", state->degraded[0].reason);
+    }
+    take(*state.get());
+    return absl::OkStatus();
   }
 
   // `given` is the history where it is not the stores'.
@@ -242,7 +268,7 @@ class Recommender::Impl {
     const Catalogue::ReadLock lock(*catalogue_);
     state->query.catalogue = &lock;
     FOURFOLD_RETURN_IF_ERROR(pipeline.Run(state.get()));
-    Present(request, pipeline, *state.get(), &response);
+    Present(request, pipeline, bound.ranker.get(), *state.get(), &response);
     return response;
   }
 
@@ -259,8 +285,9 @@ Recommender::Recommender(EventStore* store, Catalogue* catalogue, RecommenderOpt
     : impl_(std::make_unique<Impl>(store, catalogue, std::move(options))) {}
 Recommender::~Recommender() = default;
 
-absl::Status Recommender::Activate(std::shared_ptr<const Servable> servable) {
-  return impl_->Activate(std::move(servable));
+absl::Status Recommender::Activate(std::shared_ptr<const Servable> servable,
+                                   std::shared_ptr<const LiveRanker> ranker) {
+  return impl_->Activate(std::move(servable), std::move(ranker));
 }
 
 std::map<std::string, std::size_t> Recommender::LeftOutOfEmbeddings() const {
@@ -278,13 +305,19 @@ absl::StatusOr<RecommendResponse> Recommender::Similar(const SimilarRequest& req
 }
 
 absl::StatusOr<std::shared_ptr<const BoundSurfaces>> Recommender::Bind(
-    std::shared_ptr<const Servable> servable) const {
-  return impl_->Bind(std::move(servable));
+    std::shared_ptr<const Servable> servable, std::shared_ptr<const LiveRanker> ranker) const {
+  return impl_->Bind(std::move(servable), std::move(ranker));
 }
 
 absl::Status Recommender::RecommendAsOf(const AsOfRequest& request, const BoundSurfaces& bound,
                                         std::vector<ScoredItem>* slate) const {
   return impl_->RecommendAsOf(request, bound, slate);
+}
+
+absl::Status Recommender::RetrieveAsOf(const AsOfRequest& request, const BoundSurfaces& bound,
+                                       const RetrievalFields& fields, std::size_t candidates,
+                                       std::vector<FeatureCandidate>* retrieved) const {
+  return impl_->RetrieveAsOf(request, bound, fields, candidates, retrieved);
 }
 
 }  // namespace fourfold

@@ -10,6 +10,8 @@
 #include "feature/event_store.h"
 #include "fourfold/recommend.h"
 #include "online/policy/policy_options.h"
+#include "online/ranking/live_ranker.h"
+#include "online/ranking/retrieval_fields.h"
 #include "servable/servable.h"
 
 // The online half: a query in, a slate out.
@@ -34,7 +36,9 @@ class Recommender {
   // Replays the golden requests of the servable, refuses it (FailedPrecondition, naming the first
   // request that differs and how) or makes it the active one atomically; requests under way end on
   // the old one.
-  absl::Status Activate(std::shared_ptr<const Servable> servable);
+  // `ranker`: the servable's own beside its state; null: the blend alone orders slates.
+  absl::Status Activate(std::shared_ptr<const Servable> servable,
+                        std::shared_ptr<const LiveRanker> ranker = nullptr);
   // Of the active servable: BoundServable's.
   std::map<std::string, std::size_t> LeftOutOfEmbeddings() const;
   std::string active_version() const;  // empty: none, and the slate is filled without it
@@ -48,7 +52,8 @@ class Recommender {
   // For RecommendAsOf: any servable, active or not, published or not. The result must not outlive
   // this object. FailedPrecondition when the parts of the servable do not fit together.
   absl::StatusOr<std::shared_ptr<const BoundSurfaces>> Bind(
-      std::shared_ptr<const Servable> servable) const;
+      std::shared_ptr<const Servable> servable,
+      std::shared_ptr<const LiveRanker> ranker = nullptr) const;
 
   // The same pipeline at a read point of the past, leaving no trace: batch files and evaluation.
   // `only_retriever` (empty: the blend) gives that retriever's list alone, without the fill. The
@@ -56,6 +61,7 @@ class Recommender {
   struct AsOfRequest {
     std::string user;
     std::string session;
+    std::string surface = "home";
     ReadPoint at;
     int limit = 20;
     std::string only_retriever;
@@ -63,6 +69,7 @@ class Recommender {
     const std::vector<std::string>* exclude_items = nullptr;
     bool apply_policy = true;          // false: neither recipe filter nor seen rules
     const BlendSpec* blend = nullptr;  // null: the servable's own
+    bool ranked = true;                // false: the trained ranker is not asked
   };
   struct ScoredItem {
     std::string item;
@@ -72,6 +79,11 @@ class Recommender {
   // are reused: hand in the same one again.
   absl::Status RecommendAsOf(const AsOfRequest& request, const BoundSurfaces& bound,
                              std::vector<ScoredItem>* slate) const;
+  // What a ranker would be asked to order, in the order of the blend: at most `candidates`, with
+  // what `fields` tells of each.
+  absl::Status RetrieveAsOf(const AsOfRequest& request, const BoundSurfaces& bound,
+                            const RetrievalFields& fields, std::size_t candidates,
+                            std::vector<FeatureCandidate>* retrieved) const;
 
  private:
   class Impl;

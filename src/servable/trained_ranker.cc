@@ -88,8 +88,19 @@ absl::Status Damaged(std::string_view what) { return DataLoss("ranker.json: ", w
 
 }  // namespace
 
+void TrainedRanker::Score(const FeatureRequest& request, const FeatureTable& table,
+                          TrainedRankerScratch* scratch, std::span<float> scores) const {
+  FillRows(*plan, table, request.candidates.size(), &scratch->rows);
+  trees->Predict(scratch->rows, scores);
+}
+
+double TrainedRanker::ShownScore(float score) const {
+  return trees->is_logistic() ? ProbabilityOf(score) : double{score};
+}
+
 absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedRanker(
-    std::vector<FeatureDeclaration> features, std::string model, std::vector<float> golden_rows) {
+    std::vector<FeatureDeclaration> features, std::string model, std::vector<float> golden_rows,
+    int candidates) {
   auto ranker = std::make_shared<TrainedRanker>();
   // As JSON has them, so that equal declarations are equal wherever they came from.
   for (FeatureDeclaration& declaration : features) {
@@ -110,11 +121,13 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedRanker(
   ranker->features = std::move(features);
   ranker->model = std::move(model);
   ranker->golden_rows = std::move(golden_rows);
+  ranker->candidates = candidates;
   return std::shared_ptr<const TrainedRanker>(std::move(ranker));
 }
 
 std::string TrainedRankerToJson(const TrainedRanker& ranker) {
   Json json = {{"kind", "trees"},
+               {"candidates", ranker.candidates},
                {"features", Json::array()},
                {"golden_rows", JsonOf(ranker.golden_rows)},
                {"golden_scores", JsonOf(ranker.golden_scores)},
@@ -143,8 +156,12 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> TrainedRankerFromJson(std::
   if (!json.is_object() || !json.contains("kind") || json["kind"] != "trees") {
     return Damaged("not a ranker of trees");
   }
-  for (const char* key : {"features", "golden_rows", "golden_scores", "model"}) {
+  for (const char* key : {"candidates", "features", "golden_rows", "golden_scores", "model"}) {
     if (!json.contains(key)) return Damaged(StrCat(key, ": missing"));
+  }
+  if (!json["candidates"].is_number_integer() || json["candidates"] < 0 ||
+      json["candidates"] > kRankedCandidatesMax) {
+    return Damaged(StrCat("candidates: must be from 0 to ", kRankedCandidatesMax));
   }
   if (!json["features"].is_array() || !json["model"].is_string()) {
     return Damaged("features is no list, or model no text");
@@ -160,8 +177,8 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> TrainedRankerFromJson(std::
   if (!FloatsOf(json["golden_rows"], &rows) || !FloatsOf(json["golden_scores"], &scores)) {
     return Damaged("a golden row or score is no number");
   }
-  auto ranker =
-      MakeTrainedRanker(std::move(features), json["model"].get<std::string>(), std::move(rows));
+  auto ranker = MakeTrainedRanker(std::move(features), json["model"].get<std::string>(),
+                                  std::move(rows), json["candidates"].get<int>());
   if (!ranker.ok()) return Damaged(MessageOf(ranker.status()));
   const std::vector<float>& actual = (*ranker)->golden_scores;
   if (actual.size() != scores.size()) return Damaged("not one golden score a golden row");

@@ -23,7 +23,8 @@ std::shared_ptr<const TrainedRanker> Ranker() {
   const float none = std::numeric_limits<float>::quiet_NaN();
   RandomModel model(/*seed=*/3, /*features=*/2, /*trees=*/5, /*depth=*/3);
   model.json()["learner"]["feature_names"] = {"place", "kind"};
-  auto ranker = MakeTrainedRanker(Declarations(), model.json().dump(), {1, 0, 3, none});
+  auto ranker = MakeTrainedRanker(Declarations(), model.json().dump(), {1, 0, 3, none},
+                                  /*candidates=*/7);
   EXPECT_TRUE(ranker.ok()) << ranker.status();
   return *ranker;
 }
@@ -35,6 +36,7 @@ TEST(TrainedRankerTest, WhatIsWrittenIsReadBack) {
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ((*again)->features, ranker->features);
   EXPECT_EQ((*again)->model, ranker->model);
+  EXPECT_EQ((*again)->candidates, 7);
   EXPECT_EQ((*again)->golden_scores, ranker->golden_scores);
   EXPECT_TRUE(std::isnan((*again)->golden_rows[3]));
 }
@@ -50,7 +52,7 @@ TEST(TrainedRankerTest, AGoldenRowThatScoresOtherwiseIsRefused) {
 TEST(TrainedRankerTest, FeaturesThatAreNotTheModelsAreRefused) {
   std::vector<FeatureDeclaration> other = Declarations();
   other[0].name = "position";
-  EXPECT_EQ(MakeTrainedRanker(other, Ranker()->model, {}).status().code(),
+  EXPECT_EQ(MakeTrainedRanker(other, Ranker()->model, {}, 0).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
 

@@ -55,6 +55,15 @@ void WriteContribution(JsonWriter* writer, const RetrieverContribution& contribu
   writer->EndObject();
 }
 
+void WriteReadings(JsonWriter* writer, const std::vector<FeatureReading>& readings) {
+  writer->BeginObject();
+  for (const FeatureReading& reading : readings) {
+    writer->Key(reading.name);
+    writer->Number(reading.value.value_or(std::numeric_limits<double>::quiet_NaN()));
+  }
+  writer->EndObject();
+}
+
 void ItemsMember(JsonWriter* writer, const std::vector<RecommendedItem>& items, bool explain) {
   writer->Key("items");
   writer->BeginArray();
@@ -72,6 +81,14 @@ void ItemsMember(JsonWriter* writer, const std::vector<RecommendedItem>& items, 
       writer->BeginArray();
       for (const auto& contribution : item.contributions) WriteContribution(writer, contribution);
       writer->EndArray();
+      if (item.blend_rank > 0) {
+        Member(writer, "blend_rank", std::int64_t{item.blend_rank});
+        Member(writer, "blend_score", item.blend_score);
+        writer->Key("features");
+        WriteReadings(writer, item.features);
+        writer->Key("feature_contributions");
+        WriteReadings(writer, item.feature_contributions);
+      }
     }
     writer->EndObject();
   }
@@ -231,15 +248,6 @@ std::string ActionsJson(std::string_view user, const std::vector<Event>& actions
 }
 
 namespace {
-
-void WriteReadings(JsonWriter* writer, const std::vector<FeatureReading>& readings) {
-  writer->BeginObject();
-  for (const FeatureReading& reading : readings) {
-    writer->Key(reading.name);
-    writer->Number(reading.value.value_or(std::numeric_limits<double>::quiet_NaN()));
-  }
-  writer->EndObject();
-}
 
 void WriteSequence(JsonWriter* writer, const SequenceReading& sequence) {
   writer->BeginArray();

@@ -18,7 +18,8 @@ namespace dom = simdjson::dom;
 struct RecommendKey {
   std::string_view name;
   std::variant<std::string RecommendRequest::*, std::vector<std::string> RecommendRequest::*,
-               int RecommendRequest::*, bool RecommendRequest::*>
+               std::vector<Field> RecommendRequest::*, int RecommendRequest::*,
+               bool RecommendRequest::*>
       member;
   std::size_t bytes_max = limits::kIdBytesMax;  // of a string, or of each in a list
 };
@@ -27,6 +28,7 @@ constexpr RecommendKey kRecommendKeys[] = {
     {"user", &RecommendRequest::user},
     {"session", &RecommendRequest::session},
     {"surface", &RecommendRequest::surface},
+    {"fields", &RecommendRequest::fields},
     {"limit", &RecommendRequest::limit},
     {"filter", &RecommendRequest::filter, limits::kExpressionBytesMax},
     {"include_items", &RecommendRequest::include_items},
@@ -72,6 +74,11 @@ void ReadMember(const RecommendKey& key, dom::element value, std::vector<std::st
     }
     ids->emplace_back(id);
   }
+}
+
+void ReadMember(const RecommendKey& key, dom::element value, std::vector<Field>* fields,
+                FieldErrors* errors) {
+  ReadFields(key.name, value, fields, errors);
 }
 
 void ReadMember(const RecommendKey& key, dom::element value, int* limit, FieldErrors* errors) {

@@ -10,6 +10,8 @@ namespace fourfold {
 struct RankerSpec {
   RowOptions rows;
   TreesSpec trees;
+  // How many of the blend's best candidates it puts in order for a slate; 0: none.
+  int candidates = 500;
   double training_share = 0.7;
   double validation_share = 0.1;
 };

@@ -39,6 +39,7 @@ class CandidateTable {
     order_hash_.clear();
     dropped_by_.clear();
     score_.clear();
+    score_before_.clear();
     if (lists_.size() < retrievers) lists_.resize(retrievers);
     for (auto& list : lists_) list.clear();
   }
@@ -55,6 +56,8 @@ class CandidateTable {
   // 0: kept; else 1 + the place of the filter in the pipeline.
   std::uint8_t dropped_by(Row row) const { return dropped_by_[row]; }
   double score(Row row) const { return score_[row]; }
+  // What it was before the last scorer; 0 before and of the first.
+  double score_before(Row row) const { return score_before_[row]; }
 
   static constexpr Row kNoRow = 0xffffffffu;
   Row RowOf(ItemIndex item) const { return rows_of_items_.Get(item) - 1; }
@@ -72,6 +75,7 @@ class CandidateTable {
     order_hash_.push_back(0);
     dropped_by_.push_back(0);
     score_.push_back(0);
+    score_before_.push_back(0);
     return row;
   }
 
@@ -84,6 +88,7 @@ class CandidateTable {
     order_hash_.resize(size);
     dropped_by_.resize(size);
     score_.resize(size);
+    score_before_.resize(size);
   }
 
   ItemMarks rows_of_items_;  // row + 1
@@ -93,6 +98,7 @@ class CandidateTable {
   std::vector<std::uint64_t> order_hash_;
   std::vector<std::uint8_t> dropped_by_;
   std::vector<double> score_;
+  std::vector<double> score_before_;
   std::vector<std::vector<Retrieved>> lists_;  // by retriever
 };
 

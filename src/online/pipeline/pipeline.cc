@@ -36,6 +36,7 @@ void RequestState::Start(const Query& asked) {
   columns.history_items.clear();
   columns.slates.clear();
   columns.page_items.clear();
+  ranking.rows.clear();
   slate.clear();
   degraded.clear();
 }
@@ -167,8 +168,9 @@ std::size_t Pipeline::ApplyFilters(RequestState* state) const {
 absl::Status Pipeline::Score(RequestState* state) const {
   CandidateTable& table = state->candidates;
   for (const auto& scorer : scorers_) {
-    const absl::Status status = scorer->Score(state->query, table, table.score_);
-    if (!status.ok()) std::fill(table.score_.begin(), table.score_.end(), 0.0);
+    table.score_before_ = table.score_;
+    const absl::Status status = scorer->Score(state->query, table, &state->ranking, table.score_);
+    if (!status.ok()) table.score_ = table.score_before_;
     FOURFOLD_RETURN_IF_ERROR(Settle(scorer->info(), status, &state->degraded));
   }
   // A score that is no number would leave no order: it goes to the bottom.

@@ -16,6 +16,7 @@ struct RequestState {
   QueryColumns columns;
   CandidateTable candidates;
   RetrievalScratch retrieval;
+  RankingScratch ranking;
   std::vector<Row> slate;  // best first
   std::vector<Degradation> degraded;
 

@@ -57,7 +57,7 @@ class NumberScorer final : public Scorer {
   explicit NumberScorer(absl::Status status = {})
       : Scorer({"number", {Column::kCandidates}, {Column::kScore}, OnFailure::kSkipStage}),
         status_(std::move(status)) {}
-  absl::Status Score(const Query&, const CandidateTable& candidates,
+  absl::Status Score(const Query&, const CandidateTable& candidates, RankingScratch*,
                      std::span<double> scores) const override {
     for (Row row = 0; row < candidates.size(); ++row) {
       const ItemIndex item = candidates.items()[row];
@@ -197,6 +197,28 @@ TEST_F(PipelineTest, ScorerThatFailsLeavesTheTieRule) {
   EXPECT_THAT(state_.degraded, SizeIs(1));
 }
 
+TEST_F(PipelineTest, SecondScorerThatFailsLeavesTheScoresOfTheFirst) {
+  class Destroyer final : public Scorer {
+   public:
+    Destroyer() : Scorer({"destroyer", {}, {Column::kScore}, OnFailure::kSkipStage}) {}
+    absl::Status Score(const Query&, const CandidateTable&, RankingScratch*,
+                       std::span<double> scores) const override {
+      std::fill(scores.begin(), scores.end(), -1.0);
+      return Internal("no state");
+    }
+  };
+  PipelineBuilder builder;
+  builder.Retrieve(std::make_unique<ListRetriever>("one", std::vector<ItemIndex>{2, 8}));
+  builder.Hydrate(std::make_unique<TieColumns>());
+  builder.Score(std::make_unique<NumberScorer>());
+  builder.Score(std::make_unique<Destroyer>());
+  builder.Select(std::make_unique<BestFirstSelector>());
+  ASSERT_TRUE(Run(&builder, 5).ok());
+  EXPECT_EQ(state_.candidates.score(0), 2);
+  EXPECT_EQ(state_.candidates.score(1), 8);
+  EXPECT_THAT(state_.degraded, SizeIs(1));
+}
+
 TEST_F(PipelineTest, StageFailsTheRequestOnlyIfItSaysSo) {
   for (const OnFailure on_failure : {OnFailure::kSkipStage, OnFailure::kFailRequest}) {
     PipelineBuilder builder;
@@ -228,7 +250,8 @@ TEST_F(PipelineTest, WritingAColumnOfAnotherKindIsRefused) {
   class Meddler final : public Scorer {
    public:
     Meddler() : Scorer({"meddler", {}, {Column::kDropped}, OnFailure::kSkipStage}) {}
-    absl::Status Score(const Query&, const CandidateTable&, std::span<double>) const override {
+    absl::Status Score(const Query&, const CandidateTable&, RankingScratch*,
+                       std::span<double>) const override {
       return absl::OkStatus();
     }
   };

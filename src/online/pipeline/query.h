@@ -45,6 +45,8 @@ inline constexpr std::uint32_t kShownOften = 16;  // kSeen: by the rule for impr
 struct Query {
   std::string_view user;
   std::string_view session;
+  std::string_view surface;
+  std::span<const Field> fields;  // of the request: device, place, ...
   ReadPoint at;
   int limit = 0;
   const Expression* filter = nullptr;          // null: none
@@ -55,6 +57,7 @@ struct Query {
   const BoundServable* servable = nullptr;  // never null; may hold no servable
   const BlendSpec* blend = nullptr;         // never null
   std::string_view only_retriever;          // that list alone: no blend, no fill
+  bool ranked = true;                       // false: the trained ranker is not asked
   // A retriever hands on `depth` times its usual number of candidates: above 1 when filters left
   // too few.
   int depth = 1;

@@ -11,6 +11,7 @@
 #include "fourfold/recommend.h"
 #include "online/pipeline/candidate_table.h"
 #include "online/pipeline/query.h"
+#include "online/pipeline/ranking_scratch.h"
 #include "online/pipeline/retrieval_scratch.h"
 
 // The vocabulary of the online path: six kinds of stages, each with the one thing that it may do
@@ -134,12 +135,13 @@ class Filter : public Stage {
   virtual std::string Reason(const Query& query, ItemIndex item) const = 0;
 };
 
-// Writes a number for each candidate: greater is better. Cannot drop or reorder.
+// Writes a number for each candidate: greater is better. Cannot drop or reorder. `scores` holds
+// what the scorers before it wrote, and holds it again when this one fails.
 class Scorer : public Stage {
  public:
   using Stage::Stage;
   virtual absl::Status Score(const Query& query, const CandidateTable& candidates,
-                             std::span<double> scores) const = 0;
+                             RankingScratch* scratch, std::span<double> scores) const = 0;
 };
 
 // Chooses at most query.limit of the kept rows, best first.

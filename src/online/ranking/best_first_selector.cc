@@ -6,6 +6,9 @@ namespace fourfold {
 
 bool GoesBefore(const CandidateTable& candidates, Row a, Row b) {
   if (candidates.score(a) != candidates.score(b)) return candidates.score(a) > candidates.score(b);
+  if (candidates.score_before(a) != candidates.score_before(b)) {
+    return candidates.score_before(a) > candidates.score_before(b);
+  }
   if (candidates.popularity(a) != candidates.popularity(b)) {
     return candidates.popularity(a) > candidates.popularity(b);
   }

@@ -4,7 +4,8 @@
 
 namespace fourfold {
 
-// Whether row `a` goes before row `b`: higher score, then higher popularity, then smaller hash.
+// Whether row `a` goes before row `b`: higher score, then higher score before the last scorer, then
+// higher popularity, then smaller hash.
 bool GoesBefore(const CandidateTable& candidates, Row a, Row b);
 
 // The best kept candidates by score and the tie rule.

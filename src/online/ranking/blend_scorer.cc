@@ -28,7 +28,7 @@ BlendScorer::BlendScorer(std::vector<std::string> retrievers)
 }
 
 absl::Status BlendScorer::Score(const Query& query, const CandidateTable& candidates,
-                                std::span<double> scores) const {
+                                RankingScratch*, std::span<double> scores) const {
   for (const std::size_t i : by_name_) {
     const std::span<const Retrieved> list = candidates.list(i);
     const double weight = query.WeightOf(retrievers_[i]);

@@ -18,7 +18,7 @@ class BlendScorer final : public Scorer {
  public:
   // By the names of the pipeline's retrievers, in its order.
   explicit BlendScorer(std::vector<std::string> retrievers);
-  absl::Status Score(const Query& query, const CandidateTable& candidates,
+  absl::Status Score(const Query& query, const CandidateTable& candidates, RankingScratch* scratch,
                      std::span<double> scores) const override;
 
  private:

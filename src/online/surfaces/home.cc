@@ -7,6 +7,7 @@
 #include "online/policy/seen.h"
 #include "online/ranking/best_first_selector.h"
 #include "online/ranking/blend_scorer.h"
+#include "online/ranking/ranker_scorer.h"
 #include "online/ranking/tie_order_hydrator.h"
 #include "online/retrieval/fill_retriever.h"
 #include "online/retrieval/retrievers.h"
@@ -38,6 +39,9 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> BuildHome(const SurfaceParts& pa
   if (policy.filter) home.Filter(make_unique<RecipeFilter>(*policy.filter, parts.catalogue));
   home.Filter(make_unique<RequestFilter>());
   home.Score(make_unique<BlendScorer>(NamesOf(specs)));
+  if (parts.ranker != nullptr && parts.ranker->trained->candidates > 0) {
+    home.Score(make_unique<RankerScorer>(parts.ranker, NamesOf(specs)));
+  }
   home.Select(make_unique<BestFirstSelector>());
   home.Fill(make_unique<FillRetriever>());
   if (parts.slate_log != nullptr) home.Observe(make_unique<SlateLogger>(parts.slate_log));

@@ -25,7 +25,10 @@ absl::Status SlateLogger::Observe(const RecommendRequest& request, const ReadPoi
   event.session = request.session;
   event.surface = request.surface;
   event.items.reserve(response.items.size());
-  for (const RecommendedItem& shown : response.items) event.items.push_back({shown.item, {}});
+  event.fields = request.fields;
+  for (const RecommendedItem& shown : response.items) {
+    event.items.push_back({shown.item, shown.retrieval_fields});
+  }
   event.served_from = {.as_of_ms = at.as_of_ms,
                        .known_at_ms = at.known_at_ms,
                        .position_end = at.position_end,

@@ -33,6 +33,7 @@ BlendSpec SimilarBlend(const Servable* servable) {
 absl::StatusOr<std::shared_ptr<const BoundSurfaces>> BoundSurfaces::Bind(
     std::shared_ptr<const Servable> servable, const SurfaceParts& parts) {
   auto bound = std::make_shared<BoundSurfaces>();
+  bound->ranker = parts.ranker;
   if (servable != nullptr) bound->home_blend = servable->manifest.blend;
   bound->similar_blend = SimilarBlend(servable.get());
   FOURFOLD_ASSIGN_OR_RETURN(bound->home, BuildHome(parts, servable.get()));

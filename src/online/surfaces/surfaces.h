@@ -7,6 +7,7 @@
 #include "feature/event_store.h"
 #include "online/pipeline/pipeline.h"
 #include "online/policy/policy_options.h"
+#include "online/ranking/live_ranker.h"
 #include "online/retrieval/bound_servable.h"
 #include "servable/servable.h"
 
@@ -19,6 +20,8 @@ struct SurfaceParts {
   Catalogue* catalogue = nullptr;         // never null
   const EventStore* store = nullptr;      // null: histories are given, and there are no pages
   EventStore* slate_log = nullptr;        // null: slates are not logged
+  // Null: the blend alone orders the slate. Of the servable that is bound.
+  std::shared_ptr<const LiveRanker> ranker = nullptr;
 };
 
 // For a user or a session: what goes with their history, their own items, what is popular.
@@ -35,6 +38,7 @@ struct BoundSurfaces {
   BlendSpec similar_blend;  // of those that say what goes with an item
   std::unique_ptr<const Pipeline> home;
   std::unique_ptr<const Pipeline> similar;
+  std::shared_ptr<const LiveRanker> ranker;  // null: none
 
   // `servable` may be null. FailedPrecondition or InvalidArgument when it does not fit together.
   static absl::StatusOr<std::shared_ptr<const BoundSurfaces>> Bind(

@@ -1,4 +1,4 @@
-#include "engine/live_ranker.h"
+#include "online/ranking/live_ranker.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,6 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "data/limits.h"
-#include "feature/plan/feature_matrix.h"
 
 namespace fourfold {
 namespace {
@@ -25,21 +24,31 @@ absl::Status Check(const RankRequest& request) {
   return absl::OkStatus();
 }
 
-// The features of one row, and what each added to its score.
-void Explain(const TrainedRanker& ranker, std::span<const float> row, RankedResult* result) {
-  const TreeEnsemble& trees = *ranker.trees;
-  std::vector<double> contributions(trees.features() + 1);
-  trees.Contributions(row, std::span<double>(contributions));
-  for (std::size_t f = 0; f < trees.features(); ++f) {
-    FeatureReading& feature = result->features.emplace_back();
-    feature.name = trees.feature_names()[f];
-    if (!std::isnan(row[f])) feature.value = row[f];
-    result->contributions.push_back({feature.name, contributions[f]});
-  }
-  result->contributions.push_back({std::string(kBaseContribution), contributions.back()});
+}  // namespace
+
+absl::Status LiveRanker::Score(const FeatureRequest& request, LiveRankerScratch* scratch,
+                               std::span<float> scores) const {
+  FOURFOLD_RETURN_IF_ERROR(state->Read(request, &scratch->table));
+  trained->Score(request, scratch->table, &scratch->ranker, scores);
+  return absl::OkStatus();
 }
 
-}  // namespace
+void LiveRanker::Explain(const LiveRankerScratch& scratch, std::size_t candidate,
+                         std::vector<FeatureReading>* features,
+                         std::vector<FeatureReading>* contributions) const {
+  const TreeEnsemble& trees = *trained->trees;
+  const auto row = std::span<const float>(scratch.ranker.rows)
+                       .subspan(candidate * trees.features(), trees.features());
+  std::vector<double> added(trees.features() + 1);
+  trees.Contributions(row, std::span<double>(added));
+  for (std::size_t f = 0; f < trees.features(); ++f) {
+    FeatureReading& feature = features->emplace_back();
+    feature.name = trees.feature_names()[f];
+    if (!std::isnan(row[f])) feature.value = row[f];
+    contributions->push_back({feature.name, added[f]});
+  }
+  contributions->push_back({std::string(kBaseContribution), added.back()});
+}
 
 absl::StatusOr<RankResponse> LiveRanker::Rank(const RankRequest& request,
                                               const ReadPoint& at) const {
@@ -54,12 +63,9 @@ absl::StatusOr<RankResponse> LiveRanker::Rank(const RankRequest& request,
   for (const RankItem& item : request.items) {
     asked.candidates.push_back({item.item, item.fields, 0});
   }
-  FeatureTable table;
-  FOURFOLD_RETURN_IF_ERROR(state->Read(asked, &table));
-  std::vector<float> rows;
-  FillRows(*trained->plan, table, request.items.size(), &rows);
+  LiveRankerScratch scratch;
   std::vector<float> scores(request.items.size());
-  trained->trees->Predict(rows, std::span<float>(scores));
+  FOURFOLD_RETURN_IF_ERROR(Score(asked, &scratch, std::span<float>(scores)));
   std::vector<std::size_t> order(request.items.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -67,15 +73,12 @@ absl::StatusOr<RankResponse> LiveRanker::Rank(const RankRequest& request,
 
   RankResponse response;
   response.servable = version;
-  const std::size_t columns = trained->trees->features();
   for (const std::size_t c : order) {
     RankedResult& result = response.items.emplace_back();
     result.item = request.items[c].item;
     result.input_rank = static_cast<int>(c) + 1;
-    result.score = trained->trees->is_logistic() ? ProbabilityOf(scores[c]) : double{scores[c]};
-    if (request.explain) {
-      Explain(*trained, std::span<const float>(rows).subspan(c * columns, columns), &result);
-    }
+    result.score = trained->ShownScore(scores[c]);
+    if (request.explain) Explain(scratch, c, &result.features, &result.contributions);
   }
   return response;
 }

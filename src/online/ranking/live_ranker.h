@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "feature/state/live_state.h"
+#include "fourfold/features.h"
+#include "servable/trained_ranker.h"
+
+namespace fourfold {
+
+// Memory of one request to a ranker, reused for the next one.
+struct LiveRankerScratch {
+  FeatureTable table;
+  TrainedRankerScratch ranker;
+};
+
+// The ranker of a servable beside the state that its features read. Thread-safe.
+struct LiveRanker {
+  std::string version;
+  std::shared_ptr<const TrainedRanker> trained;
+  std::shared_ptr<LiveState> state;
+
+  // The one way in which candidates get scores, whoever asks: reads their features and scores them.
+  // `scores` has a place for each candidate.
+  absl::Status Score(const FeatureRequest& request, LiveRankerScratch* scratch,
+                     std::span<float> scores) const;
+  // The features of one candidate, after Score of its request, and what each added to its score.
+  void Explain(const LiveRankerScratch& scratch, std::size_t candidate,
+               std::vector<FeatureReading>* features,
+               std::vector<FeatureReading>* contributions) const;
+
+  // Orders a list that a caller brings at the read point. InvalidArgument for a bad request, with
+  // the field.
+  absl::StatusOr<RankResponse> Rank(const RankRequest& request, const ReadPoint& at) const;
+};
+
+}  // namespace fourfold

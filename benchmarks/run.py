@@ -238,8 +238,8 @@ def bench_features(report, runs):
             if row.get("aggregate_name") == "median"}
     title = "20 features of 8 kinds, one thread"
     figures = (("EventsIntoState", "events/s", f"{title}: events into state", 300_000, False),
-               ("FeatureValues/20", "values/s", f"{title}: values of past requests of 20 candidates", 5_000_000, False),
-               ("FeatureValues/500", "p99_ms", f"{title}: one request of 500 candidates, p99", 2, True),
+               ("FeatureValues/past/20", "values/s", f"{title}: values of past requests of 20 candidates", 5_000_000, False),
+               ("FeatureValues/now/500", "p99_ms", f"{title}: one request of 500 candidates, p99", 2, True),
                ("AsOfWindowedCount", "p99_ms", "a count of 1,000,000 actions, 1 % late, at a past read point, p99", 2, True))
     for name, counter, what, wanted, less in figures:
         value = rows[name][counter]

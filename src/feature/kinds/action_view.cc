@@ -49,27 +49,25 @@ class DecayedSum {
     return Weight(std::max<std::int64_t>(0, now_step_ - FloorDivide(event_time_ms, step_ms_)));
   }
 
-  FixedSum Scan(const Timeline& timeline, const Aggregate& of, std::int64_t from_ms,
-                const StateRead& read) const {
+  FixedSum Scan(const TimelineAt& timeline, const Aggregate& of, std::int64_t from_ms) const {
     FixedSum sum = 0;
-    timeline.Visit(std::max(from_ms, StartOf(kStepsMax - 1)), read,
-                   [&](const ActionEntry& entry, std::span<const double> values) {
-                     if ((of.type_mask >> entry.type & 1) == 0) return true;
-                     const FixedSum term =
-                         of.field < 0 ? 1 : ToFixed(values[static_cast<std::size_t>(of.field)]);
-                     sum += term * WeightAt(entry.event_time_ms);
-                     return true;
-                   });
+    timeline.Visit(
+        of.type_mask, std::max(from_ms, StartOf(kStepsMax - 1)), [&](const TimelineEntry& entry) {
+          const FixedSum term =
+              of.field < 0 ? 1
+                           : ToFixed(timeline.ValuesOf(entry)[static_cast<std::size_t>(of.field)]);
+          sum += term * WeightAt(entry.event_time_ms);
+          return true;
+        });
     return sum;
   }
 
-  FixedSum Stepwise(const Timeline& timeline, std::size_t aggregate, std::int64_t from_ms,
-                    const StateRead& read) const {
+  FixedSum Stepwise(const TimelineAt& timeline, std::size_t aggregate, std::int64_t from_ms) const {
     FixedSum sum = 0;
     FixedSum newer = 0;  // of all steps so far
     for (std::int64_t steps = 0; steps < kStepsMax; ++steps) {
       const std::int64_t start = StartOf(steps);
-      const FixedSum until = timeline.Sum(aggregate, std::max(from_ms, start), read);
+      const FixedSum until = timeline.Sum(aggregate, std::max(from_ms, start));
       sum += (until - newer) * Weight(steps);
       newer = until;
       if (start <= from_ms) break;
@@ -84,9 +82,9 @@ class DecayedSum {
 
 }  // namespace
 
-std::int64_t ActionView::FromMs(const StateRead& read) const {
-  if (window_ms == 0 || read.now_ms < INT64_MIN + window_ms) return INT64_MIN;
-  return read.now_ms - window_ms + 1;
+std::int64_t ActionView::FromMs(std::int64_t now_ms) const {
+  if (window_ms == 0 || now_ms < INT64_MIN + window_ms) return INT64_MIN;
+  return now_ms - window_ms + 1;
 }
 
 std::size_t ReadEntity(ParameterReader* parameters, PlanBuilder* plan, bool* per_candidate) {
@@ -124,15 +122,14 @@ ActionView ReadActionView(ParameterReader* parameters, PlanBuilder* plan) {
   return view;
 }
 
-double ActionSum::Compute(const Timeline* timeline, std::int64_t from_ms,
-                          const StateRead& read) const {
-  if (timeline == nullptr) return 0;
+double ActionSum::Compute(const TimelineAt& timeline, std::int64_t from_ms,
+                          std::int64_t now_ms) const {
   const int bits = of.field < 0 ? 0 : kFixedBits;
-  if (half_life_ms == 0) return FromFixed(timeline->Sum(aggregate, from_ms, read), bits);
-  const DecayedSum decayed(half_life_ms, read.now_ms);
-  const FixedSum sum = timeline->size() <= kSizeToScanMax
-                           ? decayed.Scan(*timeline, of, from_ms, read)
-                           : decayed.Stepwise(*timeline, aggregate, from_ms, read);
+  if (half_life_ms == 0) return FromFixed(timeline.Sum(aggregate, from_ms), bits);
+  const DecayedSum decayed(half_life_ms, now_ms);
+  const FixedSum sum = timeline.size() <= kSizeToScanMax
+                           ? decayed.Scan(timeline, of, from_ms)
+                           : decayed.Stepwise(timeline, aggregate, from_ms);
   return FromFixed(sum, bits + kWeightBits);
 }
 

@@ -17,7 +17,7 @@ struct ActionView {
   std::uint64_t type_mask = 0;
   std::int64_t window_ms = 0;
 
-  std::int64_t FromMs(const StateRead& read) const;
+  std::int64_t FromMs(std::int64_t now_ms) const;
 };
 
 // The entities that actions can be of: item, user, session, user_item (the user's with the
@@ -37,7 +37,7 @@ struct ActionSum {
   Aggregate of;
   std::int64_t half_life_ms = 0;
 
-  double Compute(const Timeline* timeline, std::int64_t from_ms, const StateRead& read) const;
+  double Compute(const TimelineAt& timeline, std::int64_t from_ms, std::int64_t now_ms) const;
 };
 
 // Where a text stands among `categories`, from 0; no value when it is not among them.

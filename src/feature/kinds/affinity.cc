@@ -32,16 +32,14 @@ class AffinityFeature final : public FeatureKind {
   bool per_candidate() const override { return true; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     std::fill(out.begin(), out.end(), kNoFeature);
-    const Timeline* timeline = context.TimelineOf(view_.family, 0);
-    if (timeline == nullptr) return;
+    const TimelineAt& timeline = context.TimelineOf(view_.family, 0);
     absl::flat_hash_map<TextIndex, std::int64_t> items;
     std::int64_t count = 0;
-    timeline->VisitNewest(view_.FromMs(context.read()), context.read(),
-                          [&](const ActionEntry& entry, std::span<const double>) {
-                            if ((view_.type_mask >> entry.type & 1) == 0) return true;
-                            ++items[entry.item];
-                            return static_cast<std::size_t>(++count) < actions_;
-                          });
+    timeline.VisitNewest(view_.type_mask, view_.FromMs(context.now_ms()),
+                         [&](const TimelineEntry& entry) {
+                           ++items[timeline.ActionOf(entry).item];
+                           return static_cast<std::size_t>(++count) < actions_;
+                         });
     if (count == 0) return;
     StringMap<std::int64_t> met;
     for (const auto& [item, times] : items) {

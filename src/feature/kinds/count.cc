@@ -10,10 +10,10 @@ class SumFeature final : public FeatureKind {
   SumFeature(ActionView view, ActionSum sum) : view_(view), sum_(sum) {}
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
-    const StateRead& read = context.read();
+    const std::int64_t now_ms = context.now_ms();
     for (std::size_t c = 0; c < out.size(); ++c) {
       out[c] = static_cast<float>(
-          sum_.Compute(context.TimelineOf(view_.family, c), view_.FromMs(read), read));
+          sum_.Compute(context.TimelineOf(view_.family, c), view_.FromMs(now_ms), now_ms));
     }
   }
 

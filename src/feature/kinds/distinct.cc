@@ -11,18 +11,16 @@ class DistinctFeature final : public FeatureKind {
   DistinctFeature(ActionView view, std::string of) : view_(view), of_(std::move(of)) {}
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
-    const StateRead& read = context.read();
     absl::flat_hash_set<std::uint64_t> met;
     for (std::size_t c = 0; c < out.size(); ++c) {
       met.clear();
-      if (const Timeline* timeline = context.TimelineOf(view_.family, c)) {
-        timeline->Visit(view_.FromMs(read), read,
-                        [&](const ActionEntry& entry, std::span<const double>) {
-                          const std::uint64_t id = IdOf(entry);
-                          if ((view_.type_mask >> entry.type & 1) != 0 && id != 0) met.insert(id);
-                          return true;
-                        });
-      }
+      const TimelineAt& timeline = context.TimelineOf(view_.family, c);
+      timeline.Visit(view_.type_mask, view_.FromMs(context.now_ms()),
+                     [&](const TimelineEntry& entry) {
+                       const std::uint64_t id = IdOf(timeline.ActionOf(entry));
+                       if (id != 0) met.insert(id);
+                       return true;
+                     });
       out[c] = static_cast<float>(met.size());
     }
   }

@@ -17,12 +17,12 @@ class RateFeature final : public FeatureKind {
         strength_(strength) {}
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
-    const StateRead& read = context.read();
-    const std::int64_t from_ms = view_.FromMs(read);
+    const std::int64_t now_ms = context.now_ms();
+    const std::int64_t from_ms = view_.FromMs(now_ms);
     for (std::size_t c = 0; c < out.size(); ++c) {
-      const Timeline* timeline = context.TimelineOf(view_.family, c);
-      const double below = denominator_.Compute(timeline, from_ms, read) + strength_;
-      const double above = numerator_.Compute(timeline, from_ms, read) + prior_ * strength_;
+      const TimelineAt& timeline = context.TimelineOf(view_.family, c);
+      const double below = denominator_.Compute(timeline, from_ms, now_ms) + strength_;
+      const double above = numerator_.Compute(timeline, from_ms, now_ms) + prior_ * strength_;
       out[c] = below == 0 ? kNoFeature : static_cast<float>(above / below);
     }
   }

@@ -15,17 +15,11 @@ class RecencyFeature final : public FeatureKind {
   explicit RecencyFeature(ActionView view) : view_(view) {}
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
-    const StateRead& read = context.read();
+    const std::int64_t now_ms = context.now_ms();
     for (std::size_t c = 0; c < out.size(); ++c) {
-      out[c] = kNoFeature;
-      const Timeline* timeline = context.TimelineOf(view_.family, c);
-      if (timeline == nullptr) continue;
-      timeline->VisitNewest(view_.FromMs(read), read,
-                            [&](const ActionEntry& entry, std::span<const double>) {
-                              if ((view_.type_mask >> entry.type & 1) == 0) return true;
-                              out[c] = SecondsSince(entry.event_time_ms, read.now_ms);
-                              return false;
-                            });
+      const TimelineAt& timeline = context.TimelineOf(view_.family, c);
+      const TimelineEntry* newest = timeline.Newest(view_.type_mask, view_.FromMs(now_ms));
+      out[c] = newest == nullptr ? kNoFeature : SecondsSince(newest->event_time_ms, now_ms);
     }
   }
 
@@ -38,12 +32,10 @@ class AgeFeature final : public FeatureKind {
   explicit AgeFeature(ActionView view) : view_(view) {}
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
-    const StateRead& read = context.read();
+    const std::int64_t now_ms = context.now_ms();
     for (std::size_t c = 0; c < out.size(); ++c) {
-      const Timeline* timeline = context.TimelineOf(view_.family, c);
-      const ActionEntry* oldest =
-          timeline == nullptr ? nullptr : timeline->Oldest(view_.type_mask, read);
-      out[c] = oldest == nullptr ? kNoFeature : SecondsSince(oldest->event_time_ms, read.now_ms);
+      const TimelineEntry* oldest = context.TimelineOf(view_.family, c).Oldest(view_.type_mask);
+      out[c] = oldest == nullptr ? kNoFeature : SecondsSince(oldest->event_time_ms, now_ms);
     }
   }
 
@@ -58,25 +50,21 @@ class LastFeature final : public FeatureKind {
       : view_(view), field_(field), is_text_(is_text), categories_(std::move(categories)) {}
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
-    const StateRead& read = context.read();
+    const std::int64_t now_ms = context.now_ms();
     for (std::size_t c = 0; c < out.size(); ++c) {
-      out[c] = kNoFeature;
-      const Timeline* timeline = context.TimelineOf(view_.family, c);
-      if (timeline == nullptr) continue;
-      timeline->VisitNewest(view_.FromMs(read), read,
-                            [&](const ActionEntry& entry, std::span<const double> values) {
-                              if ((view_.type_mask >> entry.type & 1) == 0) return true;
-                              out[c] = ValueOf(context, entry, values);
-                              return false;
-                            });
+      const TimelineAt& timeline = context.TimelineOf(view_.family, c);
+      const TimelineEntry* newest = timeline.Newest(view_.type_mask, view_.FromMs(now_ms));
+      out[c] = newest == nullptr ? kNoFeature : ValueOf(context, timeline, *newest);
     }
   }
 
  private:
-  float ValueOf(const FeatureContext& context, const ActionEntry& entry,
-                std::span<const double> values) const {
-    if (field_ < 0) return CategoryOf(categories_, context.TextOf(entry.type_name));
-    const double value = values[static_cast<std::size_t>(field_)];
+  float ValueOf(const FeatureContext& context, const TimelineAt& timeline,
+                const TimelineEntry& entry) const {
+    if (field_ < 0) {
+      return CategoryOf(categories_, context.TextOf(timeline.ActionOf(entry).type_name));
+    }
+    const double value = timeline.ValuesOf(entry)[static_cast<std::size_t>(field_)];
     if (value != value) return kNoFeature;
     if (!is_text_) return static_cast<float>(value);
     return CategoryOf(categories_, context.TextOf(static_cast<TextIndex>(value)));

@@ -16,14 +16,13 @@ class SequenceKind final : public FeatureKind {
   void ComputeSequence(const FeatureContext& context, FeatureSequence* out) const override {
     *out = {};
     out->fields.resize(fields_.size());
-    const Timeline* timeline = context.TimelineOf(view_.family, 0);
-    if (timeline == nullptr) return;
-    timeline->VisitNewest(
-        view_.FromMs(context.read()), context.read(),
-        [&](const ActionEntry& entry, std::span<const double> values) {
-          if ((view_.type_mask >> entry.type & 1) == 0) return true;
-          out->items.emplace_back(context.TextOf(entry.item));
-          out->types.emplace_back(context.TextOf(entry.type_name));
+    const TimelineAt& timeline = context.TimelineOf(view_.family, 0);
+    timeline.VisitNewest(
+        view_.type_mask, view_.FromMs(context.now_ms()), [&](const TimelineEntry& entry) {
+          const ActionEntry& action = timeline.ActionOf(entry);
+          const std::span<const double> values = timeline.ValuesOf(entry);
+          out->items.emplace_back(context.TextOf(action.item));
+          out->types.emplace_back(context.TextOf(action.type_name));
           out->event_times_ms.push_back(entry.event_time_ms);
           for (std::size_t i = 0; i < fields_.size(); ++i) {
             const double value = values[static_cast<std::size_t>(fields_[i])];

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "base/strings.h"
 #include "feature/kinds/kinds.h"
@@ -16,13 +18,18 @@ class SlateRankFeature final : public FeatureKind {
   bool per_candidate() const override { return true; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     const std::span<const float> values = context.Column(of_);
+    std::vector<float> sorted;
+    sorted.reserve(values.size());
+    for (const float value : values) {
+      if (!std::isnan(value)) sorted.push_back(value);
+    }
+    std::sort(sorted.begin(), sorted.end());
     for (std::size_t c = 0; c < out.size(); ++c) {
       out[c] = kNoFeature;
       if (std::isnan(values[c])) continue;
-      int before = 0;
-      for (const float other : values) {
-        if (ascending_ ? other < values[c] : other > values[c]) ++before;
-      }
+      const auto before =
+          ascending_ ? std::lower_bound(sorted.begin(), sorted.end(), values[c]) - sorted.begin()
+                     : sorted.end() - std::upper_bound(sorted.begin(), sorted.end(), values[c]);
       out[c] = static_cast<float>(before + 1);
     }
   }

@@ -103,10 +103,12 @@ void EventsIntoState(benchmark::State& state) {
 }
 BENCHMARK(EventsIntoState)->Unit(benchmark::kMillisecond)->Iterations(1)->Repetitions(3);
 
-FeatureRequest RandomRequest(const Filled& filled, std::mt19937_64* random, std::size_t count) {
+FeatureRequest RandomRequest(const Filled& filled, std::mt19937_64* random, std::size_t count,
+                             bool is_now) {
   FeatureRequest request;
-  const LoggedEvent& row = filled.log[filled.log.size() / 2 + (*random)() % (kEvents / 2)];
-  request.user = row.event.user;
+  const LoggedEvent& row =
+      is_now ? filled.log.back() : filled.log[filled.log.size() / 2 + (*random)() % (kEvents / 2)];
+  request.user = filled.log[(*random)() % kEvents].event.user;
   request.at.as_of_ms = request.at.known_at_ms = row.known_time_ms - 1;
   request.at.position_end = row.position;
   request.now_ms = row.known_time_ms;
@@ -116,13 +118,14 @@ FeatureRequest RandomRequest(const Filled& filled, std::mt19937_64* random, std:
   return request;
 }
 
-// Rows as training asks for them: at past read points, so many candidates each.
-void FeatureValues(benchmark::State& state) {
+// So many candidates a request, at past read points, as training asks for them, or at the end of
+// the log, as a request does.
+void FeatureValues(benchmark::State& state, bool is_now) {
   const Filled& filled = TheLog();
   std::mt19937_64 random(2);
   const auto count = static_cast<std::size_t>(state.range(0));
   std::vector<FeatureRequest> requests;
-  for (int i = 0; i < 256; ++i) requests.push_back(RandomRequest(filled, &random, count));
+  for (int i = 0; i < 256; ++i) requests.push_back(RandomRequest(filled, &random, count, is_now));
   FeatureTable table;
   std::size_t next = 0;
   std::vector<double> milliseconds;
@@ -141,12 +144,18 @@ void FeatureValues(benchmark::State& state) {
                          benchmark::Counter::kIsRate);
   state.counters["p99_ms"] = milliseconds[milliseconds.size() * 99 / 100];
 }
-BENCHMARK(FeatureValues)->Arg(20)->Arg(500)->Unit(benchmark::kMicrosecond)->MinTime(2);
+BENCHMARK_CAPTURE(FeatureValues, past, false)
+    ->Arg(20)
+    ->Arg(500)
+    ->Unit(benchmark::kMicrosecond)
+    ->MinTime(2);
+BENCHMARK_CAPTURE(FeatureValues, now, true)->Arg(500)->Unit(benchmark::kMicrosecond)->MinTime(2);
 
 // One item with a million actions in the window, 1 % of them late, at random past read points.
 void AsOfWindowedCount(benchmark::State& state) {
   const std::vector<Aggregate> aggregates = {{1, -1}};
-  Timeline timeline(0, &aggregates);
+  ActionTable actions(0);
+  Timeline timeline(&actions, &aggregates);
   std::mt19937_64 random(3);
   for (std::size_t i = 0; i < kEvents; ++i) {
     ActionEntry entry;
@@ -156,7 +165,7 @@ void AsOfWindowedCount(benchmark::State& state) {
     entry.event_time_ms =
         entry.known_time_ms - (is_late ? static_cast<std::int64_t>(random() % kEvents) : 0);
     entry.event_digest[0] = static_cast<std::uint8_t>(i);
-    timeline.Insert(entry, {});
+    timeline.Insert(actions.Add(entry, {}), entry.known_time_ms);
   }
   std::vector<double> milliseconds;
   for (auto _ : state) {
@@ -165,14 +174,14 @@ void AsOfWindowedCount(benchmark::State& state) {
     read.known_at_ms = read.as_of_ms;
     read.position_end = kEvents;
     const auto began = std::chrono::steady_clock::now();
-    benchmark::DoNotOptimize(timeline.Sum(0, INT64_MIN, read));
+    benchmark::DoNotOptimize(TimelineAt(&timeline, &read).Sum(0, INT64_MIN));
     const std::chrono::duration<double, std::milli> taken =
         std::chrono::steady_clock::now() - began;
     milliseconds.push_back(taken.count());
   }
   std::sort(milliseconds.begin(), milliseconds.end());
   state.counters["p99_ms"] = milliseconds[milliseconds.size() * 99 / 100];
-  state.counters["bytes"] = static_cast<double>(timeline.bytes());
+  state.counters["bytes"] = static_cast<double>(timeline.bytes() + actions.bytes());
 }
 BENCHMARK(AsOfWindowedCount)->Unit(benchmark::kMicrosecond)->MinTime(1);
 

@@ -21,13 +21,13 @@ class FeatureContext {
   virtual ~FeatureContext() = default;
 
   const FeatureRequest& request() const { return *request_; }
-  const StateRead& read() const { return read_; }
+  std::int64_t now_ms() const { return read_.now_ms; }
   std::size_t candidates() const { return request_->candidates.size(); }
 
-  // The timeline of a family (PlanBuilder::AddTimeline) for a candidate; null where nothing
-  // happened. Candidate 0 stands for all where the family does not depend on it.
-  const Timeline* TimelineOf(std::size_t family, std::size_t candidate) const {
-    const std::vector<const Timeline*>& timelines = timelines_[family];
+  // What is seen of the timeline of a family (PlanBuilder::AddTimeline) for a candidate. Candidate
+  // 0 stands for all where the family does not depend on it.
+  const TimelineAt& TimelineOf(std::size_t family, std::size_t candidate) const {
+    const std::vector<TimelineAt>& timelines = timelines_[family];
     return timelines[timelines.size() == 1 ? 0 : candidate];
   }
   // Null where there is no value at the read point.
@@ -42,7 +42,7 @@ class FeatureContext {
  protected:
   const FeatureRequest* request_ = nullptr;
   StateRead read_;
-  std::vector<std::vector<const Timeline*>> timelines_;  // by family; 1 or one a candidate
+  std::vector<std::vector<TimelineAt>> timelines_;  // by family; 1 or one a candidate
   FeatureTable* table_ = nullptr;
 };
 

@@ -72,13 +72,13 @@ class Reading final : public FeatureContext {
 
   void ResolveFamily(std::size_t index) {
     const TimelineFamily& family = schema_.families[index];
-    std::vector<const Timeline*>& timelines = timelines_[index];
+    std::vector<TimelineAt>& timelines = timelines_[index];
     const bool is_item = family.entity == StateEntity::kItem;
     const bool by_item = family.split == TimelineFamily::Split::kItem;
     const std::uint64_t field_key =
         family.split == TimelineFamily::Split::kField ? KeyOfRequestField(family.field) : 0;
     const std::size_t count = is_item || by_item ? candidates() : 1;
-    timelines.assign(count, nullptr);
+    timelines.resize(count);
     for (std::size_t c = 0; c < count; ++c) {
       const EntityState* state = is_item                                  ? items_[c]
                                  : family.entity == StateEntity::kUser    ? user_
@@ -88,7 +88,7 @@ class Reading final : public FeatureContext {
       const std::uint64_t key =
           by_item ? source_.interner().Find(request_->candidates[c].item) : field_key;
       if (by_item && key == 0) continue;
-      timelines[c] = state->Find(index, key);
+      timelines[c] = TimelineAt(state->Find(index, key), &read_);
     }
   }
 

@@ -23,7 +23,7 @@ using TextIndex = std::uint32_t;
 // One action as features see it. Ordered by (event time, event digest), as every history is.
 struct ActionEntry {
   std::int64_t event_time_ms = 0;
-  std::int64_t known_time_ms = 0;  // a joined session's is the join's
+  std::int64_t known_time_ms = 0;
   Position position = 0;
   Digest event_digest{};
   std::uint64_t user = 0;  // HashOfId, like the next two
@@ -53,21 +53,26 @@ struct StateRead {
   std::uint64_t hidden_tie_group = 0;
   std::int64_t now_ms = 0;
 
-  bool SeesRegularly(const ActionEntry& entry) const {
-    return entry.event_time_ms <= as_of_ms && entry.known_time_ms <= known_at_ms &&
-           entry.position < position_end;
+  // `Times` has the event time, known time and position of an entry.
+  template <typename Times>
+  bool SeesRegularly(const Times& times) const {
+    return times.event_time_ms <= as_of_ms && times.known_time_ms <= known_at_ms &&
+           times.position < position_end;
   }
-  // As ReadPoint::Sees.
-  bool Sees(const ActionEntry& entry) const {
+  // As ReadPoint::Sees; `entry` says the rest of what has these times.
+  template <typename Times>
+  bool Sees(const Times& times, const ActionEntry& entry) const {
     if (hidden_tie_group != 0 && entry.tie_group == hidden_tie_group) return false;
-    if (SeesRegularly(entry)) return true;
+    if (SeesRegularly(times)) return true;
     return own_session != 0 && entry.session == own_session && entry.step < before_step &&
-           entry.position < position_end && IsAlmostSeen(entry);
+           times.position < position_end && IsAlmostSeen(times);
   }
+  bool Sees(const ActionEntry& entry) const { return Sees(entry, entry); }
   // Whether its times are not past what earlier steps of the own session may have.
-  bool IsAlmostSeen(const ActionEntry& entry) const {
-    return entry.event_time_ms > INT64_MIN && entry.known_time_ms > INT64_MIN &&
-           entry.event_time_ms - 1 <= as_of_ms && entry.known_time_ms - 1 <= known_at_ms;
+  template <typename Times>
+  bool IsAlmostSeen(const Times& times) const {
+    return times.event_time_ms > INT64_MIN && times.known_time_ms > INT64_MIN &&
+           times.event_time_ms - 1 <= as_of_ms && times.known_time_ms - 1 <= known_at_ms;
   }
 };
 

@@ -46,52 +46,55 @@ std::size_t FactTimeline::bytes() const {
   return sum;
 }
 
-EntityState::EntityState(const StateSchema* schema, StateEntity entity)
-    : schema_(schema), entity_(entity) {
-  for (std::size_t family = 0; family < schema->families.size(); ++family) {
-    if (schema->families[family].entity == entity) splits_.push_back({family, {}});
+EntityState::EntityState(const StateSchema* schema, StateEntity entity, const ActionTable* actions)
+    : schema_(schema), entity_(entity), actions_(actions) {
+  for (std::size_t index = 0; index < schema->families.size(); ++index) {
+    const TimelineFamily& family = schema->families[index];
+    if (family.entity != entity) continue;
+    families_.emplace_back(index, actions, family);
   }
 }
 
 namespace {
 
-// The key that an entry has in a family; false where it has none.
-bool KeyIn(const TimelineFamily& family, const ActionEntry& entry, std::span<const double> values,
+// The key that an action has in a family with a split; false where it has none.
+bool KeyIn(const TimelineFamily& family, const ActionTable& actions, ActionIndex action,
            std::uint64_t* key) {
-  switch (family.split) {
-    case TimelineFamily::Split::kNone:
-      *key = 0;
-      return true;
-    case TimelineFamily::Split::kItem:
-      *key = entry.item;
-      return entry.item != 0;
-    case TimelineFamily::Split::kField:
-      const double value = values[static_cast<std::size_t>(family.field)];
-      *key = KeyOfValue(value);
-      return !std::isnan(value);
+  if (family.split == TimelineFamily::Split::kItem) {
+    *key = actions.EntryOf(action).item;
+    return *key != 0;
   }
-  return false;
+  const double value = actions.ValuesOf(action)[static_cast<std::size_t>(family.field)];
+  *key = KeyOfValue(value);
+  return !std::isnan(value);
 }
 
 }  // namespace
 
-void EntityState::Insert(const ActionEntry& entry, std::span<const double> values) {
-  for (Split& split : splits_) {
-    const TimelineFamily& family = schema_->families[split.family];
+void EntityState::Prefetch(ActionIndex action) const {
+  for (const Family& family : families_) {
+    const TimelineFamily& of = schema_->families[family.index];
     std::uint64_t key = 0;
-    if (!KeyIn(family, entry, values, &key)) continue;
-    split.timelines.try_emplace(key, values.size(), &family.aggregates)
-        .first->second.Insert(entry, values);
+    if (of.split == TimelineFamily::Split::kNone) {
+      family.whole.Prefetch();
+    } else if (KeyIn(of, *actions_, action, &key)) {
+      family.parts.prefetch(key);
+    }
   }
 }
 
-bool EntityState::Contains(const ActionEntry& entry) const {
-  for (const Split& split : splits_) {
-    for (const auto& [key, timeline] : split.timelines) {
-      if (timeline.Contains(entry)) return true;
+void EntityState::Insert(ActionIndex action, std::int64_t known_time_ms) {
+  for (Family& family : families_) {
+    const TimelineFamily& of = schema_->families[family.index];
+    if (of.split == TimelineFamily::Split::kNone) {
+      family.whole.Insert(action, known_time_ms);
+      continue;
     }
+    std::uint64_t key = 0;
+    if (!KeyIn(of, *actions_, action, &key)) continue;
+    family.parts.try_emplace(key, actions_, &of.aggregates)
+        .first->second.Insert(action, known_time_ms);
   }
-  return false;
 }
 
 void EntityState::InsertFacts(const LoggedEvent& logged) {
@@ -100,37 +103,52 @@ void EntityState::InsertFacts(const LoggedEvent& logged) {
 }
 
 const Timeline* EntityState::Find(std::size_t family, std::uint64_t key) const {
-  for (const Split& split : splits_) {
-    if (split.family != family) continue;
-    const auto found = split.timelines.find(key);
-    return found == split.timelines.end() ? nullptr : &found->second;
+  for (const Family& kept : families_) {
+    if (kept.index != family) continue;
+    if (schema_->families[family].split == TimelineFamily::Split::kNone) return &kept.whole;
+    const auto found = kept.parts.find(key);
+    return found == kept.parts.end() ? nullptr : &found->second;
   }
   return nullptr;
 }
 
 std::size_t EntityState::bytes() const {
   std::size_t sum = sizeof(EntityState) + facts_.bytes();
-  for (const Split& split : splits_) {
-    sum += sizeof(Split) + split.timelines.capacity() * sizeof(std::uint64_t);
-    for (const auto& [key, timeline] : split.timelines) sum += timeline.bytes();
+  for (const Family& family : families_) {
+    sum += sizeof(Family) + family.whole.bytes() - sizeof(Timeline) +
+           family.parts.capacity() * (sizeof(std::pair<std::uint64_t, Timeline>) + 1);
+    for (const auto& [key, timeline] : family.parts) sum += timeline.bytes() - sizeof(Timeline);
   }
   return sum;
 }
 
 ActionEntry EntryOf(const HistoryEntry& line, const StateSchema& schema, Interner* interner) {
-  ActionEntry entry;
-  entry.event_time_ms = line.event_time_ms;
-  entry.known_time_ms = line.known_time_ms;
-  entry.position = line.position;
-  entry.event_digest = line.event_digest;
-  entry.user = HashOfId(line.user);
-  entry.session = HashOfId(line.session);
-  entry.tie_group = HashOfId(line.tie_group);
-  entry.step = line.step;
-  entry.item = interner->Intern(line.item);
-  entry.type_name = interner->Intern(line.type);
-  entry.type = schema.TypeOf(line.type);
-  return entry;
+  return {.event_time_ms = line.event_time_ms,
+          .known_time_ms = line.known_time_ms,
+          .position = line.position,
+          .event_digest = line.event_digest,
+          .user = HashOfId(line.user),
+          .session = HashOfId(line.session),
+          .tie_group = HashOfId(line.tie_group),
+          .step = line.step,
+          .item = interner->Intern(line.item),
+          .type_name = interner->Intern(line.type),
+          .type = schema.TypeOf(line.type)};
+}
+
+ActionEntry EntryOf(const LoggedEvent& logged, const StateSchema& schema, Interner* interner) {
+  const Event& event = logged.event;
+  return {.event_time_ms = event.event_time_ms,
+          .known_time_ms = logged.known_time_ms,
+          .position = logged.position,
+          .event_digest = DigestOf(event.id),
+          .user = HashOfId(event.user),
+          .session = HashOfId(event.session),
+          .tie_group = HashOfId(event.tie_group),
+          .step = event.step,
+          .item = interner->Intern(event.item),
+          .type_name = interner->Intern(event.type),
+          .type = schema.TypeOf(event.type)};
 }
 
 void ValuesOf(const std::vector<Field>& fields, const StateSchema& schema, Interner* interner,

@@ -37,10 +37,13 @@ class FactTimeline {
 // thread-safe beside each other; Insert needs the state for itself.
 class EntityState {
  public:
-  EntityState(const StateSchema* schema, StateEntity entity);
+  // Both must outlive the state.
+  EntityState(const StateSchema* schema, StateEntity entity, const ActionTable* actions);
 
-  void Insert(const ActionEntry& entry, std::span<const double> values);
-  bool Contains(const ActionEntry& entry) const;
+  // An action of the table, known from `known_time_ms` on.
+  void Insert(ActionIndex action, std::int64_t known_time_ms);
+  // Has the processor fetch what Insert will touch.
+  void Prefetch(ActionIndex action) const;
   void InsertFacts(const LoggedEvent& logged);
 
   // Timelines of families are null where there is no such key. `key`: the item's TextIndex
@@ -51,21 +54,25 @@ class EntityState {
   std::size_t bytes() const;
 
  private:
-  // All actions: the families without a split share its entries where their aggregates are none.
-  struct Split {
-    std::size_t family = 0;
-    absl::flat_hash_map<std::uint64_t, Timeline> timelines;
+  struct Family {
+    Family(std::size_t in_schema, const ActionTable* actions, const TimelineFamily& of)
+        : index(in_schema), whole(actions, &of.aggregates) {}
+    std::size_t index;  // in the schema
+    Timeline whole;     // Split::kNone
+    absl::flat_hash_map<std::uint64_t, Timeline> parts;
   };
 
   const StateSchema* schema_;
   StateEntity entity_;
-  std::vector<Split> splits_;
+  const ActionTable* actions_;
+  std::vector<Family> families_;
   FactTimeline facts_;
 };
 
-// Fills an entry from a line of a history. Texts are interned; `values` gets the schema's action
-// fields out of the event's.
+// An entry of a line of a history, or of an event of the log. Texts are interned; `values` gets the
+// schema's action fields out of the event's.
 ActionEntry EntryOf(const HistoryEntry& line, const StateSchema& schema, Interner* interner);
+ActionEntry EntryOf(const LoggedEvent& logged, const StateSchema& schema, Interner* interner);
 void ValuesOf(const std::vector<Field>& fields, const StateSchema& schema, Interner* interner,
               std::vector<double>* values);
 // The key of a text or a number in a Split::kField family.

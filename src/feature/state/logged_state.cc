@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "feature/event_store_codec.h"
-
 namespace fourfold {
 
 EntityState& LoggedState::StateOf(StateEntity entity, std::string_view id) {
   StringMap<EntityState>& states = states_[static_cast<std::size_t>(entity)];
   const auto found = states.find(id);
   if (found != states.end()) return found->second;
-  return states.emplace(std::string(id), EntityState(schema_, entity)).first->second;
+  return states.emplace(std::string(id), EntityState(schema_, entity, &actions_)).first->second;
 }
 
 void LoggedState::Add(const LoggedEvent& logged) {
@@ -25,7 +23,7 @@ void LoggedState::Add(const LoggedEvent& logged) {
   if (event.kind == EventKind::kUser && schema_->KeepsFacts(StateEntity::kUser)) {
     StateOf(StateEntity::kUser, event.user).InsertFacts(logged);
   }
-  const ActionEntry entry = EntryOf(LineOf(logged), *schema_, &interner_);
+  const ActionEntry entry = EntryOf(logged, *schema_, &interner_);
   if (schema_->Keeps(StateEntity::kUser) && entry.session != 0 && entry.user != 0) {
     NoteSession(entry);
   }
@@ -34,21 +32,24 @@ void LoggedState::Add(const LoggedEvent& logged) {
 
 void LoggedState::AddAction(const Event& event, const ActionEntry& entry) {
   ValuesOf(event.fields, *schema_, &interner_, &values_);
-  if (schema_->Keeps(StateEntity::kItem) && !event.item.empty()) {
-    StateOf(StateEntity::kItem, event.item).Insert(entry, values_);
-  }
-  if (schema_->Keeps(StateEntity::kSession) && !event.session.empty()) {
-    StateOf(StateEntity::kSession, event.session).Insert(entry, values_);
-  }
-  if (schema_->Keeps(StateEntity::kGlobal)) {
-    StateOf(StateEntity::kGlobal, "").Insert(entry, values_);
-  }
-  if (!schema_->Keeps(StateEntity::kUser)) return;
+  const ActionIndex action = actions_.Add(entry, values_);
+  // All are found before any grows, so that the way to memory is made for them at once.
+  EntityState* grown[kStateEntities];
+  std::size_t count = 0;
+  const auto find = [&](StateEntity entity, std::string_view id) {
+    if (!schema_->Keeps(entity)) return;
+    grown[count] = &StateOf(entity, id);
+    grown[count++]->Prefetch(action);
+  };
+  if (!event.item.empty()) find(StateEntity::kItem, event.item);
+  if (!event.session.empty()) find(StateEntity::kSession, event.session);
+  find(StateEntity::kGlobal, "");
   if (!event.user.empty()) {
-    StateOf(StateEntity::kUser, event.user).Insert(entry, values_);
-  } else {
-    sessions_[entry.session].anonymous.push_back({entry, values_});
+    find(StateEntity::kUser, event.user);
+  } else if (schema_->Keeps(StateEntity::kUser)) {
+    sessions_[entry.session].anonymous.push_back(action);
   }
+  for (std::size_t i = 0; i < count; ++i) grown[i]->Insert(action, entry.known_time_ms);
 }
 
 void LoggedState::NoteSession(const ActionEntry& entry) {
@@ -90,35 +91,35 @@ absl::StatusOr<const EntityState*> LoggedState::Find(StateEntity entity, std::st
   if (sessions == sessions_of_user_.end()) return state;
 
   const StateRead read = MakeStateRead(at, 0);
-  std::unique_ptr<EntityState> joined;
+  std::shared_ptr<EntityState> joined;
   for (const std::uint64_t session_hash : sessions->second) {
     const Session& session = sessions_.at(session_hash);
     if (session.anonymous.empty()) continue;
     const ActionEntry* owner = OwnerAt(session, read);
     if (owner == nullptr || owner->user != sessions->first) continue;
     if (joined == nullptr) {
-      joined = state == nullptr ? std::make_unique<EntityState>(schema_, StateEntity::kUser)
-                                : std::make_unique<EntityState>(*state);
+      joined = state == nullptr
+                   ? std::make_shared<EntityState>(schema_, StateEntity::kUser, &actions_)
+                   : std::make_shared<EntityState>(*state);
     }
-    for (const StoredEntry& stored : session.anonymous) {
-      ActionEntry entry = stored.entry;
-      entry.known_time_ms = std::max(entry.known_time_ms, owner->known_time_ms);
-      joined->Insert(entry, stored.values);
+    for (const ActionIndex action : session.anonymous) {
+      joined->Insert(action,
+                     std::max(actions_.EntryOf(action).known_time_ms, owner->known_time_ms));
     }
   }
   if (joined == nullptr) return state;
-  holder->push_back(std::move(joined));
-  return holder->back().get();
+  holder->push_back(joined);
+  return joined.get();
 }
 
 std::size_t LoggedState::bytes() const {
-  std::size_t sum = sizeof(LoggedState);
+  std::size_t sum = sizeof(LoggedState) + actions_.bytes();
   for (const StringMap<EntityState>& states : states_) {
     for (const auto& [id, state] : states) sum += id.capacity() + state.bytes();
   }
   for (const auto& [hash, session] : sessions_) {
     sum += sizeof(Session) + session.namings.capacity() * sizeof(ActionEntry) +
-           session.anonymous.capacity() * sizeof(StoredEntry);
+           session.anonymous.capacity() * sizeof(ActionIndex);
   }
   return sum;
 }

@@ -11,7 +11,7 @@
 namespace fourfold {
 
 // Keeps alive what a source made for one read.
-using StateHolder = std::vector<std::unique_ptr<const EntityState>>;
+using StateHolder = std::vector<std::shared_ptr<const void>>;
 
 // Where feature state comes from: memory that follows the log (LoggedState), or the event store's
 // histories (StoredState). Whatever the source, reads at a read point see the same.

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/status_macros.h"
-#include "feature/event_store_codec.h"
 
 namespace fourfold {
 
@@ -12,21 +11,22 @@ absl::StatusOr<const EntityState*> StoredState::Find(StateEntity entity, std::st
                                                      const ReadPoint& at,
                                                      StateHolder* holder) const {
   if (id.empty() && entity != StateEntity::kGlobal) return nullptr;
-  auto state = std::make_unique<EntityState>(schema_, entity);
+  auto made = std::make_shared<Made>(schema_, entity);
   if (schema_->Keeps(entity)) {
     FOURFOLD_RETURN_IF_ERROR(entity == StateEntity::kGlobal
-                                 ? ScanActions(state.get())
-                                 : ReadActions(entity, id, at, state.get()));
+                                 ? ScanActions(made.get())
+                                 : ReadActions(entity, id, at, made.get()));
   }
   if (schema_->KeepsFacts(entity)) {
-    FOURFOLD_RETURN_IF_ERROR(ReadFacts(entity, id, at, state.get()));
+    FOURFOLD_RETURN_IF_ERROR(ReadFacts(entity, id, at, made.get()));
   }
-  holder->push_back(std::move(state));
-  return holder->back().get();
+  const EntityState* state = &made->state;
+  holder->push_back(std::move(made));
+  return state;
 }
 
 absl::Status StoredState::Insert(const HistoryEntry& line, std::vector<double>* values,
-                                 EntityState* state) const {
+                                 Made* made) const {
   values->assign(schema_->action_fields.size(), std::numeric_limits<double>::quiet_NaN());
   if (!schema_->action_fields.empty()) {
     FOURFOLD_RETURN_IF_ERROR(
@@ -35,12 +35,13 @@ absl::Status StoredState::Insert(const HistoryEntry& line, std::vector<double>* 
           return true;
         }));
   }
-  state->Insert(EntryOf(line, *schema_, &interner_), *values);
+  made->state.Insert(made->actions.Add(EntryOf(line, *schema_, &interner_), *values),
+                     line.known_time_ms);
   return absl::OkStatus();
 }
 
 absl::Status StoredState::ReadActions(StateEntity entity, std::string_view id, const ReadPoint& at,
-                                      EntityState* state) const {
+                                      Made* made) const {
   constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
   std::vector<HistoryEntry> lines;
   if (entity == StateEntity::kItem) {
@@ -54,13 +55,13 @@ absl::Status StoredState::ReadActions(StateEntity entity, std::string_view id, c
   // Oldest first, the order in which a timeline takes them most cheaply.
   for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
     if (line->kind != HistoryKind::kAction) continue;
-    FOURFOLD_RETURN_IF_ERROR(Insert(*line, &values, state));
+    FOURFOLD_RETURN_IF_ERROR(Insert(*line, &values, made));
   }
   return absl::OkStatus();
 }
 
 absl::Status StoredState::ReadFacts(StateEntity entity, std::string_view id, const ReadPoint& at,
-                                    EntityState* state) const {
+                                    Made* made) const {
   FOURFOLD_ASSIGN_OR_RETURN(const EntityAsOf facts, entity == StateEntity::kItem
                                                         ? store_->ReadItem(id, at)
                                                         : store_->ReadUser(id, at));
@@ -70,16 +71,17 @@ absl::Status StoredState::ReadFacts(StateEntity entity, std::string_view id, con
   for (const FieldAsOf& field : facts.fields) {
     logged.event.fields.push_back({field.name, field.value});
   }
-  state->InsertFacts(logged);
+  made->state.InsertFacts(logged);
   return absl::OkStatus();
 }
 
-absl::Status StoredState::ScanActions(EntityState* state) const {
+absl::Status StoredState::ScanActions(Made* made) const {
   std::vector<double> values;
   return store_->ScanLog(0, store_->EndPosition(), [&](const LoggedEvent& logged) {
     if (logged.event.kind != EventKind::kInteraction) return true;
     ValuesOf(logged.event.fields, *schema_, &interner_, &values);
-    state->Insert(EntryOf(LineOf(logged), *schema_, &interner_), values);
+    made->state.Insert(made->actions.Add(EntryOf(logged, *schema_, &interner_), values),
+                       logged.known_time_ms);
     return true;
   });
 }

@@ -18,13 +18,20 @@ class StoredState final : public StateSource {
   const Interner& interner() const override { return interner_; }
 
  private:
+  // A state and the actions that it points to.
+  struct Made {
+    Made(const StateSchema* schema, StateEntity entity)
+        : actions(schema->action_fields.size()), state(schema, entity, &actions) {}
+    ActionTable actions;
+    EntityState state;
+  };
+
   absl::Status ReadActions(StateEntity entity, std::string_view id, const ReadPoint& at,
-                           EntityState* state) const;
+                           Made* made) const;
   absl::Status ReadFacts(StateEntity entity, std::string_view id, const ReadPoint& at,
-                         EntityState* state) const;
-  absl::Status ScanActions(EntityState* state) const;
-  absl::Status Insert(const HistoryEntry& line, std::vector<double>* values,
-                      EntityState* state) const;
+                         Made* made) const;
+  absl::Status ScanActions(Made* made) const;
+  absl::Status Insert(const HistoryEntry& line, std::vector<double>* values, Made* made) const;
 
   const StateSchema* schema_;
   const EventStore* store_;

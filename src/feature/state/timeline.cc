@@ -9,6 +9,8 @@ namespace {
 
 bool IsType(std::uint64_t type_mask, std::uint16_t type) { return (type_mask >> type & 1) != 0; }
 
+std::uint16_t TieMark(std::uint64_t tie_group) { return static_cast<std::uint16_t>(tie_group); }
+
 }  // namespace
 
 std::int64_t ToFixed(double value) {
@@ -19,183 +21,269 @@ std::int64_t ToFixed(double value) {
 
 double FromFixed(FixedSum fixed, int bits) { return std::ldexp(static_cast<double>(fixed), -bits); }
 
-bool Timeline::Follows(const Run& run, const ActionEntry& entry) {
-  if (run.entries.empty()) return true;
-  const ActionEntry& last = run.entries.back();
-  return IsOlder(last, entry) && last.known_time_ms <= entry.known_time_ms &&
-         last.position <= entry.position;
+Timeline::Timeline(const Timeline& other)
+    : actions_(other.actions_),
+      aggregates_(other.aggregates_),
+      first_(other.first_),
+      more_(other.more_ == nullptr ? nullptr : std::make_unique<More>(*other.more_)) {}
+
+Timeline::More& Timeline::more() {
+  if (more_ == nullptr) more_ = std::make_unique<More>();
+  return *more_;
 }
 
-void Timeline::Append(Run* run, const ActionEntry& entry, std::span<const double> values) {
-  run->entries.push_back(entry);
-  run->values.insert(run->values.end(), values.begin(), values.end());
-  if (run->entries.size() % kBlock != 0) return;
-  const std::size_t begin = run->entries.size() - kBlock;
-  for (std::size_t which = 0; which < aggregates_->size(); ++which) {
-    FixedSum sum = run->sums.size() < aggregates_->size()
-                       ? 0
-                       : run->sums[run->sums.size() - aggregates_->size()];
-    for (std::size_t i = begin; i < run->entries.size(); ++i) {
-      sum += Term((*aggregates_)[which], *run, i);
+bool Timeline::IsOlder(const TimelineEntry& a, const TimelineEntry& b) const {
+  if (a.event_time_ms != b.event_time_ms) return a.event_time_ms < b.event_time_ms;
+  return actions_->EntryOf(a.action).event_digest < actions_->EntryOf(b.action).event_digest;
+}
+
+bool Timeline::Follows(const Entries& entries, const TimelineEntry& entry) const {
+  if (entries.empty()) return true;
+  const TimelineEntry& last = entries.back();
+  return last.known_time_ms <= entry.known_time_ms && last.position <= entry.position &&
+         IsOlder(last, entry);
+}
+
+// After an entry was appended: the sums up to its block's end where it ends one.
+void Timeline::AddBlock(const Entries& entries, Sums* sums) const {
+  const std::size_t count = aggregates_->size();
+  for (std::size_t which = 0; which < count; ++which) {
+    FixedSum sum = sums->size() < count ? 0 : (*sums)[sums->size() - count];
+    for (std::size_t i = entries.size() - kBlock; i < entries.size(); ++i) {
+      sum += Term((*aggregates_)[which], entries[i]);
     }
-    run->sums.push_back(sum);
+    sums->push_back(sum);
   }
 }
 
-void Timeline::Insert(const ActionEntry& entry, std::span<const double> values) {
-  ++size_;
-  for (Run& run : runs_) {
-    if (Follows(run, entry)) return Append(&run, entry, values);
+void Timeline::Insert(ActionIndex action, std::int64_t known_time_ms) {
+  const ActionEntry& of = actions_->EntryOf(action);
+  const TimelineEntry entry{.event_time_ms = of.event_time_ms,
+                            .known_time_ms = known_time_ms,
+                            .position = of.position,
+                            .action = action,
+                            .type = of.type,
+                            .tie_mark = TieMark(of.tie_group)};
+  if (Follows(first_, entry)) {
+    first_.push_back(entry);
+    if (first_.size() % kBlock == 0 && !aggregates_->empty()) {
+      AddBlock(first_, &more().first_sums);
+    }
+    return;
   }
-  if (runs_.size() < kRunsMax) return Append(&runs_.emplace_back(), entry, values);
-  const auto place =
-      std::upper_bound(disordered_.entries.begin(), disordered_.entries.end(), entry, IsOlder);
-  const auto index = place - disordered_.entries.begin();
-  disordered_.entries.insert(place, entry);
-  disordered_.values.insert(
-      disordered_.values.begin() + index * static_cast<std::ptrdiff_t>(value_count_),
-      values.begin(), values.end());
+  std::vector<Run>& runs = more().runs;
+  auto run = std::find_if(runs.begin(), runs.end(),
+                          [&](const Run& other) { return Follows(other.entries, entry); });
+  if (run == runs.end() && runs.size() + 1 < kRunsMax) run = runs.insert(run, Run());
+  if (run != runs.end()) {
+    run->entries.push_back(entry);
+    if (run->entries.size() % kBlock == 0) AddBlock(run->entries, &run->sums);
+    return;
+  }
+  Entries& disordered = more_->disordered;
+  const auto place = std::upper_bound(
+      disordered.begin(), disordered.end(), entry,
+      [&](const TimelineEntry& a, const TimelineEntry& b) { return IsOlder(a, b); });
+  disordered.insert(place, entry);
 }
 
-bool Timeline::Contains(const ActionEntry& entry) const {
-  const auto stands_in = [&](const Run& run) {
-    const auto [first, last] =
-        std::equal_range(run.entries.begin(), run.entries.end(), entry, IsOlder);
-    return std::any_of(first, last,
-                       [&](const ActionEntry& other) { return other.position == entry.position; });
-  };
-  return stands_in(disordered_) || std::any_of(runs_.begin(), runs_.end(), stands_in);
+std::size_t Timeline::size() const {
+  std::size_t sum = first_.size();
+  if (more_ == nullptr) return sum;
+  for (const Run& run : more_->runs) sum += run.entries.size();
+  return sum + more_->disordered.size();
 }
 
 std::size_t Timeline::bytes() const {
-  const auto of_run = [](const Run& run) {
-    return run.entries.capacity() * sizeof(ActionEntry) + run.values.capacity() * sizeof(double) +
-           run.sums.capacity() * sizeof(FixedSum);
+  const auto of_entries = [](const Entries& entries) {
+    return entries.capacity() == 1 ? 0 : entries.capacity() * sizeof(TimelineEntry);
   };
-  std::size_t sum = sizeof(Timeline) + runs_.capacity() * sizeof(Run) + of_run(disordered_);
-  for (const Run& run : runs_) sum += of_run(run);
+  std::size_t sum = sizeof(Timeline) + of_entries(first_);
+  if (more_ == nullptr) return sum;
+  sum += sizeof(More) + more_->first_sums.capacity() * sizeof(FixedSum) +
+         more_->runs.capacity() * sizeof(Run) + of_entries(more_->disordered);
+  for (const Run& run : more_->runs) {
+    sum += of_entries(run.entries) + run.sums.capacity() * sizeof(FixedSum);
+  }
   return sum;
 }
 
-Timeline::Prefix Timeline::PrefixOf(const Run& run, const StateRead& read) {
+FixedSum Timeline::Term(const Aggregate& aggregate, const TimelineEntry& entry) const {
+  if (!IsType(aggregate.type_mask, entry.type)) return 0;
+  if (aggregate.field < 0) return 1;
+  return ToFixed(actions_->ValuesOf(entry.action)[static_cast<std::size_t>(aggregate.field)]);
+}
+
+TimelineAt::TimelineAt(const Timeline* timeline, const StateRead* read)
+    : timeline_(timeline), read_(read) {
+  if (timeline != nullptr) first_ = PrefixOf(timeline->first_);
+}
+
+template <typename RunVisitor>
+void TimelineAt::VisitRuns(RunVisitor visit) const {
+  if (timeline_ == nullptr) return;
+  const Timeline::More* more = timeline_->more_.get();
+  if (!visit(EntrySpan(timeline_->first_), more == nullptr ? nullptr : &more->first_sums, first_)) {
+    return;
+  }
+  if (more == nullptr) return;
+  for (const Timeline::Run& run : more->runs) {
+    if (!visit(EntrySpan(run.entries), &run.sums, PrefixOf(run.entries))) return;
+  }
+}
+
+TimelineAt::EntrySpan TimelineAt::Disordered() const {
+  if (timeline_ == nullptr || timeline_->more_ == nullptr) return {};
+  return timeline_->more_->disordered;
+}
+
+TimelineAt::Prefix TimelineAt::PrefixOf(EntrySpan entries) const {
+  // A read of now sees all.
+  if (entries.empty() || read_->SeesRegularly(entries.back())) {
+    return {entries.size(), entries.size()};
+  }
   const auto end_of = [&](auto&& is_within) {
     return static_cast<std::size_t>(
-        std::partition_point(run.entries.begin(), run.entries.end(), is_within) -
-        run.entries.begin());
+        std::partition_point(entries.begin(), entries.end(), is_within) - entries.begin());
   };
   Prefix prefix;
-  prefix.seen = end_of([&](const ActionEntry& entry) { return read.SeesRegularly(entry); });
+  prefix.seen = end_of([&](const TimelineEntry& entry) { return read_->SeesRegularly(entry); });
   prefix.almost_seen = prefix.seen;
-  if (read.own_session != 0) {
+  if (read_->own_session != 0) {
     // What holds since for ever is in the prefix or, when it is not, almost nothing is.
     prefix.almost_seen = std::max(
-        prefix.seen, end_of([&](const ActionEntry& entry) {
-          return entry.position < read.position_end &&
-                 (read.as_of_ms == INT64_MAX || entry.event_time_ms <= read.as_of_ms + 1) &&
-                 (read.known_at_ms == INT64_MAX || entry.known_time_ms <= read.known_at_ms + 1);
+        prefix.seen, end_of([&](const TimelineEntry& entry) {
+          return entry.position < read_->position_end &&
+                 (read_->as_of_ms == INT64_MAX || entry.event_time_ms <= read_->as_of_ms + 1) &&
+                 (read_->known_at_ms == INT64_MAX || entry.known_time_ms <= read_->known_at_ms + 1);
         }));
   }
   return prefix;
 }
 
-std::size_t Timeline::FirstFrom(const Run& run, std::int64_t from_ms) {
-  return static_cast<std::size_t>(std::partition_point(run.entries.begin(), run.entries.end(),
-                                                       [&](const ActionEntry& entry) {
+std::size_t TimelineAt::FirstFrom(EntrySpan entries, std::int64_t from_ms) {
+  if (entries.empty() || entries.front().event_time_ms >= from_ms) return 0;
+  return static_cast<std::size_t>(std::partition_point(entries.begin(), entries.end(),
+                                                       [&](const TimelineEntry& entry) {
                                                          return entry.event_time_ms < from_ms;
                                                        }) -
-                                  run.entries.begin());
+                                  entries.begin());
 }
 
-FixedSum Timeline::Term(const Aggregate& aggregate, const Run& run, std::size_t index) const {
-  if (!IsType(aggregate.type_mask, run.entries[index].type)) return 0;
-  if (aggregate.field < 0) return 1;
-  return ToFixed(ValuesOf(run, index)[static_cast<std::size_t>(aggregate.field)]);
+bool TimelineAt::Sees(const TimelineEntry& entry) const {
+  const bool may_be_hidden =
+      read_->hidden_tie_group != 0 && entry.tie_mark == TieMark(read_->hidden_tie_group);
+  if (!may_be_hidden) {
+    if (read_->SeesRegularly(entry)) return true;
+    if (read_->own_session == 0) return false;
+  }
+  return read_->Sees(entry, ActionOf(entry));
 }
 
-FixedSum Timeline::PrefixSum(const Run& run, std::size_t which, std::size_t end) const {
-  const std::size_t blocks = end / kBlock;
-  FixedSum sum = blocks == 0 ? 0 : run.sums[(blocks - 1) * aggregates_->size() + which];
-  for (std::size_t i = blocks * kBlock; i < end; ++i) sum += Term((*aggregates_)[which], run, i);
+FixedSum TimelineAt::PrefixSum(EntrySpan entries, const Timeline::Sums* sums, std::size_t which,
+                               std::size_t end) const {
+  const std::vector<Aggregate>& aggregates = *timeline_->aggregates_;
+  const std::size_t blocks = end / Timeline::kBlock;
+  FixedSum sum = blocks == 0 ? 0 : (*sums)[(blocks - 1) * aggregates.size() + which];
+  for (std::size_t i = blocks * Timeline::kBlock; i < end; ++i) {
+    sum += timeline_->Term(aggregates[which], entries[i]);
+  }
   return sum;
 }
 
-FixedSum Timeline::Sum(std::size_t which, std::int64_t from_ms, const StateRead& read) const {
+FixedSum TimelineAt::Sum(std::size_t which, std::int64_t from_ms) const {
   FixedSum sum = 0;
-  const Aggregate& aggregate = (*aggregates_)[which];
-  const auto add_if_seen = [&](const Run& run, std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      if (read.Sees(run.entries[i])) sum += Term(aggregate, run, i);
+  const auto add_if_seen = [&](EntrySpan entries) {
+    for (const TimelineEntry& entry : entries) {
+      if (Sees(entry)) sum += timeline_->Term((*timeline_->aggregates_)[which], entry);
     }
   };
-  for (const Run& run : runs_) {
-    const Prefix prefix = PrefixOf(run, read);
-    const std::size_t begin = FirstFrom(run, from_ms);
+  VisitRuns([&](EntrySpan entries, const Timeline::Sums* sums, const Prefix& prefix) {
+    const std::size_t begin = FirstFrom(entries, from_ms);
     if (begin < prefix.seen) {
-      if (read.hidden_tie_group == 0) {
-        sum += PrefixSum(run, which, prefix.seen) - PrefixSum(run, which, begin);
+      if (read_->hidden_tie_group == 0 && prefix.seen - begin > Timeline::kBlock) {
+        sum +=
+            PrefixSum(entries, sums, which, prefix.seen) - PrefixSum(entries, sums, which, begin);
       } else {
-        add_if_seen(run, begin, prefix.seen);
+        add_if_seen(entries.subspan(begin, prefix.seen - begin));
       }
     }
-    add_if_seen(run, std::max(begin, prefix.seen), prefix.almost_seen);
-  }
-  add_if_seen(disordered_, FirstFrom(disordered_, from_ms), disordered_.entries.size());
+    const std::size_t almost = std::max(begin, prefix.seen);
+    if (almost < prefix.almost_seen) {
+      add_if_seen(entries.subspan(almost, prefix.almost_seen - almost));
+    }
+    return true;
+  });
+  const EntrySpan disordered = Disordered();
+  add_if_seen(disordered.subspan(FirstFrom(disordered, from_ms)));
   return sum;
 }
 
-void Timeline::Visit(std::int64_t from_ms, const StateRead& read, Visitor visit) const {
-  const auto visit_run = [&](const Run& run, std::size_t end) {
-    for (std::size_t i = FirstFrom(run, from_ms); i < end; ++i) {
-      if (read.Sees(run.entries[i]) && !visit(run.entries[i], ValuesOf(run, i))) return false;
+void TimelineAt::Visit(std::uint64_t type_mask, std::int64_t from_ms, Visitor visit) const {
+  const auto visit_all = [&](EntrySpan entries, std::size_t end) {
+    for (std::size_t i = FirstFrom(entries, from_ms); i < end; ++i) {
+      const TimelineEntry& entry = entries[i];
+      if (IsType(type_mask, entry.type) && Sees(entry) && !visit(entry)) return false;
     }
     return true;
   };
-  for (const Run& run : runs_) {
-    if (!visit_run(run, PrefixOf(run, read).almost_seen)) return;
-  }
-  visit_run(disordered_, disordered_.entries.size());
+  bool goes_on = true;
+  VisitRuns([&](EntrySpan entries, const Timeline::Sums*, const Prefix& prefix) {
+    goes_on = visit_all(entries, prefix.almost_seen);
+    return goes_on;
+  });
+  if (goes_on) visit_all(Disordered(), Disordered().size());
 }
 
-void Timeline::VisitNewest(std::int64_t from_ms, const StateRead& read, Visitor visit) const {
-  struct Head {
-    const Run* run = nullptr;
-    std::size_t begin = 0;
-    std::size_t end = 0;  // the next entry is the one before it
-  };
-  std::array<Head, kRunsMax + 1> heads;
+void TimelineAt::VisitNewest(std::uint64_t type_mask, std::int64_t from_ms, Visitor visit) const {
+  // Of each run what is left, the newest at its end.
+  std::array<EntrySpan, Timeline::kRunsMax + 1> left;
   std::size_t count = 0;
-  const auto add = [&](const Run& run, std::size_t end) {
-    const std::size_t begin = FirstFrom(run, from_ms);
-    if (begin < end) heads[count++] = {&run, begin, end};
+  const auto add = [&](EntrySpan entries, std::size_t end) {
+    const std::size_t begin = FirstFrom(entries, from_ms);
+    if (begin < end) left[count++] = entries.subspan(begin, end - begin);
   };
-  for (const Run& run : runs_) add(run, PrefixOf(run, read).almost_seen);
-  add(disordered_, disordered_.entries.size());
+  VisitRuns([&](EntrySpan entries, const Timeline::Sums*, const Prefix& prefix) {
+    add(entries, prefix.almost_seen);
+    return true;
+  });
+  add(Disordered(), Disordered().size());
   while (count > 0) {
     std::size_t newest = 0;
     for (std::size_t i = 1; i < count; ++i) {
-      const ActionEntry& best = heads[newest].run->entries[heads[newest].end - 1];
-      if (IsOlder(best, heads[i].run->entries[heads[i].end - 1])) newest = i;
+      if (timeline_->IsOlder(left[newest].back(), left[i].back())) newest = i;
     }
-    Head& head = heads[newest];
-    const std::size_t index = --head.end;
-    const ActionEntry& entry = head.run->entries[index];
-    if (read.Sees(entry) && !visit(entry, ValuesOf(*head.run, index))) return;
-    if (head.begin == head.end) head = heads[--count];
+    const TimelineEntry& entry = left[newest].back();
+    if (IsType(type_mask, entry.type) && Sees(entry) && !visit(entry)) return;
+    left[newest] = left[newest].first(left[newest].size() - 1);
+    if (left[newest].empty()) left[newest] = left[--count];
   }
 }
 
-const ActionEntry* Timeline::Oldest(std::uint64_t type_mask, const StateRead& read) const {
-  const ActionEntry* oldest = nullptr;
-  const auto look_at = [&](const Run& run) {
-    for (const ActionEntry& entry : run.entries) {
-      if (oldest != nullptr && !IsOlder(entry, *oldest)) return;
-      if (!IsType(type_mask, entry.type) || !read.Sees(entry)) continue;
+const TimelineEntry* TimelineAt::Newest(std::uint64_t type_mask, std::int64_t from_ms) const {
+  const TimelineEntry* newest = nullptr;
+  VisitNewest(type_mask, from_ms, [&](const TimelineEntry& entry) {
+    newest = &entry;
+    return false;
+  });
+  return newest;
+}
+
+const TimelineEntry* TimelineAt::Oldest(std::uint64_t type_mask) const {
+  const TimelineEntry* oldest = nullptr;
+  const auto look_at = [&](EntrySpan entries) {
+    for (const TimelineEntry& entry : entries) {
+      if (oldest != nullptr && !timeline_->IsOlder(entry, *oldest)) return;
+      if (!IsType(type_mask, entry.type) || !Sees(entry)) continue;
       oldest = &entry;
       return;
     }
   };
-  for (const Run& run : runs_) look_at(run);
-  look_at(disordered_);
+  VisitRuns([&](EntrySpan entries, const Timeline::Sums*, const Prefix& prefix) {
+    look_at(entries.first(prefix.almost_seen));
+    return true;
+  });
+  look_at(Disordered());
   return oldest;
 }
 

@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
-#include "feature/state/action_entry.h"
+#include "feature/state/action_table.h"
 
 // The actions of one key (an item, a user, a user's with one item, ...), readable at any read
 // point.
@@ -23,8 +25,18 @@ double FromFixed(FixedSum fixed, int bits = kFixedBits);
 // What a timeline adds up: the actions of some types, or one of their fields.
 struct Aggregate {
   std::uint64_t type_mask = ~std::uint64_t{0};  // bit t: type t counts
-  int field = -1;                               // index into the entries' values; -1: count
+  int field = -1;                               // index into the actions' values; -1: count
   friend bool operator==(const Aggregate&, const Aggregate&) = default;
+};
+
+// An action's place in a timeline, with what reads ask of nearly every one.
+struct TimelineEntry {
+  std::int64_t event_time_ms = 0;
+  std::int64_t known_time_ms = 0;  // a joined session's is the join's
+  Position position = 0;
+  ActionIndex action = 0;
+  std::uint16_t type = 0;      // ActionEntry::type
+  std::uint16_t tie_mark = 0;  // of its tie group's hash: unequal marks, unequal groups
 };
 
 // Entries stand in runs. Within a run, event order, known time and position all rise, so what a
@@ -32,64 +44,113 @@ struct Aggregate {
 // entry that no run can take at its end (more disorder than kRunsMax can hold) goes to a last part,
 // which reads scan. A log in order has one run, one with a second import of older events two.
 //
-// Reads are const and thread-safe beside each other; Insert needs the timeline for itself.
+// TimelineAt reads it. Reads are thread-safe beside each other; Insert needs the timeline for
+// itself.
 class Timeline {
  public:
-  // `values` of each entry are `value_count` numbers: the action's fields that some feature reads.
-  // `aggregates` must outlive the timeline.
-  Timeline(std::size_t value_count, const std::vector<Aggregate>* aggregates)
-      : value_count_(value_count), aggregates_(aggregates) {}
+  // Both must outlive the timeline.
+  Timeline(const ActionTable* actions, const std::vector<Aggregate>* aggregates)
+      : actions_(actions), aggregates_(aggregates) {}
+  Timeline(const Timeline& other);
+  Timeline(Timeline&&) = default;
+  Timeline& operator=(const Timeline&) = delete;
+  Timeline& operator=(Timeline&&) = default;
 
-  void Insert(const ActionEntry& entry, std::span<const double> values);
-  // The entry stands here already.
-  bool Contains(const ActionEntry& entry) const;
+  // An action of the table, known from `known_time_ms` on.
+  void Insert(ActionIndex action, std::int64_t known_time_ms);
 
-  std::size_t size() const { return size_; }
+  // Has the processor fetch what Insert will touch.
+  void Prefetch() const {
+    if (!first_.empty()) __builtin_prefetch(&first_.back() + 1, 1);
+  }
+
+  std::size_t size() const;
   std::size_t bytes() const;
+
+ private:
+  friend class TimelineAt;
+  static constexpr std::size_t kRunsMax = 6;
+  static constexpr std::size_t kBlock = 8;
+
+  // Most timelines hold an entry or two, a few hold most entries.
+  using Entries = absl::InlinedVector<TimelineEntry, 1>;
+  using Sums = std::vector<FixedSum>;  // of each whole block: up to its end, one of each aggregate
+  struct Run {
+    Entries entries;  // by IsOlder
+    Sums sums;
+  };
+  // What only long timelines, or those in disorder, have.
+  struct More {
+    Sums first_sums;
+    std::vector<Run> runs;  // after the first
+    Entries disordered;     // by IsOlder; known times and positions as they come
+  };
+  bool IsOlder(const TimelineEntry& a, const TimelineEntry& b) const;
+  bool Follows(const Entries& entries, const TimelineEntry& entry) const;
+  FixedSum Term(const Aggregate& aggregate, const TimelineEntry& entry) const;
+  More& more();
+  void AddBlock(const Entries& entries, Sums* sums) const;
+
+  const ActionTable* actions_;
+  const std::vector<Aggregate>* aggregates_;
+  Entries first_;
+  std::unique_ptr<More> more_;
+};
+
+// What a read point sees of a timeline; of no timeline, nothing. Both must outlive it, and the
+// timeline must not grow meanwhile. Thread-safe.
+class TimelineAt {
+ public:
+  TimelineAt() = default;
+  TimelineAt(const Timeline* timeline, const StateRead* read);
+
+  // Of the whole timeline, seen or not.
+  std::size_t size() const { return timeline_ == nullptr ? 0 : timeline_->size(); }
+
+  const ActionEntry& ActionOf(const TimelineEntry& entry) const {
+    return timeline_->actions_->EntryOf(entry.action);
+  }
+  std::span<const double> ValuesOf(const TimelineEntry& entry) const {
+    return timeline_->actions_->ValuesOf(entry.action);
+  }
 
   // Of the entries seen with event time >= from_ms: aggregate `which`, in units of 2^-kFixedBits
   // for a field, whole for a count.
-  FixedSum Sum(std::size_t which, std::int64_t from_ms, const StateRead& read) const;
+  FixedSum Sum(std::size_t which, std::int64_t from_ms) const;
 
-  using Visitor = absl::FunctionRef<bool(const ActionEntry& entry, std::span<const double> values)>;
-  // Entries seen with event time >= from_ms, newest first, until the visitor returns false.
-  void VisitNewest(std::int64_t from_ms, const StateRead& read, Visitor visit) const;
+  using Visitor = absl::FunctionRef<bool(const TimelineEntry& entry)>;
+  // Entries of these types seen with event time >= from_ms, newest first, until the visitor returns
+  // false.
+  void VisitNewest(std::uint64_t type_mask, std::int64_t from_ms, Visitor visit) const;
   // The same in no particular order.
-  void Visit(std::int64_t from_ms, const StateRead& read, Visitor visit) const;
+  void Visit(std::uint64_t type_mask, std::int64_t from_ms, Visitor visit) const;
 
-  // The oldest entry seen of these types, or null.
-  const ActionEntry* Oldest(std::uint64_t type_mask, const StateRead& read) const;
+  // The newest of those entries, or null; the oldest of all times.
+  const TimelineEntry* Newest(std::uint64_t type_mask, std::int64_t from_ms) const;
+  const TimelineEntry* Oldest(std::uint64_t type_mask) const;
 
  private:
-  static constexpr std::size_t kRunsMax = 6;
-  static constexpr std::size_t kBlock = 32;
-
-  struct Run {
-    std::vector<ActionEntry> entries;  // by IsOlder
-    std::vector<double> values;
-    std::vector<FixedSum> sums;  // of each whole block: up to its end, one of each aggregate
-  };
+  using EntrySpan = std::span<const TimelineEntry>;
   // Entries [seen, almost_seen) are seen only as earlier steps of the reader's session.
   struct Prefix {
     std::size_t seen = 0;
     std::size_t almost_seen = 0;
   };
 
-  static bool Follows(const Run& run, const ActionEntry& entry);
-  static Prefix PrefixOf(const Run& run, const StateRead& read);
-  static std::size_t FirstFrom(const Run& run, std::int64_t from_ms);
-  std::span<const double> ValuesOf(const Run& run, std::size_t index) const {
-    return {run.values.data() + index * value_count_, value_count_};
-  }
-  FixedSum Term(const Aggregate& aggregate, const Run& run, std::size_t index) const;
-  FixedSum PrefixSum(const Run& run, std::size_t which, std::size_t end) const;
-  void Append(Run* run, const ActionEntry& entry, std::span<const double> values);
+  bool Sees(const TimelineEntry& entry) const;
+  Prefix PrefixOf(EntrySpan entries) const;
+  static std::size_t FirstFrom(EntrySpan entries, std::int64_t from_ms);
+  FixedSum PrefixSum(EntrySpan entries, const Timeline::Sums* sums, std::size_t which,
+                     std::size_t end) const;
+  // Each run with its sums and what is seen of it, until the visitor returns false.
+  template <typename RunVisitor>
+  void VisitRuns(RunVisitor visit) const;
+  // What stands in no run.
+  EntrySpan Disordered() const;
 
-  std::size_t value_count_;
-  const std::vector<Aggregate>* aggregates_;
-  std::size_t size_ = 0;
-  std::vector<Run> runs_;
-  Run disordered_;  // by IsOlder; known times and positions as they come
+  const Timeline* timeline_ = nullptr;
+  const StateRead* read_ = nullptr;
+  Prefix first_;  // of the first run
 };
 
 }  // namespace fourfold

@@ -17,6 +17,7 @@ namespace {
 struct Stored {
   ActionEntry entry;
   double value = 0;
+  ActionIndex action = 0;
 };
 
 // Thousands of entries, in the disorder that logs have, beside a plain list of them.
@@ -38,7 +39,8 @@ class TimelineTest : public testing::Test {
     stored.entry.type = static_cast<std::uint16_t>(Draw(0, 2));
     stored.value = Draw(0, 20) == 0 ? std::numeric_limits<double>::quiet_NaN()
                                     : static_cast<double>(Draw(-5000, 5000)) / 100;
-    timeline_.Insert(stored.entry, {&stored.value, 1});
+    stored.action = actions_.Add(stored.entry, {&stored.value, 1});
+    timeline_.Insert(stored.action, known_time_ms);
     all_.push_back(stored);
   }
 
@@ -70,6 +72,7 @@ class TimelineTest : public testing::Test {
 
   void Compare() {
     const StateRead read = RandomRead();
+    const TimelineAt at(&timeline_, &read);
     const std::int64_t from_ms = Draw(0, 3) == 0 ? INT64_MIN : Draw(-10, end_ms_);
     std::vector<const Stored*> seen;
     for (const Stored& stored : all_) {
@@ -83,27 +86,43 @@ class TimelineTest : public testing::Test {
         if ((aggregates_[which].type_mask >> stored->entry.type & 1) == 0) continue;
         expected += aggregates_[which].field < 0 ? 1 : ToFixed(stored->value);
       }
-      ASSERT_TRUE(timeline_.Sum(which, from_ms, read) == expected);
+      ASSERT_TRUE(at.Sum(which, from_ms) == expected);
     }
     std::sort(seen.begin(), seen.end(),
               [](const Stored* a, const Stored* b) { return IsOlder(b->entry, a->entry); });
+    const auto mask = static_cast<std::uint64_t>(Draw(1, 7));
+    std::erase_if(seen,
+                  [&](const Stored* stored) { return (mask >> stored->entry.type & 1) == 0; });
+    const TimelineEntry* newest = at.Newest(mask, from_ms);
+    ASSERT_EQ(newest == nullptr, seen.empty());
+    if (newest != nullptr) {
+      ASSERT_EQ(newest->action, seen.front()->action);
+    }
     std::size_t next = 0;
-    timeline_.VisitNewest(from_ms, read, [&](const ActionEntry& entry, auto) {
+    at.VisitNewest(mask, from_ms, [&](const TimelineEntry& entry) {
       EXPECT_LT(next, seen.size());
       if (next >= seen.size()) return false;
-      EXPECT_TRUE(entry == seen[next]->entry);
+      EXPECT_EQ(entry.action, seen[next]->action);
       ++next;
       return true;
     });
     ASSERT_EQ(next, seen.size());
-    std::size_t visited = 0;
-    timeline_.Visit(from_ms, read, [&](const ActionEntry&, auto) { return ++visited > 0; });
-    ASSERT_EQ(visited, seen.size());
+    std::vector<ActionIndex> visited;
+    at.Visit(mask, from_ms, [&](const TimelineEntry& entry) {
+      visited.push_back(entry.action);
+      return true;
+    });
+    std::vector<ActionIndex> expected;
+    for (const Stored* stored : seen) expected.push_back(stored->action);
+    std::sort(visited.begin(), visited.end());
+    std::sort(expected.begin(), expected.end());
+    ASSERT_EQ(visited, expected);
   }
 
   std::mt19937_64 random_{7};
   std::vector<Aggregate> aggregates_ = {{1, -1}, {6, -1}, {~std::uint64_t{0}, 0}, {2, 0}};
-  Timeline timeline_{1, &aggregates_};
+  ActionTable actions_{1};
+  Timeline timeline_{&actions_, &aggregates_};
   std::vector<Stored> all_;
   std::int64_t end_ms_ = 0;
 };
@@ -134,10 +153,11 @@ TEST_F(TimelineTest, TheOldestIsTheFirstSeenOfItsTypes) {
       if (!read.Sees(stored.entry) || (mask >> stored.entry.type & 1) == 0) continue;
       if (expected == nullptr || IsOlder(stored.entry, *expected)) expected = &stored.entry;
     }
-    const ActionEntry* oldest = timeline_.Oldest(mask, read);
+    const TimelineAt at(&timeline_, &read);
+    const TimelineEntry* oldest = at.Oldest(mask);
     ASSERT_EQ(oldest == nullptr, expected == nullptr);
     if (oldest != nullptr) {
-      ASSERT_TRUE(*oldest == *expected);
+      ASSERT_TRUE(at.ActionOf(*oldest) == *expected);
     }
   }
 }
@@ -154,22 +174,21 @@ TEST_F(TimelineTest, DecayedSumsOfManyEntriesEqualTermByTerm) {
     double expected = 0;
     std::size_t next = 0;
     while (next < all_.size()) {
-      Timeline part(1, &aggregates_);
+      Timeline part(&actions_, &aggregates_);
       for (std::size_t n = 0; n < 500 && next < all_.size(); ++n, ++next) {
-        part.Insert(all_[next].entry, {&all_[next].value, 1});
+        part.Insert(all_[next].action, all_[next].entry.known_time_ms);
       }
       // Each part's sum is a multiple of 2^-60 below 2^53 of them only by luck; 1e-9 is far below
       // any single entry's weight here.
-      expected += sum.Compute(&part, from_ms, read);
+      expected += sum.Compute(TimelineAt(&part, &read), from_ms, read.now_ms);
     }
-    ASSERT_NEAR(sum.Compute(&timeline_, from_ms, read), expected,
+    ASSERT_NEAR(sum.Compute(TimelineAt(&timeline_, &read), from_ms, read.now_ms), expected,
                 1e-9 * std::max(1.0, std::abs(expected)));
   }
 }
 
 TEST_F(TimelineTest, AnActionLosesHalfItsWeightInAHalfLife) {
   Add(8'000, 8'000);
-  all_.back().entry.type = 0;
   StateRead read{.as_of_ms = 100'000,
                  .known_at_ms = 100'000,
                  .position_end = 10,
@@ -178,16 +197,16 @@ TEST_F(TimelineTest, AnActionLosesHalfItsWeightInAHalfLife) {
                  .hidden_tie_group = 0,
                  .now_ms = 8'000};
   const std::vector<Aggregate> count = {{~std::uint64_t{0}, -1}};
-  Timeline timeline(0, &count);
-  timeline.Insert(all_.back().entry, {});
+  Timeline timeline(&actions_, &count);
+  timeline.Insert(all_.back().action, 8'000);
   const ActionSum sum{0, count[0], 8'000};
-  EXPECT_EQ(sum.Compute(&timeline, INT64_MIN, read), 1);
+  EXPECT_EQ(sum.Compute(TimelineAt(&timeline, &read), INT64_MIN, read.now_ms), 1);
   read.now_ms = 16'000;
-  EXPECT_EQ(sum.Compute(&timeline, INT64_MIN, read), .5);
+  EXPECT_EQ(sum.Compute(TimelineAt(&timeline, &read), INT64_MIN, read.now_ms), .5);
   read.now_ms = 24'000;
-  EXPECT_EQ(sum.Compute(&timeline, INT64_MIN, read), .25);
+  EXPECT_EQ(sum.Compute(TimelineAt(&timeline, &read), INT64_MIN, read.now_ms), .25);
   read.now_ms = 8'000 + 41 * 8'000;
-  EXPECT_EQ(sum.Compute(&timeline, INT64_MIN, read), 0);
+  EXPECT_EQ(sum.Compute(TimelineAt(&timeline, &read), INT64_MIN, read.now_ms), 0);
 }
 
 TEST_F(TimelineTest, SumsAreExactAndBounded) {
@@ -198,12 +217,16 @@ TEST_F(TimelineTest, SumsAreExactAndBounded) {
   EXPECT_EQ(FromFixed(3 << 19), 1.5);
 }
 
-TEST_F(TimelineTest, KnowsWhatItContains) {
-  Fill(200, 30, 100);
-  for (const Stored& stored : all_) EXPECT_TRUE(timeline_.Contains(stored.entry));
-  ActionEntry other = all_.front().entry;
-  other.position = 10'000;
-  EXPECT_FALSE(timeline_.Contains(other));
+TEST_F(TimelineTest, ACopyReadsTheSameAndGrowsAlone) {
+  Fill(2000, 30, 500);
+  const Timeline copy = timeline_;
+  const StateRead read = RandomRead();
+  const FixedSum sum = TimelineAt(&timeline_, &read).Sum(0, INT64_MIN);
+  EXPECT_EQ(copy.size(), 2000u);
+  EXPECT_TRUE(TimelineAt(&copy, &read).Sum(0, INT64_MIN) == sum);
+  Add(end_ms_ - 100, end_ms_);
+  EXPECT_EQ(copy.size(), 2000u);
+  EXPECT_EQ(timeline_.size(), 2001u);
 }
 
 }  // namespace

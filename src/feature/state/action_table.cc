@@ -1,0 +1,34 @@
+#include "feature/state/action_table.h"
+
+#include "base/check.h"
+
+namespace fourfold {
+
+ActionIndex ActionTable::Add(const ActionEntry& entry, std::span<const double> values) {
+  if (chunks_.empty() || chunks_.back().entries.size() == kChunk) {
+    Chunk& chunk = chunks_.emplace_back();
+    // The first grows with what is in it: most tables of one read hold a few actions.
+    if (chunks_.size() > 1) {
+      chunk.entries.reserve(kChunk);
+      chunk.values.reserve(kChunk * value_count_);
+    }
+  }
+  Chunk& chunk = chunks_.back();
+  const std::size_t index = (chunks_.size() - 1) * kChunk + chunk.entries.size();
+  FOURFOLD_CHECK(index <= UINT32_MAX);
+  FOURFOLD_CHECK(values.size() == value_count_);
+  chunk.entries.push_back(entry);
+  chunk.values.insert(chunk.values.end(), values.begin(), values.end());
+  return static_cast<ActionIndex>(index);
+}
+
+std::size_t ActionTable::bytes() const {
+  std::size_t sum = sizeof(ActionTable) + chunks_.capacity() * sizeof(Chunk);
+  for (const Chunk& chunk : chunks_) {
+    sum +=
+        chunk.entries.capacity() * sizeof(ActionEntry) + chunk.values.capacity() * sizeof(double);
+  }
+  return sum;
+}
+
+}  // namespace fourfold

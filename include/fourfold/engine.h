@@ -170,6 +170,10 @@ class Engine {
   // FailedPrecondition where the active servable has no trained ranker.
   absl::StatusOr<RankResponse> Rank(const RankRequest& request) const;
 
+  // Holds what the ranker's log says was served (`ranker.log_features` of the recipe) against the
+  // event log, read as of the same moments. DataLoss where the ranker's log is damaged.
+  absl::StatusOr<SkewReport> VerifySkew() const;
+
   absl::StatusOr<EntityView> GetItem(std::string_view item) const;
   absl::StatusOr<EntityView> GetUser(std::string_view user) const;
   // Newest first.

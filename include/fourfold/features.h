@@ -80,4 +80,28 @@ struct RankResponse {
   std::vector<RankedResult> items;  // best first; equals in the caller's order
 };
 
+// What was served, against what is read anew from the log as of the moment it was served at.
+struct SkewReport {
+  std::uint64_t requests = 0;        // compared
+  std::uint64_t without_ranker = 0;  // left out: their servable is gone
+  std::uint64_t values = 0;          // compared: features, actions of sequences, scores
+  std::uint64_t differing = 0;       // of them; a bit is enough
+  std::int64_t first_ms = 0;         // the times of the oldest and the newest request compared
+  std::int64_t last_ms = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> differing_by_feature;
+
+  struct Difference {
+    std::int64_t as_of_ms = 0;  // of the request
+    std::string user;           // its user, or session
+    std::string servable;
+    std::string feature;  // kScoreFeature: the score
+    std::string item;     // empty: the same for all candidates
+    std::string logged;   // as text
+    std::string recomputed;
+  };
+  static constexpr std::size_t kDifferencesMax = 1000;
+  std::vector<Difference> differences;  // the first of them
+};
+inline constexpr char kScoreFeature[] = "(score)";
+
 }  // namespace fourfold

@@ -19,6 +19,7 @@ enum ExitCode : int {
   kExitError = 1,
   kExitUsage = 2,
   kExitRejects = 3,  // done, but some lines were refused
+  kExitDiffers = 4,  // done, and something that must be the same is not
 };
 
 // What every verb is given: the options that all have, where to print, and the way to the engine.

@@ -63,7 +63,7 @@ END
 
 # Usage.
 expect 0 "$fourfold" --help; holds out recommend
-for verb in init import validate export train eval publish activate rollback servables serve recommend similar explain why-not features status users simulate; do
+for verb in init import validate export train eval publish activate rollback servables serve recommend similar explain why-not features verify-skew status users simulate; do
   expect 0 "$fourfold" "$verb" --help; holds out Examples
 done
 expect 2 "$fourfold"
@@ -112,6 +112,27 @@ expect 0 "$fourfold" features get --entity user:bob --entity item:pot --as-of 20
 expect 0 "$fourfold" features get --entity item:pot --clock-at end --format json; holds out '"features":{"sold":3}'
 expect 1 "$fourfold" features get --entity pot; holds err "user:ID, session:ID or item:ID"
 expect 2 "$fourfold" features get
+
+# What a ranker was served with is what the log says.
+expect 0 "$fourfold" verify-skew; holds out "No request that a ranker scored has been logged"
+cat > ranked.yaml << 'END'
+name: ranked
+retrievers: [{name: popular, kind: popular}]
+features:
+  - {name: clicks, kind: count, entity: item, types: [click]}
+  - {name: mine, kind: count, entity: user_item, types: [click]}
+ranker: {labels: {click: 1}, rounds: 5, early_stopping_rounds: 0, min_child_weight: 0, log_features: 1}
+END
+for i in $(seq 10 59); do
+  echo "{\"event\":\"ranking\",\"id\":\"s$i\",\"user\":\"u$((i % 7))\",\"timestamp\":\"2024-05-01T10:$i:00Z\",\"items\":[{\"id\":\"a\"},{\"id\":\"b\"}]}"
+  echo "{\"event\":\"interaction\",\"id\":\"c$i\",\"user\":\"u$((i % 7))\",\"ranking\":\"s$i\",\"type\":\"click\",\"item\":\"a\",\"timestamp\":\"2024-05-01T10:$i:00Z\"}"
+done > slates.jsonl
+expect 0 "$fourfold" -d ranked import slates.jsonl --recipe ranked.yaml
+expect 0 "$fourfold" -d ranked train --activate --no-evaluation
+expect 0 "$fourfold" -d ranked recommend u1
+expect 0 "$fourfold" -d ranked verify-skew; holds out "1 requests, "; holds out "values: 0 differ"
+printf '!' | dd of=ranked/served/served.log bs=1 seek=100 conv=notrunc 2> /dev/null
+expect 1 "$fourfold" -d ranked verify-skew; holds err "checksum"
 
 # Another servable, and back.
 expect 1 "$fourfold" rollback; holds err "no previous"

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/status_macros.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -5,7 +7,7 @@
 #include "engine/time_text.h"
 #include "server/answers.h"
 
-// Features as of any moment: features get.
+// Features as of any moment: features get, verify-skew.
 namespace fourfold {
 namespace {
 
@@ -106,6 +108,49 @@ absl::StatusOr<int> GetFeatures(const Context& context, const FeatureArguments& 
   return kExitOk;
 }
 
+constexpr std::size_t kShownDifferences = 20;
+
+void PrintSkew(const Context& context, const SkewReport& report) {
+  if (report.requests == 0 && report.without_ranker == 0) {
+    context.out << "No request that a ranker scored has been logged (recipe: "
+                   "ranker.log_features)\n";
+    return;
+  }
+  context.out << report.requests << " requests, " << report.values
+              << " values: " << report.differing << " differ\n";
+  if (report.requests > 0) {
+    context.out << "from " << FormatTimestamp(report.first_ms) << " to "
+                << FormatTimestamp(report.last_ms) << "\n";
+  }
+  if (report.without_ranker > 0) {
+    context.out << report.without_ranker << " requests left out: their servable is gone\n";
+  }
+  for (const auto& [feature, count] : report.differing_by_feature) {
+    context.out << "  " << feature << ": " << count << "\n";
+  }
+  for (std::size_t i = 0; i < std::min(kShownDifferences, report.differences.size()); ++i) {
+    const SkewReport::Difference& difference = report.differences[i];
+    context.out << FormatTimestamp(difference.as_of_ms) << " " << difference.user << " "
+                << difference.feature << (difference.item.empty() ? "" : " of ") << difference.item
+                << ": served " << difference.logged << ", the log says " << difference.recomputed
+                << "\n";
+  }
+  if (report.differing > kShownDifferences) {
+    context.out << "... (--format json tells the first " << SkewReport::kDifferencesMax << ")\n";
+  }
+}
+
+absl::StatusOr<int> VerifySkew(const Context& context) {
+  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(/*with_servable=*/false));
+  FOURFOLD_ASSIGN_OR_RETURN(const SkewReport report, engine->VerifySkew());
+  if (context.json()) {
+    context.out << SkewJson(report) << "\n";
+  } else {
+    PrintSkew(context, report);
+  }
+  return report.differing == 0 ? kExitOk : kExitDiffers;
+}
+
 }  // namespace
 
 void AddFeatureVerbs(CLI::App& app, Context& context) {
@@ -129,6 +174,14 @@ void AddFeatureVerbs(CLI::App& app, Context& context) {
   verb->callback([&context, arguments] {
     context.run = [&context, arguments] { return GetFeatures(context, *arguments); };
   });
+
+  CLI::App* skew =
+      AddVerb(app, "verify-skew",
+              "Read the features anew that a ranker was served with, out of the log as of those "
+              "moments, and tell every bit that differs; exit status 4 where one does",
+              "  fourfold verify-skew\n"
+              "  fourfold verify-skew --format json");
+  skew->callback([&context] { context.run = [&context] { return VerifySkew(context); }; });
 }
 
 }  // namespace fourfold

@@ -12,7 +12,7 @@ void AddLearningVerbs(CLI::App& app, Context& context);   // train, eval
 void AddServableVerbs(CLI::App& app, Context& context);   // publish, activate, rollback, servables
 void AddRecommendVerbs(CLI::App& app, Context& context);  // recommend, similar
 void AddExplainVerbs(CLI::App& app, Context& context);    // explain, why-not
-void AddFeatureVerbs(CLI::App& app, Context& context);    // features get
+void AddFeatureVerbs(CLI::App& app, Context& context);    // features get, verify-skew
 void AddOperatingVerbs(CLI::App& app, Context& context);  // serve, status, users
 void AddSimulateVerb(CLI::App& app, Context& context);    // simulate
 

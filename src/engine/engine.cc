@@ -178,7 +178,11 @@ absl::StatusOr<std::vector<Event>> Engine::GetUserActions(std::string_view user,
 absl::StatusOr<std::uint64_t> Engine::EraseUser(std::string_view user) {
   if (user.empty()) return InvalidArgument("user: must not be empty");
   FOURFOLD_ASSIGN_OR_RETURN(const std::uint64_t erased, impl_->store->EraseUser(user));
-  if (erased > 0) FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
+  if (erased > 0) {
+    FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
+    // It says what the user did, and can no longer be computed anew.
+    FOURFOLD_RETURN_IF_ERROR(impl_->served->Clear());
+  }
   return erased;
 }
 

@@ -13,6 +13,7 @@ namespace fourfold {
 //   recipe.yaml     the recipe that it was last opened with
 //   events/         the log and the state
 //   servables/      what was learned
+//   served/         what a share of the ranker's scores was computed from
 //   temporary/      sorted runs of an import; emptied at open
 class EngineDirectory {
  public:
@@ -23,6 +24,7 @@ class EngineDirectory {
   const std::string& path() const { return path_; }
   std::string events() const { return path_ + "/events"; }
   std::string servables() const { return path_ + "/servables"; }
+  std::string served() const { return path_ + "/served"; }
   std::string temporary() const { return path_ + "/temporary"; }
   std::string recipe() const { return path_ + "/recipe.yaml"; }
 

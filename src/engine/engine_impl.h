@@ -27,7 +27,9 @@ class Engine::Impl {
       : directory(std::move(directory_opened)),
         recipe(std::move(recipe_read)),
         catalogue(recipe.membership),
-        repository(directory.servables()) {}
+        repository(directory.servables()),
+        served(std::make_shared<ServedLog>(directory.served(),
+                                           recipe.ranker.value_or(RankerSpec()).log_features)) {}
 
   // Opens the store and starts the clock, fills the catalogue, and follows the log from there on.
   absl::Status Start(const EngineOptions& options);
@@ -46,6 +48,7 @@ class Engine::Impl {
   std::unique_ptr<EventStore> store;
   Catalogue catalogue;
   ServableRepository repository;
+  const std::shared_ptr<ServedLog> served;
   std::unique_ptr<Recommender> recommender;
   std::vector<std::string> open_warnings;  // of Start; constant afterwards
 

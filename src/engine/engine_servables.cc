@@ -60,7 +60,7 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
     return filled;
   }
   return std::make_shared<const LiveRanker>(
-      LiveRanker{servable.manifest.version, servable.ranker, std::move(state)});
+      LiveRanker{servable.manifest.version, servable.ranker, std::move(state), served});
 }
 
 absl::Status Engine::Impl::Serve(const std::string& version) {

@@ -82,6 +82,7 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<Rank
     ReadRows(section, &spec.rows);
     ReadTrees(section, plan, &spec.trees);
     section.Integer("candidates", &spec.candidates, 0, kRankedCandidatesMax);
+    section.Number("log_features", &spec.log_features, 0, 1);
     section.Number("training_share", &spec.training_share, 0.01, 1);
     section.Number("validation_share", &spec.validation_share, 0, 0.9);
     if (spec.training_share + spec.validation_share > 1) {

@@ -291,6 +291,39 @@ std::string RankJson(const RankResponse& response, bool explain, std::string_vie
   });
 }
 
+std::string SkewJson(const SkewReport& report) {
+  return Object(/*request_id=*/"", [&](JsonWriter* writer) {
+    Member(writer, "requests", static_cast<std::int64_t>(report.requests));
+    Member(writer, "without_ranker", static_cast<std::int64_t>(report.without_ranker));
+    Member(writer, "values", static_cast<std::int64_t>(report.values));
+    Member(writer, "differing", static_cast<std::int64_t>(report.differing));
+    if (report.requests > 0) {
+      Member(writer, "first", FormatTimestamp(report.first_ms));
+      Member(writer, "last", FormatTimestamp(report.last_ms));
+    }
+    writer->Key("differing_by_feature");
+    writer->BeginObject();
+    for (const auto& [feature, count] : report.differing_by_feature) {
+      Member(writer, feature, static_cast<std::int64_t>(count));
+    }
+    writer->EndObject();
+    writer->Key("differences");
+    writer->BeginArray();
+    for (const SkewReport::Difference& difference : report.differences) {
+      writer->BeginObject();
+      Member(writer, "as_of", FormatTimestamp(difference.as_of_ms));
+      MemberUnlessEmpty(writer, "user", difference.user);
+      Member(writer, "servable", difference.servable);
+      Member(writer, "feature", difference.feature);
+      MemberUnlessEmpty(writer, "item", difference.item);
+      Member(writer, "logged", difference.logged);
+      Member(writer, "recomputed", difference.recomputed);
+      writer->EndObject();
+    }
+    writer->EndArray();
+  });
+}
+
 std::string FeaturesJson(const FeatureReadResponse& response, std::string_view request_id) {
   return Object(request_id, [&](JsonWriter* writer) {
     Member(writer, "as_of", FormatTimestamp(response.as_of_ms));

@@ -24,6 +24,7 @@ std::string ActionsJson(std::string_view user, const std::vector<Event>& actions
 std::string RankJson(const RankResponse& response, bool explain, std::string_view request_id);
 // An empty request id is left out.
 std::string FeaturesJson(const FeatureReadResponse& response, std::string_view request_id);
+std::string SkewJson(const SkewReport& report);
 std::string ErasedJson(std::string_view user, std::uint64_t events, std::string_view request_id);
 
 std::string ServablesJson(const std::vector<ServableInfo>& servables, std::string_view request_id);

@@ -60,6 +60,11 @@ absl::Status LiveState::Read(const FeatureRequest& request, FeatureTable* table)
   return ReadFeatures(*plan_, *state_, request, table);
 }
 
+Position LiveState::end() const {
+  const ReaderMutexLock lock(&mutex_);
+  return end_;
+}
+
 std::size_t LiveState::bytes() const {
   const ReaderMutexLock lock(&mutex_);
   return state_->bytes();

@@ -31,6 +31,9 @@ class LiveState {
   absl::Status Read(const FeatureRequest& request, FeatureTable* table) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Every event before it was taken in. Behind the store's own end between a commit and Follow.
+  Position end() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   std::size_t bytes() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

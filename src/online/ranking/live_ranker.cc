@@ -26,10 +26,16 @@ absl::Status Check(const RankRequest& request) {
 
 }  // namespace
 
+ReadPoint LiveRanker::Clip(ReadPoint at) const {
+  at.position_end = std::min(at.position_end, state->end());
+  return at;
+}
+
 absl::Status LiveRanker::Score(const FeatureRequest& request, LiveRankerScratch* scratch,
                                std::span<float> scores) const {
   FOURFOLD_RETURN_IF_ERROR(state->Read(request, &scratch->table));
   trained->Score(request, scratch->table, &scratch->ranker, scores);
+  if (log != nullptr) log->Note(version, request, scratch->table, scores);
   return absl::OkStatus();
 }
 
@@ -58,7 +64,7 @@ absl::StatusOr<RankResponse> LiveRanker::Rank(const RankRequest& request,
   asked.session = request.session;
   asked.surface = request.surface;
   asked.fields = request.fields;
-  asked.at = at;
+  asked.at = Clip(at);
   asked.now_ms = at.as_of_ms;
   for (const RankItem& item : request.items) {
     asked.candidates.push_back({item.item, item.fields, 0});

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "feature/state/live_state.h"
 #include "fourfold/features.h"
+#include "online/ranking/served_log.h"
 #include "servable/trained_ranker.h"
 
 namespace fourfold {
@@ -23,6 +24,11 @@ struct LiveRanker {
   std::string version;
   std::shared_ptr<const TrainedRanker> trained;
   std::shared_ptr<LiveState> state;
+  std::shared_ptr<ServedLog> log;  // null: none is kept
+
+  // The point where a request reads that the state has come to. An event between its commit and
+  // its writer's answer may be past it: nobody was told of it yet.
+  ReadPoint Clip(ReadPoint at) const;
 
   // The one way in which candidates get scores, whoever asks: reads their features and scores them.
   // `scores` has a place for each candidate.

@@ -32,6 +32,7 @@ absl::Status RankerScorer::Score(const Query& query, const CandidateTable& candi
   BestRows(candidates, static_cast<std::size_t>(ranker_->trained->candidates), &rows);
   if (rows.empty()) return absl::OkStatus();
   StartFeatureRequest(query, &scratch->request);
+  scratch->request.at = ranker_->Clip(query.at);
   retrieval_fields_.Tell(candidates, *query.catalogue, rows, &scratch->places,
                          &scratch->request.candidates);
   scratch->scores.resize(rows.size());

@@ -66,7 +66,8 @@ Servable SmallServable() {
 struct RankedWorld {
   explicit RankedWorld(std::shared_ptr<const TrainedRanker> trained) {
     state = std::make_shared<LiveState>(trained->plan);
-    live = std::make_shared<const LiveRanker>(LiveRanker{"by-hand", std::move(trained), state});
+    live = std::make_shared<const LiveRanker>(
+        LiveRanker{"by-hand", std::move(trained), state, nullptr});
     world.store->SetCommitListener([this](absl::Span<const LoggedEvent> committed) {
       world.catalogue.Apply(committed, world.store->NowMs());
       state->Follow(committed);

@@ -1,0 +1,188 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/strings.h"
+#include "engine/test_engine.h"
+#include "online/ranking/served_log.h"
+
+namespace fourfold {
+namespace {
+
+constexpr std::string_view kRecipe = R"(name: skew
+retrievers:
+  - {name: popular, kind: popular}
+features:
+  - {name: price, kind: input_field, field: price}
+  - {name: again, kind: count, entity: user_item, types: [click]}
+  - {name: clicks_1h, kind: count, entity: item, types: [click], window: 1h}
+  - {name: since, kind: recency, entity: user}
+  - {name: of_all, kind: count, entity: global, half_life: 1h}
+  - {name: latest, kind: sequence, entity: user, length: 3}
+ranker:
+  labels: {click: 1}
+  answered_only: true
+  rounds: 20
+  early_stopping_rounds: 0
+  min_child_weight: 0
+  log_features: 1
+)";
+
+class EngineSkewTest : public EngineTest {
+ protected:
+  // Slates of three items, the cheapest of which was clicked.
+  std::unique_ptr<Engine> OpenTrained() const {
+    auto engine = Open(kRecipe, "2024-05-02");
+    std::string lines;
+    for (int i = 0; i < 200; ++i) {
+      const std::int64_t time_ms = At("2024-05-01") + i * 60'000;
+      StrAppend(&lines, R"({"event":"ranking","id":"s)", i, R"(","user":"u)", i % 20,
+                R"(","timestamp":)", time_ms, R"(,"items":[)");
+      for (int item = 0; item < 3; ++item) {
+        StrAppend(&lines, item == 0 ? "" : ",", R"({"id":"i)", item,
+                  R"(","fields":[{"name":"price","value":)", item == i % 3 ? 5 : 20 + item, "}]}");
+      }
+      StrAppend(&lines, "]}\n", R"({"event":"interaction","id":"c)", i, R"(","ranking":"s)", i,
+                R"(","user":"u)", i % 20, R"(","type":"click","item":"i)", i % 3,
+                R"(","timestamp":)", time_ms, "}\n");
+    }
+    Import(*engine, Write("log.jsonl", lines));
+    TrainAndActivate(*engine);
+    return engine;
+  }
+  static void Rank(Engine& engine, const std::string& user) {
+    RankRequest request;
+    request.user = user;
+    for (const auto& [item, price] : {std::pair("i0", 30.0), {"i1", 5.0}, {"i2", 21.0}}) {
+      request.items.push_back({item, {{"price", price}}});
+    }
+    const auto ranked = engine.Rank(request);
+    ASSERT_TRUE(ranked.ok()) << ranked.status();
+  }
+  static void Click(Engine& engine, std::string_view user, std::string_view item,
+                    std::string_view time = "") {
+    Ingest(engine,
+           StrCat(R"({"event": "interaction", "type": "click", "user": ")", user, R"(", "item": ")",
+                  item, "\"", time.empty() ? "" : StrCat(R"(, "timestamp": ")", time, "\""), "}"));
+  }
+  static SkewReport Verify(const Engine& engine) {
+    const auto report = engine.VerifySkew();
+    EXPECT_TRUE(report.ok()) << report.status();
+    return report.ok() ? *report : SkewReport();
+  }
+  // Writes the log of what was served anew, each record changed.
+  template <typename Change>
+  void Tamper(Change change) const {
+    std::vector<ServedScores> all;
+    ASSERT_TRUE(ServedLog::Read(Path("engine/served"), [&](const ServedScores& served) {
+                  all.push_back(served);
+                  return absl::OkStatus();
+                }).ok());
+    std::filesystem::remove_all(Path("engine/served"));
+    ServedLog log(Path("engine/served"), 1);
+    for (ServedScores& served : all) {
+      change(&served);
+      log.Note(served.servable, served.request, served.table,
+               std::span<const float>(served.scores));
+    }
+  }
+};
+
+TEST_F(EngineSkewTest, WhatWasServedIsReadAgainBitForBitWhateverCameLater) {
+  const auto engine = OpenTrained();
+  Rank(*engine, "u1");
+  Click(*engine, "u1", "i2");
+  Rank(*engine, "u1");
+  RecommendRequest request;
+  request.user = "u1";
+  ASSERT_TRUE(engine->Recommend(request).ok());
+  const SkewReport before = Verify(*engine);
+  EXPECT_EQ(before.requests, 3);
+  EXPECT_GT(before.values, 3u * 3 * 3);
+  EXPECT_EQ(before.differing, 0);
+
+  // Events of the time before, told of after; and a correction of a session's owner.
+  Click(*engine, "u1", "i0", "2024-05-01T12:00:00Z");
+  Click(*engine, "u2", "i1", "2024-05-01T23:59:00Z");
+  const SkewReport after = Verify(*engine);
+  EXPECT_EQ(after.requests, 3);
+  EXPECT_EQ(after.values, before.values);
+  EXPECT_EQ(after.differing, 0);
+}
+
+TEST_F(EngineSkewTest, AValueThatWasNotWhatTheLogSaysIsFound) {
+  {
+    const auto engine = OpenTrained();
+    Rank(*engine, "u1");
+    Rank(*engine, "u2");
+  }
+  Tamper([](ServedScores* served) {
+    if (served->request.user != "u2") return;
+    served->table.columns[1][2] += 1;                            // `again` of i2
+    served->table.columns[3][0] = -served->table.columns[3][0];  // `since`
+    served->table.sequences[0].items[0] = "other";
+    served->scores[0] += 0.5F;
+  });
+  const auto engine = Open(kRecipe, "2024-05-03");
+  const SkewReport report = Verify(*engine);
+  EXPECT_EQ(report.requests, 2);
+  EXPECT_EQ(report.differing, 4);
+  ASSERT_EQ(report.differences.size(), 4u);
+  EXPECT_EQ(report.differing_by_feature.size(), 4u);
+  const SkewReport::Difference& again = report.differences[0];
+  EXPECT_EQ(again.feature, "again");
+  EXPECT_EQ(again.item, "i2");
+  EXPECT_EQ(again.user, "u2");
+  EXPECT_GE(again.as_of_ms, At("2024-05-02"));
+  EXPECT_EQ(std::stod(again.logged), std::stod(again.recomputed) + 1);
+  EXPECT_EQ(report.differences[1].feature, "since");
+  EXPECT_EQ(report.differences[1].item, "");
+  EXPECT_EQ(report.differences[2].feature, "latest");
+  EXPECT_NE(report.differences[2].logged.find("click of other at"), std::string::npos);
+  EXPECT_EQ(report.differences[3].feature, kScoreFeature);
+  EXPECT_EQ(report.differences[3].item, "i0");
+}
+
+TEST_F(EngineSkewTest, RequestsBesideWritersReadWhatTheirReadPointSays) {
+  const auto engine = OpenTrained();
+  std::thread writer([&] {
+    for (int i = 0; i < 60; ++i) Click(*engine, StrCat("u", i % 5), StrCat("i", i % 3));
+  });
+  for (int i = 0; i < 60; ++i) Rank(*engine, StrCat("u", i % 5));
+  writer.join();
+  const SkewReport report = Verify(*engine);
+  EXPECT_EQ(report.requests, 60);
+  EXPECT_EQ(report.differing, 0);
+  for (const SkewReport::Difference& difference : report.differences) {
+    ADD_FAILURE() << difference.feature << ": " << difference.logged << ", "
+                  << difference.recomputed;
+  }
+}
+
+TEST_F(EngineSkewTest, ErasingAUserEmptiesTheLogOfWhatWasServed) {
+  const auto engine = OpenTrained();
+  Rank(*engine, "u1");
+  ASSERT_TRUE(engine->EraseUser("u1").ok());
+  EXPECT_EQ(Verify(*engine).requests, 0);
+  Rank(*engine, "u2");
+  const SkewReport report = Verify(*engine);
+  EXPECT_EQ(report.requests, 1);
+  EXPECT_EQ(report.differing, 0);
+}
+
+TEST_F(EngineSkewTest, ARequestWhoseServableIsGoneIsLeftOut) {
+  const auto engine = OpenTrained();
+  Rank(*engine, "u1");
+  for (const auto& servable : std::filesystem::directory_iterator(Path("engine/servables"))) {
+    if (servable.is_directory()) std::filesystem::remove_all(servable.path());
+  }
+  const SkewReport report = Verify(*engine);
+  EXPECT_EQ(report.requests, 0);
+  EXPECT_EQ(report.without_ranker, 1);
+}
+
+}  // namespace
+}  // namespace fourfold

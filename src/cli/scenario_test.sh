@@ -117,6 +117,7 @@ expect 2 "$fourfold" features get
 expect 0 "$fourfold" verify-skew; holds out "No request that a ranker scored has been logged"
 cat > ranked.yaml << 'END'
 name: ranked
+catalogue: {items: acted_on}
 retrievers: [{name: popular, kind: popular}]
 features:
   - {name: clicks, kind: count, entity: item, types: [click]}

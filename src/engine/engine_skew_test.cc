@@ -13,6 +13,7 @@ namespace fourfold {
 namespace {
 
 constexpr std::string_view kRecipe = R"(name: skew
+catalogue: {items: acted_on}
 retrievers:
   - {name: popular, kind: popular}
 features:
@@ -104,7 +105,7 @@ TEST_F(EngineSkewTest, WhatWasServedIsReadAgainBitForBitWhateverCameLater) {
   EXPECT_GT(before.values, 3u * 3 * 3);
   EXPECT_EQ(before.differing, 0);
 
-  // Events of the time before, told of after; and a correction of a session's owner.
+  // Events of the time before, told of after.
   Click(*engine, "u1", "i0", "2024-05-01T12:00:00Z");
   Click(*engine, "u2", "i1", "2024-05-01T23:59:00Z");
   const SkewReport after = Verify(*engine);

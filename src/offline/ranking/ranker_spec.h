@@ -12,7 +12,8 @@ struct RankerSpec {
   TreesSpec trees;
   // How many of the blend's best candidates it puts in order for a slate; 0: none.
   int candidates = 500;
-  // Of the requests that it scores, the share kept with their features (online/ranking/served_log.h).
+  // Of the requests that it scores, the share kept with their features
+  // (online/ranking/served_log.h).
   double log_features = 0.01;
   double training_share = 0.7;
   double validation_share = 0.1;

@@ -349,4 +349,19 @@ void TransActBackprop::Pool(const TransActParameters& parameters, TransActTape* 
   }
 }
 
+std::vector<float> TransActBackprop::LastAttention(const TransActTape& tape,
+                                                   std::size_t candidate) const {
+  const TransActTokens& layout = tape.layout;
+  const float* const probabilities = SavedOf(tape, candidate, shape_.layers - 1).probabilities;
+  std::vector<float> shares(shape_.actions);
+  for (std::size_t head = 0; head < shape_.heads; ++head) {
+    for (std::size_t j = 0; j < layout.keys; ++j) {
+      const float* const row = probabilities + (head * layout.keys + j) * layout.columns;
+      for (std::size_t t = 0; t < layout.tokens; ++t) shares[layout.row_of_token[j]] += row[t];
+    }
+  }
+  for (float& share : shares) share /= static_cast<float>(shape_.heads * layout.tokens);
+  return shares;
+}
+
 }  // namespace fourfold

@@ -89,6 +89,11 @@ class TransActBackprop {
                 TransActParameters* gradients, std::span<float> item_gradients,
                 std::span<float> candidate_gradients);
 
+  // How much of the last layer's attention each row of the sequence got from this candidate, the
+  // mean over heads and rows; [actions], 0 for hidden rows. After Forward without dropout they sum
+  // to 1.
+  std::vector<float> LastAttention(const TransActTape& tape, std::size_t candidate) const;
+
  private:
   using Saved = TransActTape::Saved;
 

@@ -8,12 +8,18 @@ namespace fourfold {
 
 std::vector<std::uint8_t> HiddenRows(const TransActSequence& sequence, std::int64_t request_time_ms,
                                      std::int64_t window_ms) {
-  std::vector<std::uint8_t> hidden(sequence.types.size());
-  for (std::size_t row = 1; row < hidden.size(); ++row) {
-    const std::int64_t age_ms = request_time_ms - sequence.times_ms[row];
-    hidden[row] = sequence.types[row] == 0 || age_ms < window_ms;
-  }
+  std::vector<std::uint8_t> hidden;
+  FillHiddenRows(sequence, request_time_ms, window_ms, &hidden);
   return hidden;
+}
+
+void FillHiddenRows(const TransActSequence& sequence, std::int64_t request_time_ms,
+                    std::int64_t window_ms, std::vector<std::uint8_t>* hidden) {
+  hidden->assign(sequence.types.size(), 0);
+  for (std::size_t row = 1; row < hidden->size(); ++row) {
+    const std::int64_t age_ms = request_time_ms - sequence.times_ms[row];
+    (*hidden)[row] = sequence.types[row] == 0 || age_ms < window_ms;
+  }
 }
 
 absl::Status CheckSequence(const TransActSequence& sequence, const TransActShape& shape) {

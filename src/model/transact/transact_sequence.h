@@ -22,6 +22,9 @@ struct TransActSequence {
 // newest row always stays, even when it is padding.
 std::vector<std::uint8_t> HiddenRows(const TransActSequence& sequence, std::int64_t request_time_ms,
                                      std::int64_t window_ms);
+// The same into a vector that is used again.
+void FillHiddenRows(const TransActSequence& sequence, std::int64_t request_time_ms,
+                    std::int64_t window_ms, std::vector<std::uint8_t>* hidden);
 
 // InvalidArgument when the sizes do not fit the shape or a type is not in the table.
 absl::Status CheckSequence(const TransActSequence& sequence, const TransActShape& shape);

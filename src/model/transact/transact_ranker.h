@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/strings.h"
+#include "model/transact/transact_encoder.h"
+#include "model/transact/transact_ranker_model.h"
+
+namespace fourfold {
+
+// The actions of a user as ids, newest first; fewer or more than the model looks at.
+struct TransActHistory {
+  std::span<const std::string> items;
+  std::span<const std::string> types;
+  std::span<const std::int64_t> times_ms;
+};
+
+// What is to be scored.
+struct TransActQuery {
+  TransActHistory history;
+  std::int64_t request_time_ms = 0;
+  std::span<const std::string_view> candidates;
+  // [candidates, numbers], row-major: those of the request and then those of the candidate, in the
+  // order of the model's names, NaN for null.
+  std::span<const float> rows;
+};
+
+// Everything that a thread computes with. Reused, it stops allocating. Not thread-safe.
+struct TransActScratch {
+  std::vector<std::int32_t> types;
+  std::vector<float> items;
+  std::vector<std::int64_t> times_ms;
+  std::vector<std::uint8_t> hidden;
+  AlignedFloats vectors;  // [candidates, padded][item_dimension]
+  AlignedFloats outputs;  // [candidates, padded][output_width]
+  TransActRequest request;
+  RankingNetworkTape network;
+
+  TransActSequence sequence() const { return {types, items, times_ms}; }
+};
+
+// A trained ranker that answers. Immutable; thread-safe.
+class TransActRanker {
+ public:
+  // The model has been checked.
+  explicit TransActRanker(TransActRankerModel model);
+
+  const TransActRankerModel& model() const { return model_; }
+
+  // The logit that each head gives each candidate: [heads][candidates].
+  void Score(const TransActQuery& query, TransActScratch* scratch, std::span<float> logits) const;
+  // How much of the last layer's attention each of the query's actions got from one candidate; as
+  // many as the model looks at, at most. Allocates.
+  std::vector<float> Attention(const TransActQuery& query, std::size_t candidate) const;
+
+ private:
+  void FillSequence(const TransActHistory& history, TransActScratch* scratch) const;
+  void CopyItemVector(std::string_view id, float* vector) const;
+
+  const TransActRankerModel model_;
+  const TransActEncoder encoder_;
+  StringMap<std::size_t> rows_;  // of items
+  StringMap<std::int32_t> types_;
+  const RankingNetwork network_;
+};
+
+// Writes the network's input: of column `column` the encoded numbers of a request and candidate.
+void FillNumbers(const TransActRankerModel& model, std::span<const float> request_numbers,
+                 std::span<const float> candidate_numbers, std::size_t column,
+                 RankingNetworkTape* tape);
+// The rest of it: vectors [tape->columns(), item_dimension] and outputs [tape->columns(),
+// output_width], aligned, row-major; and zeros where no number stands.
+void FillVectors(const TransActRankerModel& model, const float* vectors, const float* outputs,
+                 std::size_t candidates, RankingNetworkTape* tape);
+
+}  // namespace fourfold

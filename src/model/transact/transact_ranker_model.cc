@@ -1,0 +1,197 @@
+#include "model/transact/transact_ranker_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/digest.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "math/random.h"
+
+namespace fourfold {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kDescription[] = "fourfold.transact_ranker";
+constexpr int kFormat = 1;
+
+Json DescriptionOf(const TransActRankerModel& model) {
+  const TransActShape& shape = model.encoder.shape;
+  return {{"format", kFormat},
+          {"request_numbers", model.request_numbers},
+          {"candidate_numbers", model.candidate_numbers},
+          {"heads", model.heads},
+          {"predicts_probability", model.predicts_probability},
+          {"action_types", model.action_types},
+          {"actions", shape.actions},
+          {"action_dimension", shape.action_dimension},
+          {"item_dimension", shape.item_dimension},
+          {"layers", shape.layers},
+          {"attention_heads", shape.heads},
+          {"feed_forward", shape.feed_forward},
+          {"latest", shape.latest},
+          {"max_pool", shape.max_pool},
+          {"cross_layers", model.network.shape.cross_layers},
+          {"hidden", model.network.shape.hidden}};
+}
+
+absl::Status ReadDescription(const std::string& text, TransActRankerModel* model) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || json.value("format", 0) != kFormat) {
+    return InvalidArgument("not a ranker of format ", kFormat);
+  }
+  TransActShape& shape = model->encoder.shape;
+  try {
+    json.at("request_numbers").get_to(model->request_numbers);
+    json.at("candidate_numbers").get_to(model->candidate_numbers);
+    json.at("heads").get_to(model->heads);
+    json.at("predicts_probability").get_to(model->predicts_probability);
+    json.at("action_types").get_to(model->action_types);
+    json.at("actions").get_to(shape.actions);
+    json.at("action_dimension").get_to(shape.action_dimension);
+    json.at("item_dimension").get_to(shape.item_dimension);
+    json.at("layers").get_to(shape.layers);
+    json.at("attention_heads").get_to(shape.heads);
+    json.at("feed_forward").get_to(shape.feed_forward);
+    json.at("latest").get_to(shape.latest);
+    json.at("max_pool").get_to(shape.max_pool);
+    json.at("cross_layers").get_to(model->network.shape.cross_layers);
+    json.at("hidden").get_to(model->network.shape.hidden);
+  } catch (const Json::exception& error) {
+    return InvalidArgument("description: ", std::string_view(error.what()));
+  }
+  shape.action_types = model->action_types.size() + kFirstActionType;
+  return absl::OkStatus();
+}
+
+absl::Status ReadFloats(const SafetensorsFile& file, std::string_view name, std::size_t size,
+                        std::vector<float>* floats) {
+  for (const TensorView& tensor : file.tensors()) {
+    if (tensor.name != name) continue;
+    if (tensor.dtype != Dtype::kF32 || tensor.elements() != size) break;
+    const std::span<const float> values = tensor.As<float>();
+    if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) {
+      return InvalidArgument("tensor ", name, " holds a number that is not finite");
+    }
+    floats->assign(values.begin(), values.end());
+    return absl::OkStatus();
+  }
+  return InvalidArgument("tensor ", name, " is missing or not F32 of ", size, " elements");
+}
+
+absl::Status ReadItems(const SafetensorsFile& file, TransActRankerModel* model) {
+  const auto bytes = file.Find("items.ids", Dtype::kU8);
+  FOURFOLD_RETURN_IF_ERROR(bytes.status());
+  const auto ends = file.Find("items.ends", Dtype::kU64);
+  FOURFOLD_RETURN_IF_ERROR(ends.status());
+  std::uint64_t begin = 0;
+  for (const std::uint64_t end : ends->As<std::uint64_t>()) {
+    if (end < begin || end > bytes->bytes.size()) return InvalidArgument("items.ends: not rising");
+    model->items.emplace_back(bytes->bytes.substr(begin, end - begin));
+    begin = end;
+  }
+  return ReadFloats(file, "items.vectors",
+                    model->items.size() * model->encoder.shape.item_dimension, &model->item_table);
+}
+
+}  // namespace
+
+std::size_t TransActRankerModel::number_rows() const {
+  return PaddedColumns((request_numbers.size() + candidate_numbers.size()) * NumberEncoding::kRows);
+}
+
+absl::Status TransActRankerModel::Check() const {
+  FOURFOLD_RETURN_IF_ERROR(encoder.shape.Check());
+  FOURFOLD_RETURN_IF_ERROR(network.shape.Check());
+  if (encoder.shape.item_dimension % 8 != 0 || encoder.shape.action_dimension % 8 != 0) {
+    return InvalidArgument("dimensions must be multiples of 8");
+  }
+  if (encoder.shape.action_types != action_types.size() + kFirstActionType ||
+      network.shape.heads != heads.size() || network.shape.inputs != inputs() ||
+      encoding.numbers() != request_numbers.size() + candidate_numbers.size() ||
+      item_table.size() != items.size() * encoder.shape.item_dimension) {
+    return InvalidArgument("the parts of the ranker do not fit each other");
+  }
+  return absl::OkStatus();
+}
+
+void DrawItemVector(std::string_view id, std::span<float> vector) {
+  if (id.empty()) {
+    std::fill(vector.begin(), vector.end(), 0.0F);
+    return;
+  }
+  Random random(StableHash(id));
+  // Uniform with a standard deviation of 1/2.
+  for (float& value : vector) value = (2 * random.Unit() - 1) * 0.8660254F;
+}
+
+std::vector<std::pair<std::string, std::vector<float>*>> TensorsOf(TransActRankerModel* model) {
+  std::vector<std::pair<std::string, std::vector<float>*>> tensors;
+  for (auto& [name, values] : TensorsOf(&model->encoder)) {
+    tensors.emplace_back("encoder." + name, values);
+  }
+  for (auto& [name, values] : TensorsOf(&model->network)) {
+    tensors.emplace_back("network." + name, values);
+  }
+  return tensors;
+}
+
+absl::Status WriteTransActRanker(const TransActRankerModel& model, const std::string& path) {
+  FOURFOLD_RETURN_IF_ERROR(model.Check());
+  TransActRankerModel copy = model;
+  std::vector<TensorView> tensors;
+  for (const auto& [name, values] : TensorsOf(&copy.encoder)) {
+    TensorView tensor =
+        MakeTensor<float>("encoder." + name, Dtype::kF32, std::span<const float>(*values));
+    tensor.shape = TensorShapeOf(model.encoder.shape, name, values->size());
+    tensors.push_back(std::move(tensor));
+  }
+  for (const auto& [name, values] : TensorsOf(&copy.network)) {
+    tensors.push_back(
+        MakeTensor<float>("network." + name, Dtype::kF32, std::span<const float>(*values)));
+  }
+  tensors.push_back(MakeTensor<float>("items.vectors", Dtype::kF32, model.item_table));
+  tensors.push_back(MakeTensor<float>("numbers.fitted", Dtype::kF32, model.encoding.fitted()));
+  std::string bytes;
+  std::vector<std::uint64_t> ends;
+  for (const std::string& id : model.items) {
+    bytes += id;
+    ends.push_back(bytes.size());
+  }
+  const std::span<const std::uint8_t> ids(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                          bytes.size());
+  tensors.push_back(MakeTensor<std::uint8_t>("items.ids", Dtype::kU8, ids));
+  tensors.push_back(MakeTensor<std::uint64_t>("items.ends", Dtype::kU64, ends));
+  return WriteSafetensors(path, tensors, {{kDescription, DescriptionOf(model).dump()}});
+}
+
+absl::StatusOr<TransActRankerModel> ReadTransActRanker(const SafetensorsFile& file) {
+  const auto description = file.metadata().find(kDescription);
+  if (description == file.metadata().end()) return InvalidArgument("no description of a ranker");
+  TransActRankerModel model;
+  FOURFOLD_RETURN_IF_ERROR(ReadDescription(description->second, &model));
+  FOURFOLD_ASSIGN_OR_RETURN(model.encoder,
+                            TransActParameters::Load(file, "encoder.", model.encoder.shape));
+  RankingNetworkShape shape = model.network.shape;
+  shape.inputs = model.inputs();
+  shape.heads = model.heads.size();
+  FOURFOLD_RETURN_IF_ERROR(shape.Check());
+  model.network = RankingNetworkParameters::Zeros(shape);
+  for (auto& [name, values] : TensorsOf(&model.network)) {
+    FOURFOLD_RETURN_IF_ERROR(ReadFloats(file, StrCat("network.", name), values->size(), values));
+  }
+  std::vector<float> fitted;
+  FOURFOLD_RETURN_IF_ERROR(ReadFloats(
+      file, "numbers.fitted",
+      (model.request_numbers.size() + model.candidate_numbers.size()) * NumberEncoding::kFitted,
+      &fitted));
+  model.encoding = NumberEncoding(std::move(fitted));
+  FOURFOLD_RETURN_IF_ERROR(ReadItems(file, &model));
+  FOURFOLD_RETURN_IF_ERROR(model.Check());
+  return model;
+}
+
+}  // namespace fourfold

@@ -1,0 +1,390 @@
+#include "offline/ranking/train_transact.h"
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "math/random.h"
+#include "offline/ranking/transact_checkpoint.h"
+#include "offline/ranking/transact_rows.h"
+#include "offline/ranking/transact_step.h"
+#include "offline/ranking/validation_metric.h"
+
+namespace fourfold {
+namespace {
+
+using Request = TransActRows::Request;
+
+constexpr std::size_t kFittedRowsMax = 200'000;  // that number encodings are fitted to
+constexpr std::uint64_t kShuffleStream = 0x73687566;
+constexpr std::uint64_t kProgressSteps = 16;
+
+double ProcessorSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+absl::StatusOr<TransActShape> ShapeOf(const TransActSpec& spec, std::size_t action_types) {
+  const auto size = [](int value) { return static_cast<std::size_t>(std::max(0, value)); };
+  TransActShape shape;
+  shape.actions = size(spec.actions);
+  shape.action_types = action_types + kFirstActionType;
+  shape.action_dimension = size(spec.action_dimension);
+  shape.item_dimension = size(spec.item_dimension);
+  shape.layers = size(spec.layers);
+  shape.heads = size(spec.attention_heads);
+  shape.feed_forward = size(spec.feed_forward);
+  shape.latest = size(spec.latest);
+  shape.max_pool = spec.max_pool;
+  FOURFOLD_RETURN_IF_ERROR(TransActBackprop::CheckShape(shape));
+  return shape;
+}
+
+// Glorot and Bengio, 2010.
+void DrawLinear(std::size_t outputs, std::size_t inputs, Random* random, LinearParameters* linear) {
+  const double spread = std::sqrt(6.0 / static_cast<double>(outputs + inputs));
+  linear->weight.resize(outputs * inputs);
+  linear->bias.assign(outputs, 0);
+  for (float& weight : linear->weight) {
+    weight = static_cast<float>((2 * double{random->Unit()} - 1) * spread);
+  }
+}
+
+TransActParameters DrawEncoder(const TransActShape& shape, Random* random) {
+  const std::size_t width = shape.width();
+  TransActParameters parameters;
+  parameters.shape = shape;
+  parameters.action_table.assign(shape.action_types * shape.action_dimension, 0);
+  // Padding and unknown types stay zeros.
+  for (std::size_t i = kFirstActionType * shape.action_dimension;
+       i < parameters.action_table.size(); ++i) {
+    parameters.action_table[i] = (2 * random->Unit() - 1) * 0.8660254F;
+  }
+  for (std::size_t l = 0; l < shape.layers; ++l) {
+    TransActLayer& layer = parameters.layers.emplace_back();
+    DrawLinear(3 * width, width, random, &layer.in_projection);
+    DrawLinear(width, width, random, &layer.out_projection);
+    DrawLinear(shape.feed_forward, width, random, &layer.linear1);
+    DrawLinear(width, shape.feed_forward, random, &layer.linear2);
+    for (NormParameters* norm : {&layer.norm1, &layer.norm2}) {
+      norm->gain.assign(width, 1);
+      norm->shift.assign(width, 0);
+    }
+  }
+  if (shape.max_pool) DrawLinear(width, width, random, &parameters.out_linear);
+  return parameters;
+}
+
+class Training {
+ public:
+  Training(const TransActRows& rows, const TransActSpec& spec, const TrainTransActOptions& options)
+      : rows_(rows), spec_(spec), options_(options) {}
+
+  absl::StatusOr<TrainedTransAct> Run() {
+    FOURFOLD_RETURN_IF_ERROR(MakeModel());
+    if (options_.warm_start != nullptr) WarmStart(*options_.warm_start);
+    result_.training_requests = rows_.training().size();
+    result_.training_rows = rows_.RowsOf(rows_.training());
+    result_.validation_requests = rows_.validation().size();
+    result_.validation_rows = rows_.RowsOf(rows_.validation());
+    TransActStep step(&model_, rows_, spec_);
+    TransActCheckpoint checkpoint(options_.checkpoint_path, Fingerprint());
+    CountSteps();
+    TransActCheckpoint::State state{&model_, &result_.model, step.Moments()};
+    FOURFOLD_RETURN_IF_ERROR(Resume(checkpoint, &state));
+    while (result_.epochs_trained < spec_.epochs && !IsOver()) {
+      FOURFOLD_RETURN_IF_ERROR(RunEpoch(&step));
+      FOURFOLD_RETURN_IF_ERROR(Save(checkpoint, &state));
+    }
+    checkpoint.Remove();
+    return std::move(result_);
+  }
+
+ private:
+  bool validates() const { return !rows_.validation().empty(); }
+  bool IsOver() const {
+    return validates() && spec_.early_stopping_epochs > 0 &&
+           result_.epochs_trained - result_.epochs >= spec_.early_stopping_epochs;
+  }
+
+  absl::Status MakeModel() {
+    Random random(static_cast<std::uint64_t>(spec_.seed));
+    model_.request_numbers = rows_.schema().request_features;
+    model_.candidate_numbers = rows_.schema().candidate_features;
+    model_.heads = {"label"};
+    model_.predicts_probability = spec_.objective == TransActSpec::Objective::kLogistic;
+    model_.action_types = rows_.action_types();
+    FOURFOLD_ASSIGN_OR_RETURN(const TransActShape shape,
+                              ShapeOf(spec_, model_.action_types.size()));
+    model_.encoder = DrawEncoder(shape, &random);
+    RankingNetworkShape network;
+    network.inputs = model_.inputs();
+    network.cross_layers = static_cast<std::size_t>(spec_.cross_layers);
+    network.hidden.assign(spec_.hidden.begin(), spec_.hidden.end());
+    FOURFOLD_RETURN_IF_ERROR(network.Check());
+    model_.network = RankingNetworkParameters::Zeros(network);
+    std::size_t inputs = network.inputs;
+    for (LinearParameters& layer : model_.network.cross) {
+      DrawLinear(inputs, inputs, &random, &layer);
+    }
+    for (std::size_t l = 0; l < network.hidden.size(); ++l) {
+      DrawLinear(network.hidden[l], inputs, &random, &model_.network.hidden[l]);
+      inputs = network.hidden[l];
+    }
+    DrawLinear(1, inputs, &random, &model_.network.head);
+    if (spec_.objective == TransActSpec::Objective::kLogistic) StartFromMeanLabel();
+    ChooseItems();
+    FitNumbers();
+    return model_.Check();
+  }
+
+  void StartFromMeanLabel() {
+    double labels = 0, weights = 0;
+    for (const Request request : rows_.training()) {
+      const TransActRows::View view = rows_.ViewOf(request);
+      for (std::size_t c = 0; c < view.items.size(); ++c) {
+        labels += double{view.labels[c]} * double{view.weights[c]};
+        weights += double{view.weights[c]};
+      }
+    }
+    const double mean = std::clamp(weights > 0 ? labels / weights : 0.5, 1e-6, 1 - 1e-6);
+    model_.network.head.bias[0] = static_cast<float>(std::log(mean / (1 - mean)));
+  }
+
+  void ChooseItems() {
+    std::vector<int> met(rows_.items().size());
+    for (const Request request : rows_.training()) {
+      const TransActRows::View view = rows_.ViewOf(request);
+      for (const std::uint32_t item : view.items) ++met[item];
+      for (const std::uint32_t item : view.action_items) {
+        if (item != kNoTrainingId) ++met[item];
+      }
+    }
+    const std::size_t dimension = model_.encoder.shape.item_dimension;
+    for (std::size_t i = 0; i < met.size(); ++i) {
+      if (met[i] < std::max(1, spec_.item_actions_min) || rows_.items()[i].empty()) continue;
+      model_.items.push_back(rows_.items()[i]);
+      model_.item_table.resize(model_.items.size() * dimension);
+      DrawItemVector(rows_.items()[i], std::span(model_.item_table).last(dimension));
+    }
+  }
+
+  // On every so many rows of those that teach.
+  void FitNumbers() {
+    const std::size_t request_numbers = model_.request_numbers.size();
+    const std::size_t candidate_numbers = model_.candidate_numbers.size();
+    std::vector<std::vector<float>> values(request_numbers + candidate_numbers);
+    const std::size_t every = 1 + result_rows() / kFittedRowsMax;
+    std::size_t row = 0;
+    for (const Request request : rows_.training()) {
+      const TransActRows::View view = rows_.ViewOf(request);
+      for (std::size_t c = 0; c < view.items.size(); ++c) {
+        if (row++ % every != 0) continue;
+        for (std::size_t i = 0; i < request_numbers; ++i) {
+          values[i].push_back(view.request_numbers[i]);
+        }
+        for (std::size_t i = 0; i < candidate_numbers; ++i) {
+          values[request_numbers + i].push_back(view.candidate_numbers[c * candidate_numbers + i]);
+        }
+      }
+    }
+    model_.encoding = NumberEncoding::Fit(std::move(values));
+  }
+  std::size_t result_rows() const { return rows_.RowsOf(rows_.training()); }
+
+  void WarmStart(const TransActRankerModel& from) {
+    TransActRankerModel earlier = from;
+    const bool same_numbers = earlier.request_numbers == model_.request_numbers &&
+                              earlier.candidate_numbers == model_.candidate_numbers;
+    // Weights of the network belong to the encoding that they were learned with.
+    if (same_numbers) model_.encoding = earlier.encoding;
+    auto named = TensorsOf(&earlier);
+    for (auto& [name, values] : TensorsOf(&model_)) {
+      if (name.starts_with("network.") && !same_numbers) continue;
+      if (name == "encoder.action_emb_module.weight" &&
+          earlier.action_types != model_.action_types) {
+        continue;
+      }
+      for (auto& [earlier_name, earlier_values] : named) {
+        if (earlier_name == name && earlier_values->size() == values->size()) {
+          *values = *earlier_values;
+        }
+      }
+    }
+    const std::size_t dimension = model_.encoder.shape.item_dimension;
+    if (earlier.encoder.shape.item_dimension != dimension) return;
+    StringMap<std::size_t> places;
+    for (std::size_t i = 0; i < earlier.items.size(); ++i) places.emplace(earlier.items[i], i);
+    for (std::size_t i = 0; i < model_.items.size(); ++i) {
+      const auto place = places.find(model_.items[i]);
+      if (place == places.end()) continue;
+      std::copy_n(earlier.item_table.data() + place->second * dimension, dimension,
+                  model_.item_table.data() + i * dimension);
+    }
+  }
+
+  // Requests from `begin` on that make a step.
+  std::span<const Request> BatchAt(std::span<const Request> requests, std::size_t begin) const {
+    std::size_t end = begin, rows = 0;
+    while (end < requests.size() && rows < static_cast<std::size_t>(spec_.batch_rows)) {
+      rows += rows_.RowsOf(requests.subspan(end, 1));
+      ++end;
+    }
+    return requests.subspan(begin, end - begin);
+  }
+
+  // Epochs are shuffled, so that their numbers of steps differ a little; the schedule goes by rows.
+  void CountSteps() {
+    const double rows = static_cast<double>(result_.training_rows);
+    steps_per_epoch_ = static_cast<std::uint64_t>(std::ceil(rows / spec_.batch_rows));
+    steps_ = steps_per_epoch_ * static_cast<std::uint64_t>(spec_.epochs);
+  }
+
+  absl::Status RunEpoch(TransActStep* step) {
+    std::vector<Request> order = rows_.training();
+    Random random(static_cast<std::uint64_t>(spec_.seed), kShuffleStream,
+                  static_cast<std::uint64_t>(result_.epochs_trained));
+    for (std::size_t i = order.size(); i > 1; --i) {
+      std::swap(order[i - 1], order[random.Below(static_cast<std::uint32_t>(i))]);
+    }
+    double loss = 0, losses = 0;
+    for (std::size_t begin = 0; begin < order.size();) {
+      const std::span<const Request> batch = BatchAt(order, begin);
+      begin += batch.size();
+      step->Forward(batch, /*is_training=*/true, taken_);
+      const bool is_listwise = spec_.objective == TransActSpec::Objective::kListwise;
+      const auto rows = static_cast<double>(rows_.RowsOf(batch));
+      const double count = is_listwise ? static_cast<double>(batch.size()) : rows;
+      loss += step->Backward(batch);
+      losses += count;
+      ++taken_;
+      step->Apply(
+          spec_.learning_rate *
+              WarmUpAndCosine(taken_, static_cast<std::uint64_t>(spec_.warm_up_steps), steps_),
+          taken_, count);
+      rows_done_ += rows;
+      if (options_.progress && taken_ % kProgressSteps == 0) {
+        Report(loss / losses);
+        loss = losses = 0;
+      }
+    }
+    ++result_.epochs_trained;
+    return Validate(step);
+  }
+
+  void Report(double loss) const {
+    TrainTransActOptions::Progress progress;
+    progress.step = std::min(taken_, steps_);
+    progress.steps = steps_;
+    progress.epoch = result_.epochs_trained + 1;
+    progress.loss = loss;
+    progress.rows_per_second = rows_done_ / std::max(1e-9, ProcessorSeconds() - began_);
+    progress.seconds_left = static_cast<double>(steps_ - progress.step) *
+                            static_cast<double>(spec_.batch_rows) / progress.rows_per_second;
+    progress.metric = metric_;
+    options_.progress(progress);
+  }
+
+  absl::Status Validate(TransActStep* step) {
+    if (!validates()) {
+      result_.epochs = result_.epochs_trained;
+      result_.model = model_;
+      return absl::OkStatus();
+    }
+    std::vector<float> logits, labels;
+    std::vector<std::uint32_t> ends;
+    const std::span<const Request> requests = rows_.validation();
+    for (std::size_t begin = 0; begin < requests.size();) {
+      const std::span<const Request> batch = BatchAt(requests, begin);
+      begin += batch.size();
+      const std::span<const float> scores = step->Forward(batch, /*is_training=*/false, 0);
+      logits.insert(logits.end(), scores.begin(), scores.end());
+      for (const Request request : batch) {
+        const TransActRows::View view = rows_.ViewOf(request);
+        labels.insert(labels.end(), view.labels.begin(), view.labels.end());
+        ends.push_back(static_cast<std::uint32_t>(labels.size()));
+      }
+    }
+    if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
+      return InvalidArgument("training diverged in epoch ", result_.epochs_trained,
+                             ": a lower learning rate may help");
+    }
+    metric_ = ValidationMetric(spec_.metric, logits, labels, ends);
+    const bool is_better =
+        IsGain(spec_.metric) ? metric_ > result_.metric : metric_ < result_.metric;
+    if (result_.epochs == 0 || is_better) {
+      result_.metric = metric_;
+      result_.epochs = result_.epochs_trained;
+      result_.model = model_;
+    }
+    return absl::OkStatus();
+  }
+
+  std::string Fingerprint() const {
+    std::string text =
+        StrCat(rows_.training().size(), ",", result_.training_rows, ",", result_.validation_rows,
+               ",", model_.items.size(), ",", model_.inputs());
+    for (const int value : {spec_.epochs, spec_.batch_rows, spec_.warm_up_steps, spec_.seed,
+                            spec_.actions, spec_.layers, spec_.attention_heads,
+                            static_cast<int>(spec_.objective), static_cast<int>(spec_.metric)}) {
+      StrAppend(&text, ",", value);
+    }
+    for (const double value : {spec_.learning_rate, spec_.dropout, spec_.weight_decay,
+                               static_cast<double>(spec_.window_ms)}) {
+      StrAppend(&text, ",", value);
+    }
+    return text;
+  }
+
+  absl::Status Resume(const TransActCheckpoint& checkpoint, TransActCheckpoint::State* state) {
+    FOURFOLD_ASSIGN_OR_RETURN(const bool found, checkpoint.Read(state));
+    if (!found) return absl::OkStatus();
+    taken_ = state->step;
+    result_.epochs_trained = state->epochs_trained;
+    result_.epochs = state->epochs;
+    result_.metric = metric_ = state->metric;
+    return absl::OkStatus();
+  }
+  absl::Status Save(const TransActCheckpoint& checkpoint, TransActCheckpoint::State* state) {
+    state->step = taken_;
+    state->epochs_trained = result_.epochs_trained;
+    state->epochs = result_.epochs;
+    state->metric = result_.metric;
+    return checkpoint.Write(*state);
+  }
+
+  const TransActRows& rows_;
+  const TransActSpec& spec_;
+  const TrainTransActOptions& options_;
+  TransActRankerModel model_;
+  TrainedTransAct result_;
+  std::uint64_t taken_ = 0, steps_ = 0, steps_per_epoch_ = 0;
+  double rows_done_ = 0, metric_ = 0;
+  const double began_ = ProcessorSeconds();
+};
+
+}  // namespace
+
+absl::StatusOr<TrainedTransAct> TrainTransAct(TrainingRowsReader* rows, const TransActSpec& spec,
+                                              const TrainTransActOptions& options) {
+  if (spec.epochs < 1 || spec.batch_rows < 1 || spec.cross_layers < 0 || spec.dropout < 0 ||
+      spec.dropout > 0.9) {
+    return InvalidArgument("training needs an epoch, rows in a step and a dropout of at most 0.9");
+  }
+  if (spec.metric == TreesSpec::Metric::kLogLoss &&
+      spec.objective != TransActSpec::Objective::kLogistic) {
+    return InvalidArgument("log_loss needs the logistic objective");
+  }
+  FOURFOLD_ASSIGN_OR_RETURN(
+      const TransActRows read,
+      TransActRows::Read(rows, spec, options.validation_from_ms, options.end_ms));
+  return Training(read, spec, options).Run();
+}
+
+}  // namespace fourfold

@@ -70,7 +70,8 @@ struct RankedResult {
   double score = 0;    // a probability where the ranker predicts one, else a number to compare
   int input_rank = 0;  // the place, from 1, in the caller's list
   // With explain: the features, and what each added to the score (of a probability: to its
-  // log-odds).
+  // log-odds). By a TransAct ranker instead: the share of the last layer's attention that each of
+  // the user's actions got, newest first, under "action 1: " and so on, its type and item.
   std::vector<FeatureReading> features;
   std::vector<FeatureReading> contributions;
 };

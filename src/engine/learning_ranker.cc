@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
+#include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "data/timestamp.h"
@@ -8,6 +10,7 @@
 #include "feature/plan/feature_matrix.h"
 #include "offline/evaluation/ranker_exam.h"
 #include "offline/ranking/row_replay.h"
+#include "offline/ranking/train_transact.h"
 #include "offline/ranking/train_trees.h"
 #include "offline/ranking/write_training_rows.h"
 #include "servable/trained_ranker.h"
@@ -49,26 +52,25 @@ std::vector<std::int64_t> TimesOf(const RowReplay& replay) {
   return times_ms;
 }
 
-absl::StatusOr<TrainedTrees> FitTrees(const Learning& learning, const RowReplay& replay,
-                                      TrainTreesOptions options) {
-  const TemporaryFile file(learning.scratch_path + "/training_rows");
+// Of the requests before the validation, and which of them.
+struct FittedRanker {
+  std::shared_ptr<const TrainedRanker> ranker;
+  std::string description;  // of the training
+};
+
+absl::StatusOr<std::unique_ptr<TrainingRowsReader>> MakeRows(const Learning& learning,
+                                                             const RowReplay& replay,
+                                                             const std::string& path) {
   FOURFOLD_ASSIGN_OR_RETURN(
       const TrainingRowCounts counts,
-      WriteTrainingRows(replay, *learning.recipe.features, file.path(),
+      WriteTrainingRows(replay, *learning.recipe.features, path,
                         Progress(learning, "computing features of training rows")));
   if (learning.note) {
     learning.note(StrCat("training rows: ", counts.requests, " requests, ", counts.rows,
                          " candidates, ", counts.bytes, " bytes; as flat rows ", counts.flat_bytes,
                          ", with padded sequences ", counts.padded_flat_bytes));
   }
-  FOURFOLD_ASSIGN_OR_RETURN(const auto rows, TrainingRowsReader::Open(file.path()));
-  if (learning.progress) {
-    options.progress = [&](const TrainTreesOptions::Progress& progress) {
-      learning.progress("growing trees",
-                        static_cast<double>(progress.round) / static_cast<double>(progress.rounds));
-    };
-  }
-  return TrainTrees(rows.get(), learning.recipe.ranker->trees, options);
+  return TrainingRowsReader::Open(path);
 }
 
 // Candidates of the latest requests.
@@ -84,6 +86,105 @@ absl::StatusOr<std::vector<float>> GoldenRows(const RowReplay& replay, const Fea
     golden.insert(golden.end(), rows.begin(), rows.end());
   }
   return golden;
+}
+
+// The latest requests with actions.
+absl::StatusOr<std::vector<RankerGoldenRequest>> GoldenRequests(const RowReplay& replay,
+                                                                const FeaturePlan& plan,
+                                                                std::size_t sequence) {
+  constexpr std::size_t kRequests = 8, kItemsMax = 50;
+  std::vector<RankerGoldenRequest> golden;
+  ReplayedRequest replayed;
+  FeatureTable table;
+  for (std::size_t i = 0; i < std::min(kRequests, replay.size()); ++i) {
+    FOURFOLD_RETURN_IF_ERROR(replay.Read(replay.size() - 1 - i, &replayed, &table));
+    RankerGoldenRequest& request = golden.emplace_back();
+    request.request_time_ms = replayed.request.now_ms;
+    request.actions = table.sequences[sequence];
+    request.actions.fields.clear();
+    for (const FeatureCandidate& candidate : replayed.request.candidates) {
+      if (request.items.size() < kItemsMax) request.items.push_back(candidate.item);
+    }
+    FillRows(plan, table, request.items.size(), &request.rows);
+  }
+  return golden;
+}
+
+std::string Counts(const auto& trained, int best, int all, std::string_view unit) {
+  return StrCat("trained ranker on ", trained.training_requests, " requests (",
+                trained.training_rows, " rows), ", best, " ", unit, ", the best of ", all, " (",
+                trained.metric, ") by ", trained.validation_requests, " requests");
+}
+
+absl::StatusOr<FittedRanker> FitTrees(const Learning& learning, const RowReplay& replay,
+                                      TrainingRowsReader* rows,
+                                      const std::optional<std::int64_t>& validation_from_ms,
+                                      const std::optional<std::int64_t>& end_ms) {
+  const RankerSpec& spec = *learning.recipe.ranker;
+  const FeaturePlan& plan = *learning.recipe.features;
+  TrainTreesOptions options;
+  options.validation_from_ms = validation_from_ms;
+  options.end_ms = end_ms;
+  if (learning.progress) {
+    options.progress = [&](const TrainTreesOptions::Progress& progress) {
+      learning.progress("growing trees",
+                        static_cast<double>(progress.round) / static_cast<double>(progress.rounds));
+    };
+  }
+  FOURFOLD_ASSIGN_OR_RETURN(TrainedTrees trained, TrainTrees(rows, spec.trees, options));
+  FOURFOLD_ASSIGN_OR_RETURN(std::vector<float> golden, GoldenRows(replay, plan));
+  FittedRanker fitted;
+  fitted.description = Counts(trained, trained.rounds, trained.rounds_grown, "trees");
+  FOURFOLD_ASSIGN_OR_RETURN(fitted.ranker,
+                            MakeTrainedRanker(plan.declarations(), std::move(trained.model),
+                                              std::move(golden), spec.candidates));
+  return fitted;
+}
+
+absl::StatusOr<FittedRanker> FitTransAct(const Learning& learning, const RowReplay& replay,
+                                         TrainingRowsReader* rows,
+                                         const std::optional<std::int64_t>& validation_from_ms,
+                                         const std::optional<std::int64_t>& end_ms) {
+  const RankerSpec& spec = *learning.recipe.ranker;
+  const FeaturePlan& plan = *learning.recipe.features;
+  TrainTransActOptions options;
+  options.validation_from_ms = validation_from_ms;
+  options.end_ms = end_ms;
+  if (learning.progress) {
+    options.progress = [&](const TrainTransActOptions::Progress& progress) {
+      learning.progress(
+          absl::StrFormat("training epoch %d, loss %.4f, %.0f rows/s, at most %.0f s left",
+                          progress.epoch, progress.loss, progress.rows_per_second,
+                          progress.seconds_left),
+          static_cast<double>(progress.step) / static_cast<double>(progress.steps));
+    };
+  }
+  FOURFOLD_ASSIGN_OR_RETURN(TrainedTransAct trained, TrainTransAct(rows, spec.transact, options));
+  const auto& sequences = plan.sequences();
+  const auto found = std::find_if(sequences.begin(), sequences.end(), [&](const auto& output) {
+    return spec.transact.sequence.empty() || output.name == spec.transact.sequence;
+  });
+  const auto place = static_cast<std::size_t>(found - sequences.begin());
+  FOURFOLD_ASSIGN_OR_RETURN(std::vector<RankerGoldenRequest> golden,
+                            GoldenRequests(replay, plan, place));
+  FittedRanker fitted;
+  fitted.description =
+      Counts(trained, trained.epochs, trained.epochs_trained, "epochs of TransAct");
+  FOURFOLD_ASSIGN_OR_RETURN(
+      fitted.ranker,
+      MakeTrainedTransAct(plan.declarations(), std::move(trained.model), sequences[place].name,
+                          std::move(golden), spec.candidates));
+  return fitted;
+}
+
+absl::StatusOr<FittedRanker> Fit(const Learning& learning, const RowReplay& replay,
+                                 const std::optional<std::int64_t>& validation_from_ms,
+                                 const std::optional<std::int64_t>& end_ms) {
+  const TemporaryFile file(learning.scratch_path + "/training_rows");
+  FOURFOLD_ASSIGN_OR_RETURN(const auto rows, MakeRows(learning, replay, file.path()));
+  const bool is_trees = learning.recipe.ranker->kind == RankerSpec::Kind::kTrees;
+  return (is_trees ? FitTrees : FitTransAct)(learning, replay, rows.get(), validation_from_ms,
+                                             end_ms);
 }
 
 MetricEstimate EstimateOf(const std::string& name, const Interval& interval) {
@@ -126,39 +227,32 @@ absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
   const std::optional<TimeCuts> cuts =
       CutByTime(TimesOf(replay), spec.training_share, spec.validation_share);
   if (!cuts.has_value()) return InvalidArgument("the log holds no request to train a ranker on");
-  TrainTreesOptions options;
-  options.validation_from_ms = cuts->validation_from_ms;
-  options.end_ms = cuts->test_from_ms;
-  FOURFOLD_ASSIGN_OR_RETURN(const TrainedTrees trained, FitTrees(learning, replay, options));
-  FOURFOLD_ASSIGN_OR_RETURN(const TreeEnsemble trees, TreeEnsemble::Parse(trained.model));
+  FOURFOLD_ASSIGN_OR_RETURN(const FittedRanker fitted,
+                            Fit(learning, replay, cuts->validation_from_ms, cuts->test_from_ms));
   ShownListOptions judged;
   judged.bootstrap.resamples = request.resamples;
   FOURFOLD_ASSIGN_OR_RETURN(const RankerExam exam,
-                            JudgeRanker(replay, *learning.recipe.features, trees,
-                                        cuts->test_from_ms, judged, Progress(learning, "judging")));
+                            JudgeRanker(replay, *fitted.ranker, cuts->test_from_ms, judged,
+                                        Progress(learning, "judging")));
   EvaluationReport report = ReportOf(exam, spec.rows.rows == RowOptions::Rows::kRankings);
-  report.description = StrCat(
-      "trained ranker on ", trained.training_requests, " requests (", trained.training_rows,
-      " rows), ", trained.rounds, " trees, the best of ", trained.rounds_grown, " (",
-      trained.metric, ") by ", trained.validation_requests, " requests from ",
-      FormatTimestamp(cuts->validation_from_ms), " on; tested on ", report.queries, " requests of ",
-      exam.users, " users from ", FormatTimestamp(cuts->test_from_ms), " on; intervals draw users");
+  report.description =
+      StrCat(fitted.description, " from ", FormatTimestamp(cuts->validation_from_ms),
+             " on; tested on ", report.queries, " requests of ", exam.users, " users from ",
+             FormatTimestamp(cuts->test_from_ms), " on; intervals draw users");
   return report;
 }
 
 absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& learning) {
   const RankerSpec& spec = *learning.recipe.ranker;
-  const FeaturePlan& plan = *learning.recipe.features;
   FOURFOLD_ASSIGN_OR_RETURN(const RowReplay replay, ReplayRows(learning));
-  TrainTreesOptions options;
   const std::optional<TimeCuts> cuts =
       CutByTime(TimesOf(replay), 1 - spec.validation_share, spec.validation_share);
   if (!cuts.has_value()) return InvalidArgument("the log holds no request to train a ranker on");
-  if (spec.validation_share > 0) options.validation_from_ms = cuts->validation_from_ms;
-  FOURFOLD_ASSIGN_OR_RETURN(TrainedTrees trained, FitTrees(learning, replay, options));
-  FOURFOLD_ASSIGN_OR_RETURN(std::vector<float> golden, GoldenRows(replay, plan));
-  return MakeTrainedRanker(plan.declarations(), std::move(trained.model), std::move(golden),
-                           spec.candidates);
+  std::optional<std::int64_t> validation_from_ms;
+  if (spec.validation_share > 0) validation_from_ms = cuts->validation_from_ms;
+  FOURFOLD_ASSIGN_OR_RETURN(FittedRanker fitted,
+                            Fit(learning, replay, validation_from_ms, std::nullopt));
+  return std::move(fitted.ranker);
 }
 
 }  // namespace fourfold

@@ -1,7 +1,10 @@
 #include "engine/recipe_ranker.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/strings.h"
 #include "feature/plan/feature_matrix.h"
@@ -28,11 +31,14 @@ void ReadRows(RecipeSection& section, RowOptions* rows) {
 }
 
 void CheckLabels(RecipeSection& section, const RankerSpec& spec) {
+  const bool is_trees = spec.kind == RankerSpec::Kind::kTrees;
+  const bool is_logistic = is_trees ? spec.trees.objective == Objective::kLogistic
+                                    : spec.transact.objective == TransActSpec::Objective::kLogistic;
   for (const auto& [type, label] : spec.rows.labels) {
-    if (spec.trees.objective == Objective::kLogistic && label > 1) {
+    if (is_logistic && label > 1) {
       section.Problem("labels", StrCat(type, " must lie between 0 and 1 with objective logistic"));
     }
-    if (spec.trees.objective == Objective::kNdcg && label != std::floor(label)) {
+    if (is_trees && spec.trees.objective == Objective::kNdcg && label != std::floor(label)) {
       section.Problem("labels", StrCat(type, " must be a whole number with objective ndcg"));
     }
   }
@@ -70,6 +76,76 @@ void ReadTrees(RecipeSection& section, const FeaturePlan* plan, TreesSpec* trees
   });
 }
 
+// Of the model, where training and the network have keys of their own.
+void ReadTransActModel(RecipeSection& section, TransActSpec* transact) {
+  section.Text("sequence", &transact->sequence);
+  section.Integer("actions", &transact->actions, 1, 1000);
+  section.Integer("action_dimension", &transact->action_dimension, 8, 512);
+  section.Integer("item_dimension", &transact->item_dimension, 8, 512);
+  section.Integer("layers", &transact->layers, 1, 8);
+  section.Integer("attention_heads", &transact->attention_heads, 1, 64);
+  section.Integer("feed_forward", &transact->feed_forward, 8, 2048);
+  section.Integer("latest", &transact->latest, 0, 1000);
+  section.Flag("max_pool", &transact->max_pool);
+  section.Integer("cross_layers", &transact->cross_layers, 0, 8);
+  std::vector<double> hidden(transact->hidden.begin(), transact->hidden.end());
+  section.NumberList("hidden", &hidden, 8, 4096);
+  transact->hidden.assign(hidden.begin(), hidden.end());
+  section.Integer("item_actions_min", &transact->item_actions_min, 1, 1'000'000'000);
+}
+
+void CheckTransAct(RecipeSection& section, const FeaturePlan* plan, const TransActSpec& transact) {
+  for (const auto& [key, size] : {std::pair("action_dimension", transact.action_dimension),
+                                  std::pair("item_dimension", transact.item_dimension),
+                                  std::pair("feed_forward", transact.feed_forward)}) {
+    if (size % 8 != 0) section.Problem(key, "must be a multiple of 8");
+  }
+  for (const int width : transact.hidden) {
+    if (width % 8 != 0) section.Problem("hidden", "must hold multiples of 8");
+  }
+  if ((transact.action_dimension + 2 * transact.item_dimension) % transact.attention_heads != 0) {
+    section.Problem("attention_heads", "must divide action_dimension + 2 * item_dimension");
+  }
+  if (transact.latest > transact.actions) section.Problem("latest", "is more than actions");
+  if (transact.latest == 0 && !transact.max_pool) {
+    section.Problem("latest", "is 0, and without max_pool nothing is left");
+  }
+  if (transact.metric == Metric::kLogLoss &&
+      transact.objective != TransActSpec::Objective::kLogistic) {
+    section.Problem("metric", "log_loss needs objective logistic");
+  }
+  if (section.collecting() || plan == nullptr) return;
+  const bool is_there = std::any_of(
+      plan->sequences().begin(), plan->sequences().end(), [&](const FeaturePlan::Output& output) {
+        return transact.sequence.empty() || output.name == transact.sequence;
+      });
+  if (!is_there) section.Problem("sequence", "no feature of kind sequence has this name");
+}
+
+void ReadTransAct(RecipeSection& section, const FeaturePlan* plan, TransActSpec* transact) {
+  using TransActObjective = TransActSpec::Objective;
+  ReadTransActModel(section, transact);
+  section.Choice<TransActObjective>(
+      "objective", &transact->objective,
+      {{"logistic", TransActObjective::kLogistic}, {"listwise", TransActObjective::kListwise}});
+  if (transact->objective == TransActObjective::kListwise) transact->metric = Metric::kMap;
+  section.Choice<Metric>("metric", &transact->metric,
+                         {{"log_loss", Metric::kLogLoss},
+                          {"auc", Metric::kAuc},
+                          {"map", Metric::kMap},
+                          {"ndcg", Metric::kNdcg}});
+  section.Duration("window", &transact->window_ms);
+  section.Number("learning_rate", &transact->learning_rate, 1e-6, 1);
+  section.Integer("warm_up_steps", &transact->warm_up_steps, 0, 1'000'000);
+  section.Integer("batch_rows", &transact->batch_rows, 1, 65'536);
+  section.Integer("epochs", &transact->epochs, 1, 1000);
+  section.Integer("early_stopping_epochs", &transact->early_stopping_epochs, 0, 1000);
+  section.Number("dropout", &transact->dropout, 0, 0.9);
+  section.Number("weight_decay", &transact->weight_decay, 0, 10);
+  section.Integer("seed", &transact->seed, 0, 1'000'000'000);
+  CheckTransAct(section, plan, *transact);
+}
+
 }  // namespace
 
 void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<RankerSpec>* ranker) {
@@ -77,10 +153,18 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<Rank
   RankerSpec spec;
   root.Mapping("ranker", [&](RecipeSection& section) {
     if (!is_there && !section.collecting()) return;
-    enum class Kind { kTrees } kind = Kind::kTrees;
-    section.Choice<Kind>("kind", &kind, {{"trees", Kind::kTrees}});
+    using Kind = RankerSpec::Kind;
+    section.Choice<Kind>("kind", &spec.kind,
+                         {{"trees", Kind::kTrees}, {"transact", Kind::kTransAct}});
     ReadRows(section, &spec.rows);
+    section.AppliesIf(spec.kind == Kind::kTrees, "kind trees");
     ReadTrees(section, plan, &spec.trees);
+    section.AppliesIf(spec.kind == Kind::kTransAct, "kind transact");
+    section.Mapping("transact", [&](RecipeSection& transact) {
+      if (spec.kind != Kind::kTransAct && !transact.collecting()) return;
+      ReadTransAct(transact, plan, &spec.transact);
+    });
+    section.AppliesIf(true, "");
     section.Integer("candidates", &spec.candidates, 0, kRankedCandidatesMax);
     section.Number("log_features", &spec.log_features, 0, 1);
     section.Number("training_share", &spec.training_share, 0.01, 1);

@@ -99,6 +99,7 @@ void VisitManifest(Archive& archive, Manifest& manifest) {
   archive.Field("position_end", manifest.position_end);
   archive.Field("actions", manifest.actions);
   archive.Field("has_ranker", manifest.has_ranker);
+  archive.Field("has_ranker_weights", manifest.has_ranker_weights);
   archive.Field("metrics", manifest.metrics);
   archive.Field("files", manifest.files);
 }

@@ -9,7 +9,7 @@
 // manifest.json: docs/formats.md, "Servable".
 namespace fourfold {
 
-inline constexpr int kServableFormatVersion = 4;
+inline constexpr int kServableFormatVersion = 5;
 
 // The version that a manifest's contents have.
 absl::StatusOr<std::string> VersionOf(const ServableManifest& manifest);

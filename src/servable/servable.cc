@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <span>
 #include <tuple>
@@ -31,6 +32,7 @@ constexpr char kVocabularyFile[] = "vocabulary.safetensors";
 constexpr char kPopularityFile[] = "popularity.safetensors";
 constexpr char kGoldenFile[] = "golden.json";
 constexpr char kRankerFile[] = "ranker.json";
+constexpr char kRankerWeightsFile[] = "ranker.safetensors";
 
 std::string ItemToItemFile(std::string_view retriever) {
   return StrCat("item_to_item.", retriever, ".safetensors");
@@ -74,6 +76,7 @@ absl::Status CheckRetrievers(const ServableManifest& manifest) {
 std::vector<std::string> FilesOf(const ServableManifest& manifest) {
   std::vector<std::string> files = {kRecipeFile, kVocabularyFile, kPopularityFile, kGoldenFile};
   if (manifest.has_ranker) files.emplace_back(kRankerFile);
+  if (manifest.has_ranker_weights) files.emplace_back(kRankerWeightsFile);
   for (const RetrieverSpec& spec : manifest.retrievers) {
     if (HasItemToItemMap(spec)) files.push_back(ItemToItemFile(spec.name));
     if (HasEmbeddings(spec)) files.push_back(EmbeddingsFile(spec.name));
@@ -255,7 +258,12 @@ absl::StatusOr<std::shared_ptr<const Servable>> LoadFiles(ServableManifest manif
   FOURFOLD_ASSIGN_OR_RETURN(servable->golden, GoldenFromJson(golden));
   if (servable->manifest.has_ranker) {
     FOURFOLD_ASSIGN_OR_RETURN(const std::string ranker, ReadFile(place / kRankerFile));
-    FOURFOLD_ASSIGN_OR_RETURN(servable->ranker, TrainedRankerFromJson(ranker));
+    std::optional<SafetensorsFile> weights;
+    if (servable->manifest.has_ranker_weights) {
+      FOURFOLD_ASSIGN_OR_RETURN(weights, SafetensorsFile::Open(place / kRankerWeightsFile));
+    }
+    FOURFOLD_ASSIGN_OR_RETURN(
+        servable->ranker, TrainedRankerFromJson(ranker, weights.has_value() ? &*weights : nullptr));
   }
   return std::shared_ptr<const Servable>(std::move(servable));
 }
@@ -284,6 +292,11 @@ absl::StatusOr<std::string> WriteFiles(const Servable& servable, const std::stri
   if (manifest.has_ranker) {
     FOURFOLD_RETURN_IF_ERROR(
         WriteFileSynced(place / kRankerFile, TrainedRankerToJson(*servable.ranker)));
+  }
+  manifest.has_ranker_weights = manifest.has_ranker && servable.ranker->transact != nullptr;
+  if (manifest.has_ranker_weights) {
+    FOURFOLD_RETURN_IF_ERROR(
+        WriteTransActRanker(servable.ranker->transact->model(), place / kRankerWeightsFile));
   }
   manifest.files.clear();
   for (const std::string& name : FilesOf(manifest)) {

@@ -127,6 +127,7 @@ struct ServableManifest {
   std::vector<RetrieverSpec> retrievers;
   BlendSpec blend;
   bool has_ranker = false;                   // ranker.json is among its files
+  bool has_ranker_weights = false;           // and ranker.safetensors
   std::map<std::string, double> metrics;     // of its evaluation, e.g. "nDCG@10"
   std::map<std::string, std::string> files;  // name -> hex digest, every file but the manifest
 

@@ -156,12 +156,14 @@ TEST_F(ServableTest, TellsAbsentForeignAndNewerApart) {
 
   const fs::path place = Saved();
   std::string manifest = ReadBytes(place / "manifest.json");
-  const std::string field = "\"format_version\": 3";
-  manifest.replace(manifest.find(field), field.size(), "\"format_version\": 4");
+  const std::string field = StrCat("\"format_version\": ", kServableFormatVersion);
+  manifest.replace(manifest.find(field), field.size(),
+                   StrCat("\"format_version\": ", kServableFormatVersion + 1));
   WriteBytes(place / "manifest.json", manifest);
   const absl::Status newer = LoadServable(place).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(newer));
-  EXPECT_THAT(newer.ToString(), HasSubstr("format version 4; this engine reads 3"));
+  EXPECT_THAT(newer.ToString(), HasSubstr(StrCat("format version ", kServableFormatVersion + 1,
+                                                 "; this engine reads ", kServableFormatVersion)));
 }
 
 TEST_F(ServableTest, FilesOfAnotherServableAreRefused) {

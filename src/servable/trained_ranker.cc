@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "feature/plan/feature_matrix.h"
+#include "fourfold/features.h"
 
 namespace fourfold {
 namespace {
@@ -84,6 +85,50 @@ Json JsonOf(const std::vector<float>& floats) {
   return json;
 }
 
+// As JSON has them, so that equal declarations are equal wherever they came from.
+void SortParameters(std::vector<FeatureDeclaration>* features) {
+  for (FeatureDeclaration& declaration : *features) {
+    std::sort(declaration.parameters.begin(), declaration.parameters.end(),
+              [](const Field& a, const Field& b) { return a.name < b.name; });
+  }
+}
+
+std::string Written(const Json& json) {
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+// Of what the scratch holds of the candidates.
+TransActQuery QueryOf(const FeatureSequence& actions, std::int64_t request_time_ms,
+                      const TrainedRankerScratch& scratch) {
+  return {{actions.items, actions.types, actions.event_times_ms},
+          request_time_ms,
+          scratch.items,
+          scratch.rows};
+}
+
+Json JsonOf(const RankerGoldenRequest& golden) {
+  return {{"request_time_ms", golden.request_time_ms},
+          {"action_items", golden.actions.items},
+          {"action_types", golden.actions.types},
+          {"action_times_ms", golden.actions.event_times_ms},
+          {"items", golden.items},
+          {"rows", JsonOf(golden.rows)},
+          {"scores", JsonOf(golden.scores)}};
+}
+
+bool GoldenOf(const Json& json, RankerGoldenRequest* golden) {
+  try {
+    json.at("request_time_ms").get_to(golden->request_time_ms);
+    json.at("action_items").get_to(golden->actions.items);
+    json.at("action_types").get_to(golden->actions.types);
+    json.at("action_times_ms").get_to(golden->actions.event_times_ms);
+    json.at("items").get_to(golden->items);
+    return FloatsOf(json.at("rows"), &golden->rows) && FloatsOf(json.at("scores"), &golden->scores);
+  } catch (const Json::exception&) {
+    return false;
+  }
+}
+
 absl::Status Damaged(std::string_view what) { return DataLoss("ranker.json: ", what); }
 
 }  // namespace
@@ -91,22 +136,106 @@ absl::Status Damaged(std::string_view what) { return DataLoss("ranker.json: ", w
 void TrainedRanker::Score(const FeatureRequest& request, const FeatureTable& table,
                           TrainedRankerScratch* scratch, std::span<float> scores) const {
   FillRows(*plan, table, request.candidates.size(), &scratch->rows);
-  trees->Predict(scratch->rows, scores);
+  if (trees != nullptr) {
+    trees->Predict(scratch->rows, scores);
+    return;
+  }
+  scratch->items.clear();
+  for (const FeatureCandidate& candidate : request.candidates) {
+    scratch->items.emplace_back(candidate.item);
+  }
+  transact->Score(QueryOf(table.sequences[sequence_place], request.now_ms, *scratch),
+                  &scratch->transact, scores);
 }
 
 double TrainedRanker::ShownScore(float score) const {
-  return trees->is_logistic() ? ProbabilityOf(score) : double{score};
+  const bool is_probability =
+      trees != nullptr ? trees->is_logistic() : transact->model().predicts_probability;
+  return is_probability ? ProbabilityOf(score) : double{score};
+}
+
+std::vector<std::pair<std::string, float>> TrainedRanker::FeaturesOf(
+    const TrainedRankerScratch& scratch, std::size_t candidate) const {
+  const std::vector<std::string> names = RowFeatureNames(*plan);
+  std::vector<std::pair<std::string, float>> features;
+  for (std::size_t f = 0; f < names.size(); ++f) {
+    features.emplace_back(names[f], scratch.rows[candidate * names.size() + f]);
+  }
+  return features;
+}
+
+std::vector<std::pair<std::string, double>> TrainedRanker::ContributionsOf(
+    const FeatureRequest& request, const FeatureTable& table, const TrainedRankerScratch& scratch,
+    std::size_t candidate) const {
+  std::vector<std::pair<std::string, double>> contributions;
+  if (trees != nullptr) {
+    const std::size_t size = trees->features();
+    std::vector<double> added(size + 1);
+    trees->Contributions(std::span<const float>(scratch.rows).subspan(candidate * size, size),
+                         std::span<double>(added));
+    for (std::size_t f = 0; f < size; ++f) {
+      contributions.emplace_back(trees->feature_names()[f], added[f]);
+    }
+    contributions.emplace_back(kBaseContribution, added.back());
+    return contributions;
+  }
+  const FeatureSequence& actions = table.sequences[sequence_place];
+  const std::vector<float> shares =
+      transact->Attention(QueryOf(actions, request.now_ms, scratch), candidate);
+  for (std::size_t a = 0; a < shares.size(); ++a) {
+    contributions.emplace_back(
+        StrCat("action ", a + 1, ": ", actions.types[a], " ", actions.items[a]), double{shares[a]});
+  }
+  return contributions;
+}
+
+absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedTransAct(
+    std::vector<FeatureDeclaration> features, TransActRankerModel model, std::string sequence,
+    std::vector<RankerGoldenRequest> golden_requests, int candidates) {
+  auto ranker = std::make_shared<TrainedRanker>();
+  SortParameters(&features);
+  FOURFOLD_ASSIGN_OR_RETURN(ranker->plan, FeaturePlan::Compile(features));
+  std::vector<std::string> numbers = model.request_numbers;
+  numbers.insert(numbers.end(), model.candidate_numbers.begin(), model.candidate_numbers.end());
+  if (numbers != RowFeatureNames(*ranker->plan)) {
+    return InvalidArgument("the model's features are not those that are declared");
+  }
+  if (model.heads.size() != 1) return InvalidArgument("a ranker scores by one head");
+  const auto& sequences = ranker->plan->sequences();
+  const auto found =
+      std::find_if(sequences.begin(), sequences.end(),
+                   [&](const FeaturePlan::Output& output) { return output.name == sequence; });
+  if (found == sequences.end()) {
+    return InvalidArgument("no feature of kind sequence has the name ", sequence);
+  }
+  ranker->sequence_place = static_cast<std::size_t>(found - sequences.begin());
+  ranker->sequence = std::move(sequence);
+  ranker->transact = std::make_shared<const TransActRanker>(std::move(model));
+  TrainedRankerScratch scratch;
+  for (RankerGoldenRequest& golden : golden_requests) {
+    const FeatureSequence& actions = golden.actions;
+    if (golden.rows.size() != golden.items.size() * numbers.size() ||
+        actions.items.size() != actions.types.size() ||
+        actions.items.size() != actions.event_times_ms.size()) {
+      return InvalidArgument("a golden request is not whole");
+    }
+    scratch.rows = golden.rows;
+    scratch.items.assign(golden.items.begin(), golden.items.end());
+    golden.scores.resize(golden.items.size());
+    ranker->transact->Score(QueryOf(actions, golden.request_time_ms, scratch), &scratch.transact,
+                            golden.scores);
+  }
+  ranker->features = std::move(features);
+  ranker->golden_requests = std::move(golden_requests);
+  ranker->candidates = candidates;
+  return std::shared_ptr<const TrainedRanker>(std::move(ranker));
 }
 
 absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedRanker(
     std::vector<FeatureDeclaration> features, std::string model, std::vector<float> golden_rows,
     int candidates) {
   auto ranker = std::make_shared<TrainedRanker>();
-  // As JSON has them, so that equal declarations are equal wherever they came from.
-  for (FeatureDeclaration& declaration : features) {
-    std::sort(declaration.parameters.begin(), declaration.parameters.end(),
-              [](const Field& a, const Field& b) { return a.name < b.name; });
-  }
+  SortParameters(&features);
   FOURFOLD_ASSIGN_OR_RETURN(ranker->plan, FeaturePlan::Compile(features));
   FOURFOLD_ASSIGN_OR_RETURN(TreeEnsemble trees, TreeEnsemble::Parse(model));
   if (trees.feature_names() != RowFeatureNames(*ranker->plan)) {
@@ -126,12 +255,7 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedRanker(
 }
 
 std::string TrainedRankerToJson(const TrainedRanker& ranker) {
-  Json json = {{"kind", "trees"},
-               {"candidates", ranker.candidates},
-               {"features", Json::array()},
-               {"golden_rows", JsonOf(ranker.golden_rows)},
-               {"golden_scores", JsonOf(ranker.golden_scores)},
-               {"model", ranker.model}};
+  Json json = {{"candidates", ranker.candidates}, {"features", Json::array()}};
   for (const FeatureDeclaration& declaration : ranker.features) {
     Json parameters = Json::object();
     for (const Field& parameter : declaration.parameters) {
@@ -141,6 +265,19 @@ std::string TrainedRankerToJson(const TrainedRanker& ranker) {
                                 {"kind", declaration.kind},
                                 {"parameters", std::move(parameters)}});
   }
+  if (ranker.transact != nullptr) {
+    json["kind"] = "transact";
+    json["sequence"] = ranker.sequence;
+    json["golden_requests"] = Json::array();
+    for (const RankerGoldenRequest& golden : ranker.golden_requests) {
+      json["golden_requests"].push_back(JsonOf(golden));
+    }
+    return Written(json);
+  }
+  json["kind"] = "trees";
+  json["golden_rows"] = JsonOf(ranker.golden_rows);
+  json["golden_scores"] = JsonOf(ranker.golden_scores);
+  json["model"] = ranker.model;
   json["importance"] = Json::array();
   for (const FeatureImportance& feature : ranker.trees->Importance()) {
     json["importance"].push_back({{"feature", feature.feature},
@@ -148,37 +285,24 @@ std::string TrainedRankerToJson(const TrainedRanker& ranker) {
                                   {"cover", feature.cover},
                                   {"count", feature.count}});
   }
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return Written(json);
 }
 
-absl::StatusOr<std::shared_ptr<const TrainedRanker>> TrainedRankerFromJson(std::string_view text) {
-  const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("kind") || json["kind"] != "trees") {
-    return Damaged("not a ranker of trees");
-  }
-  for (const char* key : {"candidates", "features", "golden_rows", "golden_scores", "model"}) {
+namespace {
+
+absl::StatusOr<std::shared_ptr<const TrainedRanker>> TreesFromJson(
+    const Json& json, std::vector<FeatureDeclaration> features, int candidates) {
+  for (const char* key : {"golden_rows", "golden_scores", "model"}) {
     if (!json.contains(key)) return Damaged(StrCat(key, ": missing"));
   }
-  if (!json["candidates"].is_number_integer() || json["candidates"] < 0 ||
-      json["candidates"] > kRankedCandidatesMax) {
-    return Damaged(StrCat("candidates: must be from 0 to ", kRankedCandidatesMax));
-  }
-  if (!json["features"].is_array() || !json["model"].is_string()) {
-    return Damaged("features is no list, or model no text");
-  }
-  std::vector<FeatureDeclaration> features;
-  for (const Json& element : json["features"]) {
-    if (!DeclarationOf(element, &features.emplace_back())) {
-      return Damaged(StrCat("features[", features.size() - 1, "]: not a declaration"));
-    }
-  }
+  if (!json["model"].is_string()) return Damaged("model is no text");
   std::vector<float> rows;
   std::vector<float> scores;
   if (!FloatsOf(json["golden_rows"], &rows) || !FloatsOf(json["golden_scores"], &scores)) {
     return Damaged("a golden row or score is no number");
   }
   auto ranker = MakeTrainedRanker(std::move(features), json["model"].get<std::string>(),
-                                  std::move(rows), json["candidates"].get<int>());
+                                  std::move(rows), candidates);
   if (!ranker.ok()) return Damaged(MessageOf(ranker.status()));
   const std::vector<float>& actual = (*ranker)->golden_scores;
   if (actual.size() != scores.size()) return Damaged("not one golden score a golden row");
@@ -188,6 +312,71 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> TrainedRankerFromJson(std::
     }
   }
   return ranker;
+}
+
+absl::StatusOr<std::shared_ptr<const TrainedRanker>> TransActFromJson(
+    const Json& json, std::vector<FeatureDeclaration> features, int candidates,
+    const SafetensorsFile* weights) {
+  if (weights == nullptr) return Damaged("kind transact needs ranker.safetensors");
+  for (const char* key : {"golden_requests", "sequence"}) {
+    if (!json.contains(key)) return Damaged(StrCat(key, ": missing"));
+  }
+  if (!json["golden_requests"].is_array() || !json["sequence"].is_string()) {
+    return Damaged("golden_requests is no list, or sequence no text");
+  }
+  std::vector<RankerGoldenRequest> golden;
+  for (const Json& element : json["golden_requests"]) {
+    if (!GoldenOf(element, &golden.emplace_back())) {
+      return Damaged(StrCat("golden_requests[", golden.size() - 1, "]: not a golden request"));
+    }
+  }
+  auto model = ReadTransActRanker(*weights);
+  if (!model.ok()) return DataLoss("ranker.safetensors: ", MessageOf(model.status()));
+  auto ranker = MakeTrainedTransAct(std::move(features), *std::move(model),
+                                    json["sequence"].get<std::string>(), golden, candidates);
+  if (!ranker.ok()) return Damaged(MessageOf(ranker.status()));
+  for (std::size_t i = 0; i < golden.size(); ++i) {
+    const std::vector<float>& actual = (*ranker)->golden_requests[i].scores;
+    for (std::size_t c = 0; c < actual.size(); ++c) {
+      if (golden[i].scores.size() == actual.size() &&
+          std::fabs(actual[c] - golden[i].scores[c]) <=
+              TrainedRanker::kGoldenTolerance * std::max(1.0F, std::fabs(actual[c]))) {
+        continue;
+      }
+      return Damaged(StrCat("golden request ", i, " scores item ", c, " ", actual[c]));
+    }
+  }
+  return ranker;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const TrainedRanker>> TrainedRankerFromJson(
+    std::string_view text, const SafetensorsFile* weights) {
+  const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("kind") || !json["kind"].is_string()) {
+    return Damaged("not a ranker");
+  }
+  for (const char* key : {"candidates", "features"}) {
+    if (!json.contains(key)) return Damaged(StrCat(key, ": missing"));
+  }
+  if (!json["candidates"].is_number_integer() || json["candidates"] < 0 ||
+      json["candidates"] > kRankedCandidatesMax) {
+    return Damaged(StrCat("candidates: must be from 0 to ", kRankedCandidatesMax));
+  }
+  if (!json["features"].is_array()) return Damaged("features is no list");
+  std::vector<FeatureDeclaration> features;
+  for (const Json& element : json["features"]) {
+    if (!DeclarationOf(element, &features.emplace_back())) {
+      return Damaged(StrCat("features[", features.size() - 1, "]: not a declaration"));
+    }
+  }
+  const int candidates = json["candidates"].get<int>();
+  if (json["kind"] == "trees") return TreesFromJson(json, std::move(features), candidates);
+  if (json["kind"] == "transact") {
+    return TransActFromJson(json, std::move(features), candidates, weights);
+  }
+  return Damaged("neither trees nor transact");
 }
 
 }  // namespace fourfold

@@ -1,14 +1,17 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/feature_request.h"
+#include "model/transact/transact_ranker.h"
 #include "model/trees/tree_ensemble.h"
 
 namespace fourfold {
@@ -18,15 +21,31 @@ inline constexpr int kRankedCandidatesMax = 2000;  // TrainedRanker::candidates
 // Memory that scoring reuses from request to request.
 struct TrainedRankerScratch {
   std::vector<float> rows;
+  std::vector<std::string_view> items;
+  TransActScratch transact;
 };
 
-// A trained ranker with the plan of its features, as a servable carries it. Immutable.
+// A request whose scores are known.
+struct RankerGoldenRequest {
+  std::int64_t request_time_ms = 0;
+  FeatureSequence actions;  // without fields
+  std::vector<std::string> items;
+  std::vector<float> rows;  // as golden_rows, one of each item
+  std::vector<float> scores;
+};
+
+// A trained ranker with the plan of its features, as a servable carries it: trees, or TransAct.
+// Immutable.
 struct TrainedRanker {
   std::vector<FeatureDeclaration> features;
-  std::string model;  // XGBoost's JSON (TreeEnsemble::Parse)
+  std::string model;  // of trees: XGBoost's JSON (TreeEnsemble::Parse)
   // Rows of features (RowFeatureNames, row-major) with the scores that they must get, bit for bit.
   std::vector<float> golden_rows;
   std::vector<float> golden_scores;
+  // Of TransAct, in place of rows: processors may differ in rounding, so the scores are met within
+  // kGoldenTolerance.
+  std::vector<RankerGoldenRequest> golden_requests;
+  static constexpr float kGoldenTolerance = 1e-3f;
 
   // How many of the blend's best candidates it puts in order on the request path; 0: none, it
   // orders only lists that callers bring.
@@ -34,7 +53,10 @@ struct TrainedRanker {
 
   // Compiled from the above, not stored.
   std::shared_ptr<const FeaturePlan> plan;
-  std::shared_ptr<const TreeEnsemble> trees;
+  std::shared_ptr<const TreeEnsemble> trees;       // or null
+  std::shared_ptr<const TransActRanker> transact;  // or null
+  std::string sequence;                            // of TransAct: the feature of its actions
+  std::size_t sequence_place = 0;                  // its place in FeatureTable::sequences
 
   // A score for each candidate of the request, greater is better; ShownScore makes of it what is
   // shown. `table` is what ReadFeatures gave for the request. Thread-safe.
@@ -42,6 +64,16 @@ struct TrainedRanker {
              TrainedRankerScratch* scratch, std::span<float> scores) const;
   // The probability where the ranker predicts one, else the score itself.
   double ShownScore(float score) const;
+  // Of one candidate, after Score with this scratch: its features by name, NaN for none.
+  std::vector<std::pair<std::string, float>> FeaturesOf(const TrainedRankerScratch& scratch,
+                                                        std::size_t candidate) const;
+  // By trees: what each feature added to the score, and the rest under kBaseContribution. By
+  // TransAct: what share of the last layer's attention each action got, newest first, under "action
+  // 1: " and so on with its type and item.
+  std::vector<std::pair<std::string, double>> ContributionsOf(const FeatureRequest& request,
+                                                              const FeatureTable& table,
+                                                              const TrainedRankerScratch& scratch,
+                                                              std::size_t candidate) const;
 };
 
 // Compiles both and scores the golden rows. InvalidArgument where the model's features are not
@@ -50,9 +82,17 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedRanker(
     std::vector<FeatureDeclaration> features, std::string model, std::vector<float> golden_rows,
     int candidates);
 
+// The same of TransAct; scores the golden requests. `sequence` names the feature that its actions
+// are.
+absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedTransAct(
+    std::vector<FeatureDeclaration> features, TransActRankerModel model, std::string sequence,
+    std::vector<RankerGoldenRequest> golden_requests, int candidates);
+
 // The contents of the servable's file ranker.json (docs/formats.md).
 std::string TrainedRankerToJson(const TrainedRanker& ranker);
-// DataLoss for what is damaged, and where a golden row does not get its score.
-absl::StatusOr<std::shared_ptr<const TrainedRanker>> TrainedRankerFromJson(std::string_view text);
+// `weights`: of TransAct, the servable's ranker.safetensors; else null. DataLoss for what is
+// damaged, and where a golden row or request does not get its score.
+absl::StatusOr<std::shared_ptr<const TrainedRanker>> TrainedRankerFromJson(
+    std::string_view text, const SafetensorsFile* weights = nullptr);
 
 }  // namespace fourfold

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <string>
 
 #include "base/strings.h"
+#include "model/transact/transact_testing.h"
 #include "model/trees/tree_ensemble_testing.h"
 
 namespace fourfold {
@@ -53,6 +55,64 @@ TEST(TrainedRankerTest, FeaturesThatAreNotTheModelsAreRefused) {
   std::vector<FeatureDeclaration> other = Declarations();
   other[0].name = "position";
   EXPECT_EQ(MakeTrainedRanker(other, Ranker()->model, {}, 0).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TransActRankerModel SmallTransAct() {
+  TransActRankerModel model;
+  model.candidate_numbers = {"place", "kind"};
+  model.heads = {"label"};
+  model.action_types = {"click"};
+  TransActShape shape;
+  shape.actions = 4;
+  shape.action_types = 3;
+  shape.action_dimension = shape.item_dimension = shape.feed_forward = 8;
+  shape.latest = 2;
+  model.encoder = RandomTransAct(shape, 1);
+  model.items = {"a", "b"};
+  model.item_table.assign(16, 0.25F);
+  model.encoding = NumberEncoding::Fit({{1, 2, 3, 4}, {0, 1}});
+  RankingNetworkShape network;
+  network.inputs = model.inputs();
+  network.hidden = {8};
+  model.network = RankingNetworkParameters::Zeros(network);
+  float value = 0.1F;
+  for (auto& [name, values] : TensorsOf(&model.network)) {
+    for (float& one : *values) one = value = -0.9F * value + 0.01F;
+  }
+  return model;
+}
+
+TEST(TrainedRankerTest, TransActIsReadBackAndChecksItsGoldenRequests) {
+  std::vector<FeatureDeclaration> declarations = Declarations();
+  declarations.push_back({"latest", "sequence", {{"entity", std::string("user")}}});
+  RankerGoldenRequest golden;
+  golden.request_time_ms = 1000;
+  golden.actions = {{"a", "c"}, {"click", "never seen"}, {900, 800}, {}};
+  golden.items = {"a", "z"};
+  golden.rows = {1, 0, 3, 1};
+  const auto made = MakeTrainedTransAct(declarations, SmallTransAct(), "latest", {golden}, 7);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const TrainedRanker& ranker = **made;
+  EXPECT_NE(ranker.golden_requests[0].scores[0], ranker.golden_requests[0].scores[1]);
+  const std::string path = testing::TempDir() + "trained_ranker_test.safetensors";
+  ASSERT_TRUE(WriteTransActRanker(ranker.transact->model(), path).ok());
+  const auto weights = SafetensorsFile::Open(path);
+  std::filesystem::remove(path);
+  ASSERT_TRUE(weights.ok());
+  const std::string text = TrainedRankerToJson(ranker);
+  const auto again = TrainedRankerFromJson(text, &*weights);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ((*again)->golden_requests[0].scores, ranker.golden_requests[0].scores);
+  EXPECT_EQ((*again)->sequence, "latest");
+  EXPECT_EQ((*again)->candidates, 7);
+
+  TrainedRanker changed = ranker;
+  changed.golden_requests[0].scores[1] += 0.1F;
+  EXPECT_EQ(TrainedRankerFromJson(TrainedRankerToJson(changed), &*weights).status().code(),
+            absl::StatusCode::kDataLoss);
+  EXPECT_EQ(TrainedRankerFromJson(text).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(MakeTrainedTransAct(declarations, SmallTransAct(), "other", {}, 0).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
 

@@ -6,7 +6,6 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "feature/plan/feature_matrix.h"
 
 namespace fourfold {
 namespace {
@@ -29,26 +28,21 @@ class Users {
 
 }  // namespace
 
-absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const FeaturePlan& plan,
-                                       const TreeEnsemble& trees, std::int64_t from_ms,
-                                       const ShownListOptions& options,
+absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const TrainedRanker& trained,
+                                       std::int64_t from_ms, const ShownListOptions& options,
                                        const std::function<void(double done)>& progress) {
-  if (trees.feature_names() != RowFeatureNames(plan)) {
-    return InvalidArgument("the trees' features are not those of the plan");
-  }
   ShownLists lists;
   ShownListMethod ranker{"ranker", {}};
   Users users;
   ReplayedRequest replayed;
   FeatureTable table;
-  std::vector<float> rows;
+  TrainedRankerScratch scratch;
   std::vector<float> scores;
   for (std::size_t row = 0; row < replay.size(); ++row) {
     if (replay.event_time_ms(row) < from_ms) continue;
     FOURFOLD_RETURN_IF_ERROR(replay.Read(row, &replayed, &table));
-    FillRows(plan, table, replayed.labels.size(), &rows);
     scores.resize(replayed.labels.size());
-    trees.Predict(rows, std::span<float>(scores));
+    trained.Score(replayed.request, table, &scratch, scores);
     ranker.scores.insert(ranker.scores.end(), scores.begin(), scores.end());
     lists.label.insert(lists.label.end(), replayed.labels.begin(), replayed.labels.end());
     lists.row_end.push_back(static_cast<std::uint32_t>(lists.label.size()));

@@ -4,10 +4,9 @@
 #include <functional>
 
 #include "absl/status/statusor.h"
-#include "feature/plan/feature_plan.h"
-#include "model/trees/tree_ensemble.h"
 #include "offline/evaluation/shown_lists.h"
 #include "offline/ranking/row_replay.h"
+#include "servable/trained_ranker.h"
 
 namespace fourfold {
 
@@ -17,11 +16,10 @@ struct RankerExam {
 };
 
 // Judges a ranker on the requests of the replay from `from_ms` on, with their features as they
-// would have been served. A request without a user is one of its own. InvalidArgument where there
-// is none to judge, or the trees' features are not those of the plan.
-absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const FeaturePlan& plan,
-                                       const TreeEnsemble& trees, std::int64_t from_ms,
-                                       const ShownListOptions& options,
+// would have been served; the ranker's plan is the replay's. A request without a user is one of its
+// own. InvalidArgument where there is none to judge.
+absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const TrainedRanker& trained,
+                                       std::int64_t from_ms, const ShownListOptions& options,
                                        const std::function<void(double done)>& progress);
 
 }  // namespace fourfold

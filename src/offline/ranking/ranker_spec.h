@@ -1,15 +1,20 @@
 #pragma once
 
+#include <cstdint>
+
 #include "offline/ranking/row_replay.h"
 #include "offline/ranking/train_trees.h"
+#include "offline/ranking/transact_spec.h"
 
 namespace fourfold {
 
-// A trained ranker as a recipe asks for it: its rows, its trees, and how the log is cut in time to
+// A trained ranker as a recipe asks for it: its rows, its model, and how the log is cut in time to
 // judge it. The rest, after the shares for training and validation, is the test.
 struct RankerSpec {
   RowOptions rows;
+  enum class Kind : std::uint8_t { kTrees, kTransAct } kind = Kind::kTrees;
   TreesSpec trees;
+  TransActSpec transact;
   // How many of the blend's best candidates it puts in order for a slate; 0: none.
   int candidates = 500;
   // Of the requests that it scores, the share kept with their features

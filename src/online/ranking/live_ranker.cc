@@ -39,21 +39,18 @@ absl::Status LiveRanker::Score(const FeatureRequest& request, LiveRankerScratch*
   return absl::OkStatus();
 }
 
-void LiveRanker::Explain(const LiveRankerScratch& scratch, std::size_t candidate,
-                         std::vector<FeatureReading>* features,
+void LiveRanker::Explain(const FeatureRequest& request, const LiveRankerScratch& scratch,
+                         std::size_t candidate, std::vector<FeatureReading>* features,
                          std::vector<FeatureReading>* contributions) const {
-  const TreeEnsemble& trees = *trained->trees;
-  const auto row = std::span<const float>(scratch.ranker.rows)
-                       .subspan(candidate * trees.features(), trees.features());
-  std::vector<double> added(trees.features() + 1);
-  trees.Contributions(row, std::span<double>(added));
-  for (std::size_t f = 0; f < trees.features(); ++f) {
+  for (const auto& [name, value] : trained->FeaturesOf(scratch.ranker, candidate)) {
     FeatureReading& feature = features->emplace_back();
-    feature.name = trees.feature_names()[f];
-    if (!std::isnan(row[f])) feature.value = row[f];
-    contributions->push_back({feature.name, added[f]});
+    feature.name = name;
+    if (!std::isnan(value)) feature.value = value;
   }
-  contributions->push_back({std::string(kBaseContribution), added.back()});
+  for (const auto& [name, value] :
+       trained->ContributionsOf(request, scratch.table, scratch.ranker, candidate)) {
+    contributions->push_back({name, value});
+  }
 }
 
 absl::StatusOr<RankResponse> LiveRanker::Rank(const RankRequest& request,
@@ -84,7 +81,7 @@ absl::StatusOr<RankResponse> LiveRanker::Rank(const RankRequest& request,
     result.item = request.items[c].item;
     result.input_rank = static_cast<int>(c) + 1;
     result.score = trained->ShownScore(scores[c]);
-    if (request.explain) Explain(scratch, c, &result.features, &result.contributions);
+    if (request.explain) Explain(asked, scratch, c, &result.features, &result.contributions);
   }
   return response;
 }

@@ -34,9 +34,10 @@ struct LiveRanker {
   // `scores` has a place for each candidate.
   absl::Status Score(const FeatureRequest& request, LiveRankerScratch* scratch,
                      std::span<float> scores) const;
-  // The features of one candidate, after Score of its request, and what each added to its score.
-  void Explain(const LiveRankerScratch& scratch, std::size_t candidate,
-               std::vector<FeatureReading>* features,
+  // The features of one candidate, after Score of its request, and what its score comes of
+  // (TrainedRanker::ContributionsOf).
+  void Explain(const FeatureRequest& request, const LiveRankerScratch& scratch,
+               std::size_t candidate, std::vector<FeatureReading>* features,
                std::vector<FeatureReading>* contributions) const;
 
   // Orders a list that a caller brings at the read point. InvalidArgument for a bad request, with

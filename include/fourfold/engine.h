@@ -108,8 +108,9 @@ struct EvaluationRow {
   std::vector<MetricEstimate> metrics;
   double coverage = 0;         // share of the catalogue shown to anybody in the first 10
   double mean_popularity = 0;  // mean training count of the items shown in the first 10
-  std::vector<MetricEstimate>
-      paired_with_best_part;  // blend only: difference to the best retriever
+  // Of the blend, to the best retriever; of the ranker, to the blend. Empty: compared with none.
+  std::string compared_with;
+  std::vector<MetricEstimate> paired_difference;
 };
 
 // How well a method orders the slates of a simulated log that came after the cut.

@@ -82,8 +82,9 @@ nlohmann::ordered_json ToJson(const EvaluationReport& report) {
                                     {"metrics", ToJson(row.metrics)},
                                     {"coverage", row.coverage},
                                     {"mean_popularity", row.mean_popularity}};
-    if (!row.paired_with_best_part.empty()) {
-      entry["difference_to_best_part"] = ToJson(row.paired_with_best_part);
+    if (!row.paired_difference.empty()) {
+      entry["compared_with"] = row.compared_with;
+      entry["difference"] = ToJson(row.paired_difference);
     }
     rows.push_back(std::move(entry));
   }
@@ -134,10 +135,10 @@ void PrintReport(std::ostream& out, const EvaluationReport& report, bool of_slat
   }
   bool is_paired = false;
   for (const EvaluationRow& row : report.rows) {
-    if (row.paired_with_best_part.empty() || report.best_part.empty()) continue;
+    if (row.paired_difference.empty()) continue;
     is_paired = true;
-    std::vector<std::string> cells = {StrCat(row.method, " - ", report.best_part)};
-    for (const MetricEstimate& metric : row.paired_with_best_part) {
+    std::vector<std::string> cells = {StrCat(row.method, " - ", row.compared_with)};
+    for (const MetricEstimate& metric : row.paired_difference) {
       cells.push_back(WithSign(metric));
     }
     if (of_slates) cells.insert(cells.end(), 2, "");
@@ -145,7 +146,7 @@ void PrintReport(std::ostream& out, const EvaluationReport& report, bool of_slat
   }
   table.Print(out);
   out << "\n95 % intervals by bootstrap"
-      << (is_paired ? "; the last line is paired, query by query. " : ". ") << "Evaluated in "
+      << (is_paired ? "; differences are paired, query by query. " : ". ") << "Evaluated in "
       << Decimal(report.seconds, 1) << " s.\n";
 }
 
@@ -201,7 +202,7 @@ void AddEvaluate(CLI::App& app, Context& context) {
   verb->add_option("--fit", request.fit,
                    "leave_one_out: refit (all but the last action) or strict (all but two)")
       ->check(CLI::IsMember({"refit", "strict"}));
-  verb->add_option("--method", request.methods, "Retrievers, or blend; else all of them")
+  verb->add_option("--method", request.methods, "Retrievers, blend or ranker; else all of them")
       ->delimiter(',');
   verb->add_option("--truth", request.truth_path,
                    "Of a simulated log (`simulate --truth`): also tell how near each comes to the "

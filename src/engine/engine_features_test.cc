@@ -222,7 +222,7 @@ TEST_F(EngineRankerTest, IsJudgedAgainstTheOrderShown) {
   // The cheapest stands first, second and third in turn.
   EXPECT_NEAR(report->rows[0].metrics[0].mean, (1 + 1.0 / 2 + 1.0 / 3) / 3, 1e-9);
   EXPECT_EQ(report->rows[1].metrics[0].mean, 1);
-  EXPECT_EQ(report->rows[1].paired_with_best_part[0].name, "RR");
+  EXPECT_EQ(report->rows[1].paired_difference[0].name, "RR");
 }
 
 TEST_F(EngineRankerTest, ALogWithoutSlatesGivesAServableWithoutARanker) {

@@ -84,8 +84,9 @@ absl::Status TuneAndJudge(const Learning& learning, const TrainRequest& request,
 }
 
 // Null, with a note, where the log holds too few requests of the past to learn an order from.
-absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRankerIfPossible(const Learning& learning) {
-  auto ranker = FitRanker(learning);
+absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRankerIfPossible(
+    const Learning& learning, const InteractionTable& table, const BlendSpec& blend) {
+  auto ranker = FitRanker(learning, table, blend);
   if (!absl::IsInvalidArgument(ranker.status())) return ranker;
   if (learning.note) {
     learning.note(StrCat("the servable has no ranker: ", MessageOf(ranker.status())));
@@ -150,7 +151,8 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
   manifest.blend = std::move(blend);
   manifest.metrics = std::move(metrics);
   if (impl_->recipe.ranker.has_value()) {
-    FOURFOLD_ASSIGN_OR_RETURN(servable.ranker, FitRankerIfPossible(learning));
+    FOURFOLD_ASSIGN_OR_RETURN(servable.ranker,
+                              FitRankerIfPossible(learning, table, servable.manifest.blend));
   }
   FOURFOLD_RETURN_IF_ERROR(AddGoldenRequests(learning, table, &servable));
   FOURFOLD_ASSIGN_OR_RETURN(std::string version, impl_->repository.Publish(servable));
@@ -187,7 +189,8 @@ absl::StatusOr<EvaluationReport> Engine::Evaluate(const EvaluateRequest& request
   if (request.task != "ranking") return JudgeEmbeddings(learning, table, request);
   const bool blends =
       request.methods.empty() ||
-      std::find(request.methods.begin(), request.methods.end(), "blend") != request.methods.end();
+      std::any_of(request.methods.begin(), request.methods.end(),
+                  [](const std::string& name) { return name == "blend" || name == "ranker"; });
   BlendSpec blend = impl_->recipe.blend;
   if (blends && request.tune) {
     FOURFOLD_ASSIGN_OR_RETURN(blend, FindBlend(learning, evaluation, table));

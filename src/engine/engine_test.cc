@@ -283,7 +283,7 @@ TEST_F(EngineEndToEndTest, EvaluationPutsEveryRetrieverAndTheBlendIntoOneTable) 
   ASSERT_TRUE(report.ok()) << report.status();
   ASSERT_THAT(report->rows, SizeIs(4));
   EXPECT_EQ(report->rows[3].method, "blend");
-  EXPECT_THAT(report->rows[3].paired_with_best_part, Not(IsEmpty()));
+  EXPECT_THAT(report->rows[3].paired_difference, Not(IsEmpty()));
   EXPECT_EQ(report->queries, 40u);
   // The camps are there to be found: being popular in both is worth less.
   const auto ndcg = [&](std::size_t row) { return report->rows[row].metrics[0].mean; };

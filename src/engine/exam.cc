@@ -75,11 +75,13 @@ absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecip
 }
 
 absl::StatusOr<Examinee> Examinee::Make(const Learning& learning, const InteractionTable& table,
-                                        const std::shared_ptr<const Servable>& servable) {
+                                        const std::shared_ptr<const Servable>& servable,
+                                        std::shared_ptr<const LiveRanker> ranker) {
   Examinee examinee(table);
   examinee.recommender_ = std::make_unique<Recommender>(&learning.store, &learning.catalogue,
                                                         JudgeOptions(learning.recipe));
-  FOURFOLD_ASSIGN_OR_RETURN(examinee.bound_, examinee.recommender_->Bind(servable));
+  FOURFOLD_ASSIGN_OR_RETURN(examinee.bound_,
+                            examinee.recommender_->Bind(servable, std::move(ranker)));
   return examinee;
 }
 
@@ -95,7 +97,8 @@ absl::StatusOr<const Examinee::Slate*> Examinee::Answer(Recommender::AsOfRequest
 
 absl::StatusOr<const Examinee::Slate*> Examinee::Ask(const EvaluationQuery& query,
                                                      const std::string& retriever,
-                                                     const BlendSpec* blend, int limit) const {
+                                                     const BlendSpec* blend, int limit,
+                                                     bool ranked) const {
   thread_local std::vector<std::string> excluded;
   excluded.resize(query.excluded.size());
   for (std::size_t i = 0; i < excluded.size(); ++i) {
@@ -107,6 +110,7 @@ absl::StatusOr<const Examinee::Slate*> Examinee::Ask(const EvaluationQuery& quer
   request.at = query.at;
   request.limit = limit;
   request.exclude_items = &excluded;
+  request.ranked = ranked;
   return Answer(&request, retriever, blend);
 }
 
@@ -119,6 +123,7 @@ absl::StatusOr<const Examinee::Slate*> Examinee::Order(
   request.at = at;
   request.limit = static_cast<int>(items.size());
   request.include_items = &items;
+  request.ranked = false;
   return Answer(&request, retriever, blend);
 }
 

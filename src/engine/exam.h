@@ -33,12 +33,14 @@ bool IsKnownAtImport(const Recipe& recipe);
 class Examinee {
  public:
   static absl::StatusOr<Examinee> Make(const Learning& learning, const InteractionTable& table,
-                                       const std::shared_ptr<const Servable>& servable);
+                                       const std::shared_ptr<const Servable>& servable,
+                                       std::shared_ptr<const LiveRanker> ranker = nullptr);
 
   using Slate = std::vector<Recommender::ScoredItem>;
-  // `retriever` empty: the blend. The answer is valid until the next call of this thread.
+  // `retriever` empty: the blend, or with `ranked` what the ranker makes of it. The answer is valid
+  // until the next call of this thread.
   absl::StatusOr<const Slate*> Ask(const EvaluationQuery& query, const std::string& retriever,
-                                   const BlendSpec* blend, int limit) const;
+                                   const BlendSpec* blend, int limit, bool ranked = false) const;
   // These items in the order of the ranker; those that it does not rank are left out.
   absl::StatusOr<const Slate*> Order(const std::vector<std::string>& items, const std::string& user,
                                      const std::string& session, const ReadPoint& at,

@@ -63,8 +63,12 @@ absl::StatusOr<EvaluationReport> JudgeEmbeddings(const Learning& learning,
 // recipe has a ranker. Of the request it reads resamples.
 absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
                                                     const EvaluateRequest& request);
-// Trains it on all requests, the last of which decide when to stop.
-absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& learning);
+// Trains it on all requests, the last of which decide when to stop. `table` holds the actions that
+// retrieval learns from, up to learning.at, and `blend` merges its lists: with rows `retrieved`,
+// the candidates of the past come from retrievers fitted on the first part of it.
+absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& learning,
+                                                               const InteractionTable& table,
+                                                               const BlendSpec& blend);
 
 // Requests of real users, without their names, with all inputs and the answers of this servable.
 absl::Status AddGoldenRequests(const Learning& learning, const InteractionTable& table,

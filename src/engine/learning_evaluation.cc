@@ -17,6 +17,7 @@ namespace fourfold {
 namespace {
 
 constexpr std::string_view kBlend = "blend";
+constexpr std::string_view kRanker = "ranker";
 
 // A fixed choice of at most `most` queries, whatever their order.
 void Sample(std::vector<EvaluationQuery>* queries, std::size_t most) {
@@ -101,33 +102,60 @@ EvaluationReport FromResult(const EvaluationResult& result) {
   for (const MethodResult& method : result.methods) {
     EvaluationRow row;
     row.method = method.name;
+    row.compared_with = method.compared_with;
     row.coverage = method.first_shown.coverage;
     row.mean_popularity = method.first_shown.mean_popularity;
     for (std::size_t i = 0; i < result.metrics.size(); ++i) {
       row.metrics.push_back(FromInterval(result.metrics[i], method.metrics[i]));
-      if (!method.difference.empty()) {
-        row.paired_with_best_part.push_back(FromInterval(result.metrics[i], method.difference[i]));
-      }
+      if (method.difference.empty()) continue;
+      row.paired_difference.push_back(FromInterval(result.metrics[i], method.difference[i]));
     }
     report.rows.push_back(std::move(row));
   }
   return report;
 }
 
+// Whether the feed's order is a ranker's, which can be trained on what came before the exam's cut.
+bool HasRankedFeed(const Recipe& recipe, const EvaluationRecipe& evaluation) {
+  return recipe.ranker.has_value() && recipe.ranker->candidates > 0 &&
+         evaluation.split == EvaluationRecipe::Split::kTime;
+}
+
 absl::StatusOr<std::vector<EvaluationMethod>> ChooseMethods(
-    const Recipe& recipe, const std::vector<std::string>& wanted) {
+    const Recipe& recipe, const EvaluationRecipe& evaluation,
+    const std::vector<std::string>& wanted) {
   std::vector<std::string> known;
   for (const RetrieverSpec& spec : recipe.retrievers) known.push_back(spec.name);
   known.emplace_back(kBlend);
+  if (HasRankedFeed(recipe, evaluation)) known.emplace_back(kRanker);
   std::vector<EvaluationMethod> methods;
   for (const std::string& name : wanted.empty() ? known : wanted) {
     if (std::find(known.begin(), known.end(), name) == known.end()) {
       return InvalidArgument("methods: the recipe has no retriever ", name, "; did you mean ",
                              NearestName(name, known), "?");
     }
-    methods.push_back({.name = name, .blend = name == kBlend});
+    methods.push_back({.name = name,
+                       .blend = name == kBlend,
+                       .against = std::string(name == kRanker ? kBlend : "")});
   }
   return methods;
+}
+
+// The ranker that the feed would have had at the exam's cut, beside a state that can be read as of
+// any moment.
+absl::StatusOr<std::shared_ptr<const LiveRanker>> FitRankerForExam(const Learning& learning,
+                                                                   const InteractionTable& table,
+                                                                   const Exam& exam,
+                                                                   const BlendSpec& blend) {
+  Learning before = learning;
+  before.at.as_of_ms = exam.split.fit_as_of_ms;
+  if (!IsKnownAtImport(learning.recipe)) before.at.known_at_ms = exam.split.fit_as_of_ms;
+  LiveRanker ranker;
+  FOURFOLD_ASSIGN_OR_RETURN(ranker.trained,
+                            FitRanker(before, KeepRows(table, exam.split.fit_rows), blend));
+  ranker.state = std::make_shared<LiveState>(ranker.trained->plan);
+  FOURFOLD_RETURN_IF_ERROR(ranker.state->Fill(learning.store));
+  return std::make_shared<const LiveRanker>(std::move(ranker));
 }
 
 }  // namespace
@@ -177,15 +205,23 @@ absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const Evaluatio
                                        const InteractionTable& table, const BlendSpec& blend,
                                        const EvaluateRequest& request) {
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<EvaluationMethod> asked,
-                            ChooseMethods(learning.recipe, request.methods));
+                            ChooseMethods(learning.recipe, evaluation, request.methods));
   FOURFOLD_ASSIGN_OR_RETURN(const Exam exam,
                             PrepareExam(learning, evaluation, table, ExamPart::kTest));
+  std::shared_ptr<const LiveRanker> ranker;
+  if (std::any_of(asked.begin(), asked.end(),
+                  [](const EvaluationMethod& method) { return method.name == kRanker; })) {
+    FOURFOLD_ASSIGN_OR_RETURN(ranker, FitRankerForExam(learning, table, exam, blend));
+  }
   FOURFOLD_ASSIGN_OR_RETURN(const Examinee examinee,
-                            Examinee::Make(learning, table, exam.servable));
+                            Examinee::Make(learning, table, exam.servable, std::move(ranker)));
   const RankFunction rank = [&](const EvaluationQuery& query, std::size_t method, int limit,
                                 std::vector<std::uint32_t>* ranked) -> absl::Status {
-    const std::string& retriever = asked[method].blend ? std::string() : asked[method].name;
-    FOURFOLD_ASSIGN_OR_RETURN(const auto* slate, examinee.Ask(query, retriever, &blend, limit));
+    const bool by_ranker = asked[method].name == kRanker;
+    const std::string retriever =
+        asked[method].blend || by_ranker ? std::string() : asked[method].name;
+    FOURFOLD_ASSIGN_OR_RETURN(const auto* slate,
+                              examinee.Ask(query, retriever, &blend, limit, by_ranker));
     ranked->clear();
     for (const Recommender::ScoredItem& scored : *slate) {
       ranked->push_back(examinee.NumberOf(scored.item));
@@ -203,8 +239,11 @@ absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const Evaluatio
   EvaluationReport report = FromResult(result);
   report.description = Describe(evaluation, table, exam);
   if (!request.truth_path.empty()) {
+    // The ranker's features are of its own candidates, not of slates of the past.
+    std::vector<EvaluationMethod> ordering = asked;
+    std::erase_if(ordering, [](const EvaluationMethod& m) { return m.name == kRanker; });
     FOURFOLD_ASSIGN_OR_RETURN(report.slates,
-                              JudgeSlates(learning, evaluation, exam, examinee, asked, blend,
+                              JudgeSlates(learning, evaluation, exam, examinee, ordering, blend,
                                           request.truth_path, request.resamples));
   }
   return report;

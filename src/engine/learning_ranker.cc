@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "data/timestamp.h"
 #include "engine/learning.h"
+#include "engine/past_retrieval.h"
 #include "feature/plan/feature_matrix.h"
 #include "offline/evaluation/ranker_exam.h"
 #include "offline/ranking/row_replay.h"
@@ -40,16 +41,45 @@ class TemporaryFile {
   const std::string path_;
 };
 
-absl::StatusOr<RowReplay> ReplayRows(const Learning& learning) {
-  if (learning.progress) learning.progress("reading the log", 0);
-  return RowReplay::Start(learning.store, *learning.recipe.features, learning.recipe.ranker->rows,
-                          learning.at);
-}
-
 std::vector<std::int64_t> TimesOf(const RowReplay& replay) {
   std::vector<std::int64_t> times_ms(replay.size());
   for (std::size_t row = 0; row < replay.size(); ++row) times_ms[row] = replay.event_time_ms(row);
   return times_ms;
+}
+
+// Where the parts of the rows begin whose retrieval is fitted apart; empty: there is no moment.
+std::vector<std::int64_t> RetrievalCuts(const RankerSpec& spec,
+                                        const std::vector<std::int64_t>& times_ms) {
+  std::vector<std::int64_t> cuts_ms;
+  for (int fit = 0; fit < spec.retrieval_fits; ++fit) {
+    const double share =
+        spec.retrieval_share + (1 - spec.retrieval_share) * fit / spec.retrieval_fits;
+    const std::optional<TimeCuts> cuts = CutByTime(times_ms, share, 0);
+    if (!cuts.has_value()) return {};
+    if (cuts_ms.empty() || cuts_ms.back() < cuts->validation_from_ms) {
+      cuts_ms.push_back(cuts->validation_from_ms);
+    }
+  }
+  return cuts_ms;
+}
+
+absl::StatusOr<RowReplay> ReplayRows(const Learning& learning, const InteractionTable* table,
+                                     const BlendSpec& blend) {
+  const RankerSpec& spec = *learning.recipe.ranker;
+  if (learning.progress) learning.progress("reading the log", 0);
+  FOURFOLD_ASSIGN_OR_RETURN(
+      RowReplay replay,
+      RowReplay::Start(learning.store, *learning.recipe.features, spec.rows, learning.at));
+  if (spec.rows.rows != RowOptions::Rows::kRetrieved) return replay;
+  const std::vector<std::int64_t> cuts_ms = RetrievalCuts(spec, TimesOf(replay));
+  if (cuts_ms.empty()) return InvalidArgument("the log holds no moment to train a ranker on");
+  FOURFOLD_ASSIGN_OR_RETURN(const auto retrieval,
+                            PastRetrieval::Make(learning, *table, blend, cuts_ms));
+  replay.RetrieveFrom(cuts_ms.front(), [retrieval](const FeatureRequest& request,
+                                                   std::vector<FeatureCandidate>* candidates) {
+    return retrieval->Retrieve(request, candidates);
+  });
+  return replay;
 }
 
 // Of the requests before the validation, and which of them.
@@ -62,13 +92,20 @@ absl::StatusOr<std::unique_ptr<TrainingRowsReader>> MakeRows(const Learning& lea
                                                              const RowReplay& replay,
                                                              const std::string& path) {
   FOURFOLD_ASSIGN_OR_RETURN(
-      const TrainingRowCounts counts,
+      const WrittenRows written,
       WriteTrainingRows(replay, *learning.recipe.features, path,
                         Progress(learning, "computing features of training rows")));
   if (learning.note) {
+    const TrainingRowCounts& counts = written.counts;
     learning.note(StrCat("training rows: ", counts.requests, " requests, ", counts.rows,
                          " candidates, ", counts.bytes, " bytes; as flat rows ", counts.flat_bytes,
                          ", with padded sequences ", counts.padded_flat_bytes));
+    if (written.relevant > 0) {
+      learning.note(
+          StrCat("retrieval found ", written.retrieved, " of the ", written.relevant,
+                 " items that were acted on, a recall of ",
+                 static_cast<double>(written.retrieved) / static_cast<double>(written.relevant)));
+    }
   }
   return TrainingRowsReader::Open(path);
 }
@@ -205,14 +242,14 @@ EvaluationReport ReportOf(const RankerExam& exam, bool is_of_lists) {
     EvaluationRow row;
     row.method = method.name;
     const bool is_compared = &method != &result.methods.front();
+    if (is_compared) row.compared_with = report.best_part;
     for (std::size_t i = 0; is_of_lists && i < result.metrics.size(); ++i) {
       row.metrics.push_back(EstimateOf(NameOf(result.metrics[i]), method.values[i]));
       if (!is_compared) continue;
-      row.paired_with_best_part.push_back(
-          EstimateOf(NameOf(result.metrics[i]), method.differences[i]));
+      row.paired_difference.push_back(EstimateOf(NameOf(result.metrics[i]), method.differences[i]));
     }
     row.metrics.push_back(EstimateOf("AUC", method.auc));
-    if (is_compared) row.paired_with_best_part.push_back(EstimateOf("AUC", method.auc_difference));
+    if (is_compared) row.paired_difference.push_back(EstimateOf("AUC", method.auc_difference));
     report.rows.push_back(std::move(row));
   }
   return report;
@@ -223,7 +260,12 @@ EvaluationReport ReportOf(const RankerExam& exam, bool is_of_lists) {
 absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
                                                     const EvaluateRequest& request) {
   const RankerSpec& spec = *learning.recipe.ranker;
-  FOURFOLD_ASSIGN_OR_RETURN(const RowReplay replay, ReplayRows(learning));
+  InteractionTable table;
+  if (spec.rows.rows == RowOptions::Rows::kRetrieved) {
+    FOURFOLD_ASSIGN_OR_RETURN(table, ReadTrainingTable(learning));
+  }
+  FOURFOLD_ASSIGN_OR_RETURN(const RowReplay replay,
+                            ReplayRows(learning, &table, learning.recipe.blend));
   const std::optional<TimeCuts> cuts =
       CutByTime(TimesOf(replay), spec.training_share, spec.validation_share);
   if (!cuts.has_value()) return InvalidArgument("the log holds no request to train a ranker on");
@@ -234,7 +276,7 @@ absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
   FOURFOLD_ASSIGN_OR_RETURN(const RankerExam exam,
                             JudgeRanker(replay, *fitted.ranker, cuts->test_from_ms, judged,
                                         Progress(learning, "judging")));
-  EvaluationReport report = ReportOf(exam, spec.rows.rows == RowOptions::Rows::kRankings);
+  EvaluationReport report = ReportOf(exam, spec.rows.rows != RowOptions::Rows::kActions);
   report.description =
       StrCat(fitted.description, " from ", FormatTimestamp(cuts->validation_from_ms),
              " on; tested on ", report.queries, " requests of ", exam.users, " users from ",
@@ -242,9 +284,11 @@ absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
   return report;
 }
 
-absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& learning) {
+absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& learning,
+                                                               const InteractionTable& table,
+                                                               const BlendSpec& blend) {
   const RankerSpec& spec = *learning.recipe.ranker;
-  FOURFOLD_ASSIGN_OR_RETURN(const RowReplay replay, ReplayRows(learning));
+  FOURFOLD_ASSIGN_OR_RETURN(const RowReplay replay, ReplayRows(learning, &table, blend));
   const std::optional<TimeCuts> cuts =
       CutByTime(TimesOf(replay), 1 - spec.validation_share, spec.validation_share);
   if (!cuts.has_value()) return InvalidArgument("the log holds no request to train a ranker on");

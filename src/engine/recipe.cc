@@ -250,7 +250,7 @@ void ReadRetrievers(RecipeSection& section, const TrainingRecipe& training,
     if (!spec.name.empty() && !IsRetrieverName(spec.name)) {
       element.Problem("name", "must be 1 to 64 of the characters A-Z a-z 0-9 _ -");
     }
-    if (spec.name == "blend" || spec.name == "fill") {
+    if (spec.name == "blend" || spec.name == "fill" || spec.name == "ranker") {
       element.Problem("name", StrCat(spec.name, " has a meaning of its own; choose another name"));
     }
     retrievers->push_back(std::move(spec));

@@ -17,14 +17,23 @@ namespace {
 using Objective = TreesSpec::Objective;
 using Metric = TreesSpec::Metric;
 
+std::string NameOf(RowOptions::Rows rows) {
+  if (rows == RowOptions::Rows::kRankings) return "rows rankings";
+  return rows == RowOptions::Rows::kActions ? "rows actions" : "rows retrieved";
+}
+
 void ReadRows(RecipeSection& section, RowOptions* rows) {
   using Rows = RowOptions::Rows;
   section.Choice<Rows>("rows", &rows->rows,
-                       {{"rankings", Rows::kRankings}, {"actions", Rows::kActions}});
+                       {{"rankings", Rows::kRankings},
+                        {"actions", Rows::kActions},
+                        {"retrieved", Rows::kRetrieved}});
   section.RequireKey("labels");
   section.NumberMap("labels", &rows->labels, 0, 31);
-  section.AppliesIf(rows->rows == Rows::kRankings, "rows actions");
+  const std::string name = NameOf(rows->rows);
+  section.AppliesIf(rows->rows != Rows::kActions, name);
   section.Duration("attribution_window", &rows->attribution_window_ms);
+  section.AppliesIf(rows->rows == Rows::kRankings, name);
   section.Integer("items_min", &rows->items_min, 1, 500);
   section.Flag("answered_only", &rows->answered_only);
   section.AppliesIf(true, "");
@@ -167,6 +176,14 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<Rank
     section.AppliesIf(true, "");
     section.Integer("candidates", &spec.candidates, 0, kRankedCandidatesMax);
     section.Number("log_features", &spec.log_features, 0, 1);
+    const bool retrieved = spec.rows.rows == RowOptions::Rows::kRetrieved;
+    section.AppliesIf(retrieved, NameOf(spec.rows.rows));
+    section.Number("retrieval_share", &spec.retrieval_share, 0.01, 0.95);
+    section.Integer("retrieval_fits", &spec.retrieval_fits, 1, 100);
+    section.AppliesIf(true, "");
+    if (retrieved && spec.candidates == 0) {
+      section.Problem("candidates", "must be at least 1 with rows retrieved");
+    }
     section.Number("training_share", &spec.training_share, 0.01, 1);
     section.Number("validation_share", &spec.validation_share, 0, 0.9);
     if (spec.training_share + spec.validation_share > 1) {

@@ -152,7 +152,7 @@ class Evaluation {
     std::size_t best = methods_.size();
     double best_sum = -1;
     for (std::size_t method = 0; method < methods_.size(); ++method) {
-      if (methods_[method].blend) continue;
+      if (methods_[method].blend || !methods_[method].against.empty()) continue;
       const double sum = SumOfDecidingMetric(method);
       if (sum > best_sum) {
         best = method;
@@ -160,6 +160,17 @@ class Evaluation {
       }
     }
     return best;
+  }
+
+  // The index of the method to compare with, or methods_.size().
+  std::size_t ComparedWith(std::size_t method, std::size_t best_part) const {
+    if (methods_[method].blend) return best_part;
+    const std::string& against = methods_[method].against;
+    if (against.empty()) return methods_.size();
+    return static_cast<std::size_t>(
+        std::find_if(methods_.begin(), methods_.end(),
+                     [&](const EvaluationMethod& other) { return other.name == against; }) -
+        methods_.begin());
   }
 
   const std::span<const EvaluationQuery> queries_;
@@ -192,8 +203,9 @@ EvaluationResult Evaluation::SumUp() {
     row.metrics = BootstrapMeans(values_[method], metrics_.size(), clusters, options_.bootstrap);
     row.first_shown = ComputeCatalogueStatistics(exposure_[method].shown, options_.popularity,
                                                  exposure_[method].elsewhere);
-    if (row.blend && best < methods_.size()) {
-      row.difference = PairedDifferences(values_[method], values_[best], metrics_.size(), clusters,
+    if (const std::size_t other = ComparedWith(method, best); other < methods_.size()) {
+      row.compared_with = methods_[other].name;
+      row.difference = PairedDifferences(values_[method], values_[other], metrics_.size(), clusters,
                                          options_.bootstrap);
     }
     result.methods.push_back(std::move(row));

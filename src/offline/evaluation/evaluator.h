@@ -22,6 +22,8 @@ inline constexpr std::uint32_t kItemOutsideTable = std::numeric_limits<std::uint
 struct EvaluationMethod {
   std::string name;
   bool blend = false;  // made of the others: compared with the best of them
+  std::string against =
+      {};  // compared with the method of this name; empty: with none, or as a blend
 };
 
 // Answers one query by methods[method]: at most `limit` items, best first, none excluded by the
@@ -43,7 +45,8 @@ struct MethodResult {
   bool blend = false;
   std::vector<Interval> metrics;     // parallel to EvaluationResult::metrics
   CatalogueStatistics first_shown;   // of the first 10 of every list
-  std::vector<Interval> difference;  // of a blend: to the best part, paired; else empty
+  std::string compared_with;         // a blend: the best part; or EvaluationMethod::against
+  std::vector<Interval> difference;  // to that, paired; empty: compared with none
   std::vector<double> values;        // [queries x metrics] row-major, to slice by groups of queries
 };
 
@@ -51,8 +54,8 @@ struct EvaluationResult {
   std::vector<RankingMetric> metrics;
   std::uint64_t queries = 0;
   std::vector<MethodResult> methods;  // in the order asked for
-  // The method that is no blend with the highest nDCG@10 (the first metric where that one is not
-  // asked for); the earlier one on a tie. Empty: there are only blends.
+  // The method that is no blend and compared with none with the highest nDCG@10 (the first metric
+  // where that one is not asked for); the earlier one on a tie. Empty: there are only blends.
   std::string best_part;
   double seconds = 0;  // ranking, metrics and intervals
 };

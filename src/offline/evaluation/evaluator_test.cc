@@ -74,6 +74,24 @@ TEST(EvaluatorTest, SumsUpEachMethodAndComparesTheBlendWithTheBestPart) {
   EXPECT_DOUBLE_EQ(blend.difference[0].high, 1 / (1 + second));
 }
 
+TEST(EvaluatorTest, AMethodIsComparedWithTheOneItNamesAndIsNoBestPart) {
+  const std::vector<EvaluationMethod> methods = {
+      {"weak"}, {"blend", true}, {"ranker", false, "blend"}};
+  const std::vector<EvaluationQuery> queries = {Query(0, {}, {1})};
+  const std::vector<Lists> lists = {{{0, 1}, {2, 0, 1}, {1}}};
+  const std::vector<float> popularity = {1, 1, 1};
+  EvaluationOptions options;
+  options.metrics = {{MetricKind::kReciprocalRank, 10}};
+  options.popularity = popularity;
+  const auto result = RunEvaluation(queries, methods, Answering(lists), options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->best_part, "weak");
+  EXPECT_EQ(result->methods[1].compared_with, "weak");
+  EXPECT_DOUBLE_EQ(result->methods[1].difference[0].mean, 1.0 / 3 - 1.0 / 2);
+  EXPECT_EQ(result->methods[2].compared_with, "blend");
+  EXPECT_DOUBLE_EQ(result->methods[2].difference[0].mean, 1 - 1.0 / 3);
+}
+
 TEST(EvaluatorTest, QueriesOfOneUserAreDrawnTogether) {
   std::vector<EvaluationQuery> queries;
   std::vector<Lists> lists;

@@ -28,11 +28,11 @@ class Users {
 
 }  // namespace
 
-absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const TrainedRanker& trained,
+absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const TrainedRanker& ranker,
                                        std::int64_t from_ms, const ShownListOptions& options,
                                        const std::function<void(double done)>& progress) {
   ShownLists lists;
-  ShownListMethod ranker{"ranker", {}};
+  ShownListMethod ranked{"ranker", {}};
   Users users;
   ReplayedRequest replayed;
   FeatureTable table;
@@ -41,9 +41,10 @@ absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const TrainedRan
   for (std::size_t row = 0; row < replay.size(); ++row) {
     if (replay.event_time_ms(row) < from_ms) continue;
     FOURFOLD_RETURN_IF_ERROR(replay.Read(row, &replayed, &table));
+    if (replayed.labels.empty()) continue;
     scores.resize(replayed.labels.size());
-    trained.Score(replayed.request, table, &scratch, scores);
-    ranker.scores.insert(ranker.scores.end(), scores.begin(), scores.end());
+    ranker.Score(replayed.request, table, &scratch, std::span<float>(scores));
+    ranked.scores.insert(ranked.scores.end(), scores.begin(), scores.end());
     lists.label.insert(lists.label.end(), replayed.labels.begin(), replayed.labels.end());
     lists.row_end.push_back(static_cast<std::uint32_t>(lists.label.size()));
     lists.user.push_back(users.NumberOf(replayed.request.user));
@@ -56,7 +57,7 @@ absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const TrainedRan
   exam.users = users.count();
   // Equal scores stay in the order shown.
   const std::vector<ShownListMethod> methods = {
-      {"list order", std::vector<float>(lists.label.size(), 0)}, std::move(ranker)};
+      {"list order", std::vector<float>(lists.label.size(), 0)}, std::move(ranked)};
   FOURFOLD_ASSIGN_OR_RETURN(exam.result, EvaluateShownLists(lists, methods, options));
   return exam;
 }

@@ -16,9 +16,9 @@ struct RankerExam {
 };
 
 // Judges a ranker on the requests of the replay from `from_ms` on, with their features as they
-// would have been served; the ranker's plan is the replay's. A request without a user is one of its
-// own. InvalidArgument where there is none to judge.
-absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const TrainedRanker& trained,
+// would have been served; the replay's plan declares the ranker's features. A request without a
+// user is one of its own. InvalidArgument where there is none to judge.
+absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const TrainedRanker& ranker,
                                        std::int64_t from_ms, const ShownListOptions& options,
                                        const std::function<void(double done)>& progress);
 

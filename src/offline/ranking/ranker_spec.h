@@ -20,6 +20,11 @@ struct RankerSpec {
   // Of the requests that it scores, the share kept with their features
   // (online/ranking/served_log.h).
   double log_features = 0.01;
+  // Rows kRetrieved: retrieval first learns from so many of the moments; the rows are those after
+  // them, in so many parts of equal size. Each part's candidates are of retrieval fitted on what
+  // came before that part.
+  double retrieval_share = 0.5;
+  int retrieval_fits = 4;
   double training_share = 0.7;
   double validation_share = 0.1;
 };

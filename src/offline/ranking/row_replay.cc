@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/check.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "feature/event_store_codec.h"
@@ -41,6 +42,7 @@ absl::StatusOr<RowReplay> RowReplay::Start(const EventStore& store, const Featur
     replay.Note(logged);
     return true;
   }));
+  if (options.rows == RowOptions::Rows::kRetrieved) replay.NoteMoments();
   replay.LeaveOutOpenWindows(std::min(end.as_of_ms, store.LastEventTimeMs()));
   if (options.answered_only) FOURFOLD_RETURN_IF_ERROR(replay.LeaveOutUnanswered());
   std::sort(replay.rows_.begin(), replay.rows_.end(), [](const Row& a, const Row& b) {
@@ -68,7 +70,13 @@ void RowReplay::Note(const LoggedEvent& logged) {
 void RowReplay::NoteAction(const LoggedEvent& logged) {
   const Event& event = logged.event;
   const auto label = options_.labels.find(event.type);
-  if (label == options_.labels.end()) return;
+  const bool is_labelled = label != options_.labels.end();
+  if (options_.rows == RowOptions::Rows::kRetrieved) {
+    if (event.user.empty() && !options_.anonymous_sessions) return;
+    return actions_.Note(
+        logged, is_labelled ? std::optional(static_cast<float>(label->second)) : std::nullopt);
+  }
+  if (!is_labelled) return;
   if (options_.rows == RowOptions::Rows::kActions) {
     rows_.push_back({event.event_time_ms, event.session, event.step, logged.position, 0});
   } else if (!event.ranking.empty()) {
@@ -77,8 +85,20 @@ void RowReplay::NoteAction(const LoggedEvent& logged) {
   }
 }
 
+void RowReplay::NoteMoments() {
+  moments_ = actions_.Take();
+  for (std::size_t i = 0; i < moments_.size(); ++i) {
+    rows_.push_back({moments_[i].event_time_ms, "", 0, moments_[i].position, i});
+  }
+}
+
+void RowReplay::RetrieveFrom(std::int64_t from_ms, RetrieveCandidates retrieve) {
+  std::erase_if(rows_, [&](const Row& row) { return row.event_time_ms < from_ms; });
+  retrieve_ = std::move(retrieve);
+}
+
 void RowReplay::LeaveOutOpenWindows(std::int64_t end_ms) {
-  if (options_.rows != RowOptions::Rows::kRankings) return;
+  if (options_.rows == RowOptions::Rows::kActions) return;
   counts_.window_open += std::erase_if(rows_, [&](const Row& row) {
     return row.event_time_ms > end_ms - options_.attribution_window_ms;
   });
@@ -122,6 +142,28 @@ void RowReplay::Label(const Event& event, std::vector<float>* labels) const {
   }
 }
 
+absl::Status RowReplay::Retrieve(const Row& row, ReplayedRequest* replayed) const {
+  FOURFOLD_CHECK(retrieve_ != nullptr);
+  std::vector<FeatureCandidate>& candidates = replayed->request.candidates;
+  FOURFOLD_RETURN_IF_ERROR(retrieve_(replayed->request, &candidates));
+  Moments::Outcome outcome;
+  actions_.OutcomeOf(moments_[row.id], options_.attribution_window_ms, &outcome);
+  replayed->relevant =
+      static_cast<std::size_t>(std::count_if(outcome.begin(), outcome.end(), [](const auto& entry) {
+        return entry.second.value_or(0) > 0;
+      }));
+  std::erase_if(candidates, [&](const FeatureCandidate& candidate) {
+    const auto found = outcome.find(HashOfId(candidate.item));
+    return found != outcome.end() && !found->second.has_value();
+  });
+  replayed->labels.clear();
+  for (const FeatureCandidate& candidate : candidates) {
+    const auto found = outcome.find(HashOfId(candidate.item));
+    replayed->labels.push_back(found == outcome.end() ? 0 : *found->second);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
                              FeatureTable* table) const {
   const Position position = rows_[row].position;
@@ -134,6 +176,14 @@ absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
     request.session = event.session;
     request.surface = event.surface;
     request.fields = event.fields;
+    if (options_.rows == RowOptions::Rows::kRetrieved) {
+      // What the action itself says is not known before it.
+      request.fields.clear();
+      SetReadPoint(logged, &request);
+      status = Retrieve(rows_[row], replayed);
+      if (status.ok()) status = ReadFeatures(*plan_, *state_, request, table);
+      return false;
+    }
     request.candidates.clear();
     SetReadPoint(logged, &request);
     if (event.kind == EventKind::kInteraction) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/feature_request.h"
 #include "feature/state/logged_state.h"
+#include "offline/ranking/moments.h"
 
 namespace fourfold {
 
@@ -21,13 +23,17 @@ struct RowOptions {
   enum class Rows : std::uint8_t {
     kRankings,  // the slates shown, with the actions that name them
     kActions,   // each action of a type in `labels` on its own: a log of judgements
+    // Each moment at which somebody acted (Moments), with what retrieval would have found for them
+    // just before: a log of actions alone.
+    kRetrieved,
   } rows = Rows::kRankings;
   std::map<std::string, double> labels;  // by action type; an item's label is the largest it got
-  // kRankings: actions count up to so long after their slate. Slates whose window is not over at
-  // the end of the log are left out. 0: actions of the slate's own moment.
+  // kRankings, kRetrieved: actions count up to so long after their slate or moment. Those whose
+  // window is not over at the end of the log are left out. 0: actions of the moment itself.
   std::int64_t attribution_window_ms = 0;
-  int items_min = 1;           // kRankings: slates with fewer impressions are left out
-  bool answered_only = false;  // kRankings: slates that nothing came of are left out
+  int items_min = 1;               // kRankings: slates with fewer impressions are left out
+  bool answered_only = false;      // kRankings: slates that nothing came of are left out
+  bool anonymous_sessions = true;  // kRetrieved: moments of sessions without a user, too
 };
 
 // One request of the past: who asked when, what was shown, and what came of it.
@@ -35,7 +41,13 @@ struct ReplayedRequest {
   std::string id;  // of the event
   FeatureRequest request;
   std::vector<float> labels;  // of each candidate
+  // kRetrieved: how many items had a label above 0, retrieved or not.
+  std::size_t relevant = 0;
 };
+
+// Sets the candidates that retrieval finds for a request of the past. Thread-safe.
+using RetrieveCandidates =
+    std::function<absl::Status(const FeatureRequest&, std::vector<FeatureCandidate>*)>;
 
 // The log's requests in the order of their times, with their features as they would have been
 // served: read at the slate's own read point, or strictly before an imported row (Time, rules 4
@@ -61,6 +73,11 @@ class RowReplay {
   const Counts& counts() const { return counts_; }
   const RowOptions& options() const { return options_; }
 
+  // Rows kRetrieved, once, before Read: leaves out what came before `from_ms`, which `retrieve` may
+  // have learned from. Items acted on within the window without a label are no candidates: nobody
+  // can say that they were not wanted.
+  void RetrieveFrom(std::int64_t from_ms, RetrieveCandidates retrieve);
+
   // Thread-safe.
   absl::Status Read(std::size_t row, ReplayedRequest* replayed, FeatureTable* table) const;
 
@@ -70,7 +87,7 @@ class RowReplay {
     std::string session;
     std::int64_t step = 0;
     Position position = 0;
-    std::uint64_t id = 0;  // HashOfId of a slate
+    std::uint64_t id = 0;  // HashOfId of a slate; the place of a moment
   };
   struct Answer {
     std::int64_t event_time_ms = 0;
@@ -88,8 +105,10 @@ class RowReplay {
   void NoteAction(const LoggedEvent& logged);
   void LeaveOutOpenWindows(std::int64_t end_ms);
   absl::Status LeaveOutUnanswered();
+  void NoteMoments();
   // Of the items of a slate, or of the action itself.
   void Label(const Event& event, std::vector<float>* labels) const;
+  absl::Status Retrieve(const Row& row, ReplayedRequest* replayed) const;
 
   const EventStore* store_;
   const FeaturePlan* plan_;
@@ -97,6 +116,9 @@ class RowReplay {
   std::unique_ptr<LoggedState> state_;
   std::vector<Row> rows_;
   absl::flat_hash_map<std::uint64_t, std::vector<Answer>> answers_;  // by HashOfId of the slate
+  Moments actions_;                                                  // kRetrieved, as the next two
+  std::vector<Moments::Moment> moments_;
+  RetrieveCandidates retrieve_;
   Counts counts_;
 };
 

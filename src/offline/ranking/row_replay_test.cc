@@ -161,6 +161,36 @@ TEST_F(RowReplayTest, AJudgementSeesWhatWasStrictlyBeforeIt) {
   EXPECT_TRUE(std::isnan(table_.columns[2][0]));  // its own fields are not known before it
 }
 
+TEST_F(RowReplayTest, MomentsGetTheCandidatesOfRetrievalReadJustBeforeThem) {
+  row_options_.rows = RowOptions::Rows::kRetrieved;
+  row_options_.attribution_window_ms = 100;
+  Import(Action("c0", "u", "x", 500));
+  Import(Action("c1", "u", "x", 1000));
+  Event look = Action("c2", "u", "y", 1050);
+  look.type = "look";
+  Import(look);
+  Import(Action("c3", "u", "w", 1100));
+  Import(Action("end", "v", "x", 5000));
+  RowReplay replay = Replay();
+  std::int64_t asked_as_of_ms = 0;
+  replay.RetrieveFrom(
+      1000, [&](const FeatureRequest& request, std::vector<FeatureCandidate>* candidates) {
+        EXPECT_EQ(request.user, "u");
+        asked_as_of_ms = request.at.as_of_ms;
+        *candidates = {{"x", {{"price", 3.0}}, 0}, {"y", {}, 0}, {"z", {}, 0}};
+        return absl::OkStatus();
+      });
+  ASSERT_EQ(replay.size(), 2);  // that at 500 is before, that at 5000 has its window open
+  const ReplayedRequest replayed = Read(replay, 0);
+  EXPECT_EQ(asked_as_of_ms, 999);
+  ASSERT_EQ(replayed.request.candidates.size(), 2);  // y was looked at: not known not to be wanted
+  EXPECT_EQ(replayed.request.candidates[1].item, "z");
+  EXPECT_EQ(replayed.labels, (std::vector<float>{1, 0}));
+  EXPECT_EQ(replayed.relevant, 2);                           // x and w, which was not found
+  EXPECT_EQ(table_.columns[0], (std::vector<float>{1, 0}));  // the click at 500 alone
+  EXPECT_EQ(table_.columns[2][0], 3);
+}
+
 TEST_F(RowReplayTest, RowsAreWrittenOncePerRequestAndReadBack) {
   Import(Action("c1", "u", "x", 500));
   Import(Slate("s1", "a", 1, 1000, {"x", "y"}));
@@ -170,8 +200,8 @@ TEST_F(RowReplayTest, RowsAreWrittenOncePerRequestAndReadBack) {
   const std::string path = StrCat(EventStoreTest::options_.directory, ".rows");
   const auto counts = WriteTrainingRows(replay, *plan_, path, nullptr);
   ASSERT_TRUE(counts.ok()) << counts.status();
-  EXPECT_EQ(counts->requests, 2);
-  EXPECT_EQ(counts->rows, 3);
+  EXPECT_EQ(counts->counts.requests, 2);
+  EXPECT_EQ(counts->counts.rows, 3);
   const auto rows = TrainingRowsReader::Open(path);
   ASSERT_TRUE(rows.ok()) << rows.status();
   EXPECT_EQ((*rows)->schema().request_features, std::vector<std::string>{"hour"});

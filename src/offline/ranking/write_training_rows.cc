@@ -1,5 +1,6 @@
 #include "offline/ranking/write_training_rows.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -112,23 +113,29 @@ TrainingSchema TrainingSchemaOf(const FeaturePlan& plan) {
   return schema;
 }
 
-absl::StatusOr<TrainingRowCounts> WriteTrainingRows(
-    const RowReplay& replay, const FeaturePlan& plan, const std::string& path,
-    const std::function<void(double done)>& progress) {
+absl::StatusOr<WrittenRows> WriteTrainingRows(const RowReplay& replay, const FeaturePlan& plan,
+                                              const std::string& path,
+                                              const std::function<void(double done)>& progress) {
   FOURFOLD_ASSIGN_OR_RETURN(const std::unique_ptr<TrainingRowsWriter> writer,
                             TrainingRowsWriter::Create(path, TrainingSchemaOf(plan)));
   RowWriter rows(plan, writer.get());
   ReplayedRequest replayed;
   FeatureTable table;
+  WrittenRows written;
   for (std::size_t row = 0; row < replay.size(); ++row) {
     FOURFOLD_RETURN_IF_ERROR(replay.Read(row, &replayed, &table));
+    written.relevant += replayed.relevant;
+    written.retrieved += static_cast<std::uint64_t>(std::count_if(
+        replayed.labels.begin(), replayed.labels.end(), [](float label) { return label > 0; }));
+    if (replayed.request.candidates.empty()) continue;
     FOURFOLD_RETURN_IF_ERROR(
         rows.Write(replayed, table, replay.event_time_ms(row), replay.position(row)));
     if (progress && row % 1024 == 0) {
       progress(static_cast<double>(row) / static_cast<double>(replay.size()));
     }
   }
-  return writer->Finish();
+  FOURFOLD_ASSIGN_OR_RETURN(written.counts, writer->Finish());
+  return written;
 }
 
 }  // namespace fourfold

@@ -13,9 +13,18 @@ namespace fourfold {
 // The shape of a plan's rows. Features of the same name and order as RowFeatureNames.
 TrainingSchema TrainingSchemaOf(const FeaturePlan& plan);
 
-// Writes every request of the replay, whose plan this is, with its features and labels.
-absl::StatusOr<TrainingRowCounts> WriteTrainingRows(
-    const RowReplay& replay, const FeaturePlan& plan, const std::string& path,
-    const std::function<void(double done)>& progress);
+struct WrittenRows {
+  TrainingRowCounts counts;
+  // Of candidates that retrieval found (RowOptions::Rows::kRetrieved): how many items had a label
+  // above 0, and how many of them were found.
+  std::uint64_t relevant = 0;
+  std::uint64_t retrieved = 0;
+};
+
+// Writes every request of the replay, whose plan this is, with its features and labels; one without
+// candidates teaches nothing and is left out.
+absl::StatusOr<WrittenRows> WriteTrainingRows(const RowReplay& replay, const FeaturePlan& plan,
+                                              const std::string& path,
+                                              const std::function<void(double done)>& progress);
 
 }  // namespace fourfold

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "feature/event_store.h"
+#include "feature/position.h"
+
+namespace fourfold {
+
+// When somebody acted, in a log that tells of no slates, and what they acted on from there on. A
+// moment is the first action of a tie group or, without one, of an event time, of one user (or of
+// one session without a user). Memory: 32 bytes an action.
+class Moments {
+ public:
+  struct Moment {
+    std::int64_t event_time_ms = 0;
+    Position position = 0;  // of the event that it begins with
+    std::uint64_t who = 0;
+    std::uint64_t tie_group = 0;  // 0: none
+  };
+
+  // `label`: how good the action is; unset: it makes no moment.
+  void Note(const LoggedEvent& logged, std::optional<float> label);
+  // Once, after all was noted: those with an action that has a label above 0, in no order.
+  std::vector<Moment> Take();
+
+  // The best label of each item acted on in the moment's tie group, or not before it and up to
+  // `window_ms` after it, by HashOfId; unset: only by actions without one. After Take. Thread-safe.
+  using Outcome = absl::flat_hash_map<std::uint64_t, std::optional<float>>;
+  void OutcomeOf(const Moment& moment, std::int64_t window_ms, Outcome* outcome) const;
+
+ private:
+  struct Action {
+    std::int64_t event_time_ms = 0;
+    std::uint64_t item = 0;
+    std::uint64_t tie_group = 0;
+    Position position = 0;
+    float label = -1;  // below 0: none
+  };
+  absl::flat_hash_map<std::uint64_t, std::vector<Action>> actions_;  // by user or session, by time
+};
+
+}  // namespace fourfold

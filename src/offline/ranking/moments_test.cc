@@ -1,0 +1,95 @@
+#include "offline/ranking/moments.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "feature/state/action_entry.h"
+
+namespace fourfold {
+namespace {
+
+class MomentsTest : public ::testing::Test {
+ protected:
+  void Act(std::string user, std::string item, std::int64_t time_ms, std::optional<float> label,
+           std::string tie_group = "", std::string session = "") {
+    LoggedEvent logged;
+    logged.position = ++position_;
+    logged.event.kind = EventKind::kInteraction;
+    logged.event.user = std::move(user);
+    logged.event.session = std::move(session);
+    logged.event.item = std::move(item);
+    logged.event.event_time_ms = time_ms;
+    logged.event.tie_group = std::move(tie_group);
+    moments_.Note(logged, label);
+  }
+  std::vector<Moments::Moment> Take() {
+    std::vector<Moments::Moment> taken = moments_.Take();
+    std::sort(taken.begin(), taken.end(),
+              [](const auto& a, const auto& b) { return a.position < b.position; });
+    return taken;
+  }
+  Moments::Outcome OutcomeOf(const Moments::Moment& moment, std::int64_t window_ms) const {
+    Moments::Outcome outcome;
+    moments_.OutcomeOf(moment, window_ms, &outcome);
+    return outcome;
+  }
+
+  Moments moments_;
+  Position position_ = 0;
+};
+
+TEST_F(MomentsTest, ATieGroupIsOneMomentAtItsFirstAction) {
+  Act("u", "a", 1010, 1, "basket");
+  Act("u", "b", 1000, 1, "basket");
+  Act("u", "c", 5000, 1, "next");
+  const auto taken = Take();
+  ASSERT_EQ(taken.size(), 2);
+  EXPECT_EQ(taken[0].event_time_ms, 1000);
+  const Moments::Outcome outcome = OutcomeOf(taken[0], /*window_ms=*/0);
+  EXPECT_EQ(outcome.size(), 2);  // a, too, though it is later: it is of the same basket
+  EXPECT_EQ(outcome.at(HashOfId("a")), 1);
+}
+
+TEST_F(MomentsTest, ActionsOfOneTimeAreOneMoment) {
+  Act("u", "a", 1000, 1);
+  Act("u", "b", 1000, 2);
+  Act("u", "c", 1001, 1);
+  Act("v", "a", 1000, 1);
+  EXPECT_EQ(Take().size(), 3);
+}
+
+TEST_F(MomentsTest, TheOutcomeIsTheBestLabelWithinTheWindowAndNothingBefore) {
+  Act("u", "early", 900, 1);
+  Act("u", "a", 1000, 1);
+  Act("u", "a", 1050, 2);
+  Act("u", "looked", 1060, std::nullopt);
+  Act("u", "edge", 1100, 1);
+  Act("u", "late", 1101, 1);
+  Act("v", "other", 1010, 1);
+  const auto taken = Take();
+  const Moments::Outcome outcome = OutcomeOf(taken.at(1), 100);
+  EXPECT_EQ(outcome.size(), 3);
+  EXPECT_EQ(outcome.at(HashOfId("a")), 2);
+  EXPECT_EQ(outcome.at(HashOfId("edge")), 1);
+  EXPECT_EQ(outcome.at(HashOfId("looked")), std::nullopt);
+}
+
+TEST_F(MomentsTest, OnlyActionsWithALabelAboveZeroMakeMoments) {
+  Act("u", "a", 1000, std::nullopt);
+  Act("u", "b", 2000, 0);
+  Act("", "c", 3000, 1);  // of nobody
+  EXPECT_TRUE(Take().empty());
+}
+
+TEST_F(MomentsTest, ASessionOfNobodyIsApartFromAUserOfTheSameName) {
+  Act("x", "a", 1000, 1);
+  Act("", "b", 1000, 1, "", "x");
+  const auto taken = Take();
+  ASSERT_EQ(taken.size(), 2);
+  EXPECT_EQ(OutcomeOf(taken[0], 0).size(), 1);
+}
+
+}  // namespace
+}  // namespace fourfold

@@ -112,14 +112,14 @@ absl::StatusOr<std::unique_ptr<TrainingRowsReader>> MakeRows(const Learning& lea
 
 // Candidates of the latest requests.
 absl::StatusOr<std::vector<float>> GoldenRows(const RowReplay& replay, const FeaturePlan& plan) {
-  constexpr std::size_t kRequests = 8;
+  constexpr std::size_t kRequests = 8, kItemsMax = 50;
   std::vector<float> golden;
   ReplayedRequest replayed;
   FeatureTable table;
   std::vector<float> rows;
   for (std::size_t i = 0; i < std::min(kRequests, replay.size()); ++i) {
     FOURFOLD_RETURN_IF_ERROR(replay.Read(replay.size() - 1 - i, &replayed, &table));
-    FillRows(plan, table, replayed.request.candidates.size(), &rows);
+    FillRows(plan, table, std::min(kItemsMax, replayed.request.candidates.size()), &rows);
     golden.insert(golden.end(), rows.begin(), rows.end());
   }
   return golden;

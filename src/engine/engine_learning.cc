@@ -151,8 +151,12 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
   manifest.blend = std::move(blend);
   manifest.metrics = std::move(metrics);
   if (impl_->recipe.ranker.has_value()) {
+    Learning last = learning;
+    last.checkpoint_path = impl_->directory.checkpoint();
+    if (const auto active = impl_->active(); active != nullptr)
+      last.earlier_ranker = active->ranker;
     FOURFOLD_ASSIGN_OR_RETURN(servable.ranker,
-                              FitRankerIfPossible(learning, table, servable.manifest.blend));
+                              FitRankerIfPossible(last, table, servable.manifest.blend));
   }
   FOURFOLD_RETURN_IF_ERROR(AddGoldenRequests(learning, table, &servable));
   FOURFOLD_ASSIGN_OR_RETURN(std::string version, impl_->repository.Publish(servable));

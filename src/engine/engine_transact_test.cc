@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "base/strings.h"
 #include "engine/test_engine.h"
@@ -125,6 +126,38 @@ TEST_F(EngineTransActTest, IsJudgedAgainstTheOrderShown) {
   ASSERT_EQ(report->rows.size(), 2);
   EXPECT_GT(report->rows[1].metrics[0].mean, 0.95);
   EXPECT_NE(report->description.find("epochs of TransAct"), std::string::npos);
+}
+
+TEST_F(EngineTransActTest, ARetrainingMayStartFromTheRankerThatServes) {
+  std::string recipe(kRecipe);
+  {
+    const auto engine = Open(recipe, "2024-05-02");
+    Fill(*engine);
+    TrainAndActivate(*engine);
+  }
+  // Too little to learn anything from nothing.
+  for (const auto& [from, to] :
+       {std::pair("epochs: 6", "epochs: 1"), {"learning_rate: 0.01", "learning_rate: 0.000001"}}) {
+    recipe.replace(recipe.find(from), std::string(from).size(), to);
+  }
+  const auto places_right = [&](Engine& engine) {
+    int right = 0;
+    for (int i = 0; i < 12; ++i) {
+      const std::string item = StrCat("i", i % 3), user = StrCat("later ", i);
+      View(engine, item, user);
+      right += engine.Rank(List(user))->items[0].item == item ? 1 : 0;
+    }
+    return right;
+  };
+  {
+    const auto engine = Open(recipe + "    warm_start: true\n", "2024-05-03");
+    TrainAndActivate(*engine);
+    EXPECT_EQ(places_right(*engine), 12);
+    EXPECT_FALSE(std::filesystem::exists(Path("engine/training.checkpoint")));
+  }
+  const auto engine = Open(recipe, "2024-05-04");
+  TrainAndActivate(*engine);
+  EXPECT_LT(places_right(*engine), 12);
 }
 
 TEST_F(EngineTransActTest, ARecipeThatCannotBeTrainedIsRefused) {

@@ -33,6 +33,11 @@ struct Learning {
   std::string scratch_path;  // a directory for files that go again
   std::function<void(std::string_view stage, double done)> progress;
   std::function<void(std::string_view note)> note;
+  // Of a ranker's training, where it is a network's: the ranker that it may start from, which must
+  // not know what the training may not know (null: none), and the file from which one that was cut
+  // short goes on (empty: none).
+  std::shared_ptr<const TrainedRanker> earlier_ranker = nullptr;
+  std::string checkpoint_path = "";
 };
 
 // The actions that the recipe trains on. FailedPrecondition: there are none.

@@ -187,6 +187,12 @@ absl::StatusOr<FittedRanker> FitTransAct(const Learning& learning, const RowRepl
   TrainTransActOptions options;
   options.validation_from_ms = validation_from_ms;
   options.end_ms = end_ms;
+  options.checkpoint_path = learning.checkpoint_path;
+  const TrainedRanker* const earlier = learning.earlier_ranker.get();
+  if (spec.transact.warm_start && earlier != nullptr && earlier->transact != nullptr) {
+    options.warm_start = &earlier->transact->model();
+    if (learning.note) learning.note("the training starts from the active servable's ranker");
+  }
   if (learning.progress) {
     options.progress = [&](const TrainTransActOptions::Progress& progress) {
       learning.progress(

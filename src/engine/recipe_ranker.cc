@@ -152,6 +152,7 @@ void ReadTransAct(RecipeSection& section, const FeaturePlan* plan, TransActSpec*
   section.Number("dropout", &transact->dropout, 0, 0.9);
   section.Number("weight_decay", &transact->weight_decay, 0, 10);
   section.Integer("seed", &transact->seed, 0, 1'000'000'000);
+  section.Flag("warm_start", &transact->warm_start);
   CheckTransAct(section, plan, *transact);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/digest.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "math/random.h"
@@ -339,7 +340,36 @@ class Training {
                                static_cast<double>(spec_.window_ms)}) {
       StrAppend(&text, ",", value);
     }
+    StrAppend(&text, ",", DigestToHex(DigestOfRows()));
     return text;
+  }
+
+  // Of what is learned from, and of the weights at the beginning.
+  Digest DigestOfRows() const {
+    DigestBuilder digest;
+    const auto add = [&digest](const auto& values) {
+      const auto bytes = std::as_bytes(std::span(values));
+      digest.Add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    };
+    for (const std::span<const Request> requests :
+         {std::span(rows_.training()), std::span(rows_.validation())}) {
+      for (const Request request : requests) {
+        const TransActRows::View view = rows_.ViewOf(request);
+        add(std::span(&view.event_time_ms, 1));
+        add(view.request_numbers);
+        add(view.candidate_numbers);
+        add(view.labels);
+        add(view.weights);
+        add(view.items);
+        add(view.action_items);
+        add(view.action_types);
+        add(view.action_times_ms);
+      }
+    }
+    for (const std::string& item : rows_.items()) digest.Add(StrCat(item, "\n"));
+    add(model_.item_table);
+    add(model_.network.head.weight);
+    return digest.Finish();
   }
 
   absl::Status Resume(const TransActCheckpoint& checkpoint, TransActCheckpoint::State* state) {

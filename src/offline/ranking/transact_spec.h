@@ -39,6 +39,7 @@ struct TransActSpec {
   double dropout = 0.1;
   double weight_decay = 0;  // of matrices, apart from the gradient (AdamW)
   int seed = 1;
+  bool warm_start = false;  // from the ranker that serves, where there is one of this kind
   friend bool operator==(const TransActSpec&, const TransActSpec&) = default;
 };
 

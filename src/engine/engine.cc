@@ -177,12 +177,11 @@ absl::StatusOr<std::vector<Event>> Engine::GetUserActions(std::string_view user,
 
 absl::StatusOr<std::uint64_t> Engine::EraseUser(std::string_view user) {
   if (user.empty()) return InvalidArgument("user: must not be empty");
-  FOURFOLD_ASSIGN_OR_RETURN(const std::uint64_t erased, impl_->store->EraseUser(user));
-  if (erased > 0) {
-    FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
-    // It says what the user did, and can no longer be computed anew.
-    FOURFOLD_RETURN_IF_ERROR(impl_->served->Clear());
-  }
+  const absl::StatusOr<std::uint64_t> erased = impl_->store->EraseUser(user);
+  // It says what the user did, or that somebody asked for them, and can no longer be computed anew;
+  // also where the log held nothing of them, or no longer does after an erasure that broke off.
+  FOURFOLD_RETURN_IF_ERROR(impl_->served->Clear());
+  if (erased.ok() && *erased > 0) FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
   return erased;
 }
 

@@ -86,9 +86,15 @@ absl::StatusOr<std::uint64_t> Engine::RecommendAllUsers(
   if (servable == nullptr) {
     return FailedPrecondition("no servable is active; train and activate one first");
   }
-  std::shared_ptr<const LiveRanker> ranker = impl_->ranker();
-  if (ranker != nullptr && ranker->version != servable->manifest.version) {
+  const std::shared_ptr<const LiveRanker> serving = impl_->ranker();
+  if ((serving == nullptr) != (servable->ranker == nullptr) ||
+      (serving != nullptr && serving->version != servable->manifest.version)) {
     return FailedPrecondition("another servable is becoming active; try again");
+  }
+  std::shared_ptr<LiveRanker> ranker;
+  if (serving != nullptr) {
+    ranker = std::make_shared<LiveRanker>(*serving);
+    ranker->log = nullptr;  // nobody is served: it would push out what was
   }
   FOURFOLD_ASSIGN_OR_RETURN(const std::shared_ptr<const BoundSurfaces> bound,
                             impl_->recommender->Bind(servable, std::move(ranker)));

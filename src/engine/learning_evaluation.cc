@@ -204,14 +204,26 @@ absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRe
 absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const EvaluationRecipe& evaluation,
                                        const InteractionTable& table, const BlendSpec& blend,
                                        const EvaluateRequest& request) {
-  FOURFOLD_ASSIGN_OR_RETURN(const std::vector<EvaluationMethod> asked,
+  FOURFOLD_ASSIGN_OR_RETURN(const std::vector<EvaluationMethod> chosen,
                             ChooseMethods(learning.recipe, evaluation, request.methods));
+  std::vector<EvaluationMethod> asked = chosen;
   FOURFOLD_ASSIGN_OR_RETURN(const Exam exam,
                             PrepareExam(learning, evaluation, table, ExamPart::kTest));
   std::shared_ptr<const LiveRanker> ranker;
-  if (std::any_of(asked.begin(), asked.end(),
-                  [](const EvaluationMethod& method) { return method.name == kRanker; })) {
-    FOURFOLD_ASSIGN_OR_RETURN(ranker, FitRankerForExam(learning, table, exam, blend));
+  const auto is_ranker = [](const EvaluationMethod& method) { return method.name == kRanker; };
+  if (std::any_of(asked.begin(), asked.end(), is_ranker)) {
+    auto fitted = FitRankerForExam(learning, table, exam, blend);
+    if (fitted.ok()) {
+      ranker = *std::move(fitted);
+    } else if (absl::IsInvalidArgument(fitted.status()) && request.methods.empty()) {
+      // There was nothing to learn an order from yet: no reason not to judge the rest.
+      if (learning.note) {
+        learning.note(StrCat("the ranker is not judged: ", MessageOf(fitted.status())));
+      }
+      std::erase_if(asked, is_ranker);
+    } else {
+      return fitted.status();
+    }
   }
   FOURFOLD_ASSIGN_OR_RETURN(const Examinee examinee,
                             Examinee::Make(learning, table, exam.servable, std::move(ranker)));

@@ -276,7 +276,9 @@ absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
       CutByTime(TimesOf(replay), spec.training_share, spec.validation_share);
   if (!cuts.has_value()) return InvalidArgument("the log holds no request to train a ranker on");
   FOURFOLD_ASSIGN_OR_RETURN(const FittedRanker fitted,
-                            Fit(learning, replay, cuts->validation_from_ms, cuts->test_from_ms));
+                            Fit(learning, replay, cuts->validation_from_ms,
+                                // Labels come of actions up to a window later: none of the test's.
+                                cuts->test_from_ms - spec.rows.attribution_window_ms));
   ShownListOptions judged;
   judged.bootstrap.resamples = request.resamples;
   FOURFOLD_ASSIGN_OR_RETURN(const RankerExam exam,

@@ -41,7 +41,7 @@ absl::StatusOr<std::shared_ptr<const PastRetrieval>> PastRetrieval::Make(
     }
     FOURFOLD_ASSIGN_OR_RETURN(
         Servable servable,
-        FitServable(learning, past, cut_ms, "fitting what retrieves the ranker's rows"));
+        FitServable(learning, past, cut_ms - 1, "fitting what retrieves the ranker's rows"));
     servable.manifest.blend = blend;
     FOURFOLD_ASSIGN_OR_RETURN(
         auto bound,

@@ -112,6 +112,7 @@ void CheckTransAct(RecipeSection& section, const FeaturePlan* plan, const TransA
   for (const int width : transact.hidden) {
     if (width % 8 != 0) section.Problem("hidden", "must hold multiples of 8");
   }
+  if (transact.hidden.size() > 8) section.Problem("hidden", "holds more than 8 layers");
   if ((transact.action_dimension + 2 * transact.item_dimension) % transact.attention_heads != 0) {
     section.Problem("attention_heads", "must divide action_dimension + 2 * item_dimension");
   }

@@ -57,7 +57,13 @@ void PresentRanked(const LiveRanker* ranker, const RequestState& state, Row row,
                    RecommendedItem* item) {
   const RankingScratch& ranking = state.ranking;
   const auto found = std::find(ranking.rows.begin(), ranking.rows.end(), row);
-  if (found == ranking.rows.end()) return;
+  if (found == ranking.rows.end()) {
+    // Below what was ranked, on the same scale.
+    if (!ranking.rows.empty() && state.candidates.retrieved_by(row) != 0) {
+      item->score = ranker->trained->ShownScore(static_cast<float>(item->score));
+    }
+    return;
+  }
   const auto candidate = static_cast<std::size_t>(found - ranking.rows.begin());
   item->score = ranker->trained->ShownScore(ranking.scores[candidate]);
   item->blend_rank = static_cast<int>(candidate) + 1;

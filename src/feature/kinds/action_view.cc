@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "base/strings.h"
 #include "math/exp2.h"
@@ -133,6 +134,12 @@ double ActionSum::Compute(const TimelineAt& timeline, std::int64_t from_ms,
   return FromFixed(sum, bits + kWeightBits);
 }
 
+float FloatOf(double value) {
+  constexpr double kMax = std::numeric_limits<float>::max();
+  if (std::isnan(value)) return kNoFeature;
+  return static_cast<float>(std::clamp(value, -kMax, kMax));
+}
+
 float CategoryOf(const std::vector<std::string>& categories, std::string_view text) {
   const auto found = std::find(categories.begin(), categories.end(), text);
   return found == categories.end() ? kNoFeature : static_cast<float>(found - categories.begin());
@@ -140,7 +147,7 @@ float CategoryOf(const std::vector<std::string>& categories, std::string_view te
 
 float NumberOf(const FieldValue* value, const std::vector<std::string>& categories) {
   if (value == nullptr) return kNoFeature;
-  if (const auto* number = std::get_if<double>(value)) return static_cast<float>(*number);
+  if (const auto* number = std::get_if<double>(value)) return FloatOf(*number);
   if (const auto* flag = std::get_if<bool>(value)) return *flag ? 1.0F : 0.0F;
   if (const auto* text = std::get_if<std::string>(value)) return CategoryOf(categories, *text);
   return kNoFeature;

@@ -43,6 +43,8 @@ struct ActionSum {
 // Where a text stands among `categories`, from 0; no value when it is not among them.
 float CategoryOf(const std::vector<std::string>& categories, std::string_view text);
 // A number, a flag as 0 or 1, or a text's category.
+// The nearest float, never infinite; kNoFeature for NaN.
+float FloatOf(double value);
 float NumberOf(const FieldValue* value, const std::vector<std::string>& categories);
 
 }  // namespace fourfold

@@ -66,7 +66,7 @@ class LastFeature final : public FeatureKind {
     }
     const double value = timeline.ValuesOf(entry)[static_cast<std::size_t>(field_)];
     if (value != value) return kNoFeature;
-    if (!is_text_) return static_cast<float>(value);
+    if (!is_text_) return FloatOf(value);
     return CategoryOf(categories_, context.TextOf(static_cast<TextIndex>(value)));
   }
 

@@ -17,19 +17,19 @@ class SequenceKind final : public FeatureKind {
     *out = {};
     out->fields.resize(fields_.size());
     const TimelineAt& timeline = context.TimelineOf(view_.family, 0);
-    timeline.VisitNewest(
-        view_.type_mask, view_.FromMs(context.now_ms()), [&](const TimelineEntry& entry) {
-          const ActionEntry& action = timeline.ActionOf(entry);
-          const std::span<const double> values = timeline.ValuesOf(entry);
-          out->items.emplace_back(context.TextOf(action.item));
-          out->types.emplace_back(context.TextOf(action.type_name));
-          out->event_times_ms.push_back(entry.event_time_ms);
-          for (std::size_t i = 0; i < fields_.size(); ++i) {
-            const double value = values[static_cast<std::size_t>(fields_[i])];
-            out->fields[i].push_back(value != value ? kNoFeature : static_cast<float>(value));
-          }
-          return out->items.size() < length_;
-        });
+    timeline.VisitNewest(view_.type_mask, view_.FromMs(context.now_ms()),
+                         [&](const TimelineEntry& entry) {
+                           const ActionEntry& action = timeline.ActionOf(entry);
+                           const std::span<const double> values = timeline.ValuesOf(entry);
+                           out->items.emplace_back(context.TextOf(action.item));
+                           out->types.emplace_back(context.TextOf(action.type_name));
+                           out->event_times_ms.push_back(entry.event_time_ms);
+                           for (std::size_t i = 0; i < fields_.size(); ++i) {
+                             const double value = values[static_cast<std::size_t>(fields_[i])];
+                             out->fields[i].push_back(FloatOf(value));
+                           }
+                           return out->items.size() < length_;
+                         });
   }
 
  private:

@@ -45,7 +45,7 @@ NumberEncoding NumberEncoding::Fit(std::vector<std::vector<float>> values) {
 void NumberEncoding::Encode(std::size_t number, float value, float* out, std::size_t stride) const {
   const float* const fitted = fitted_.data() + number * kFitted;
   const bool is_null = std::isnan(value);
-  const float standard = (Squeeze(value) - fitted[0]) * fitted[1];
+  const float standard = fitted[1] == 0 ? 0 : (Squeeze(value) - fitted[0]) * fitted[1];
   out[0] = is_null ? 0 : std::clamp(standard, -kBound, kBound);
   out[stride] = is_null ? 1 : 0;
   for (std::size_t bin = 0; bin < kBins; ++bin) {

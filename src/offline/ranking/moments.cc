@@ -24,27 +24,35 @@ void Moments::Note(const LoggedEvent& logged, std::optional<float> label) {
        .item = HashOfId(event.item),
        .tie_group = event.tie_group.empty() ? 0 : HashOfId(event.tie_group),
        .position = logged.position,
+       .step = event.step,
        .label = label.value_or(-1)});
 }
 
 std::vector<Moments::Moment> Moments::Take() {
   std::vector<Moment> moments;
-  absl::flat_hash_map<std::uint64_t, std::size_t> of_groups;
+  struct Group {
+    const Action* first = nullptr;  // with a label or without
+    bool is_moment = false;
+  };
+  absl::flat_hash_map<std::uint64_t, Group> groups;
   for (auto& [who, actions] : actions_) {
     std::sort(actions.begin(), actions.end(), [](const Action& a, const Action& b) {
-      return std::tie(a.event_time_ms, a.position) < std::tie(b.event_time_ms, b.position);
+      return std::tie(a.event_time_ms, a.step, a.position) <
+             std::tie(b.event_time_ms, b.step, b.position);
     });
-    of_groups.clear();
-    const std::size_t first = moments.size();
+    groups.clear();
+    std::optional<std::int64_t> last_time_ms;  // of a moment without a tie group
     for (const Action& action : actions) {
-      if (action.label <= 0) continue;
       if (action.tie_group != 0) {
-        if (!of_groups.try_emplace(action.tie_group, moments.size()).second) continue;
-      } else if (moments.size() > first && moments.back().tie_group == 0 &&
-                 moments.back().event_time_ms == action.event_time_ms) {
-        continue;
+        Group& group = groups.try_emplace(action.tie_group, Group{&action}).first->second;
+        if (action.label <= 0 || group.is_moment) continue;
+        group.is_moment = true;
+        moments.push_back(
+            {group.first->event_time_ms, group.first->position, who, action.tie_group});
+      } else if (action.label > 0 && last_time_ms != action.event_time_ms) {
+        last_time_ms = action.event_time_ms;
+        moments.push_back({action.event_time_ms, action.position, who, 0});
       }
-      moments.push_back({action.event_time_ms, action.position, who, action.tie_group});
     }
   }
   return moments;

@@ -13,7 +13,7 @@ namespace fourfold {
 
 // When somebody acted, in a log that tells of no slates, and what they acted on from there on. A
 // moment is the first action of a tie group or, without one, of an event time, of one user (or of
-// one session without a user). Memory: 32 bytes an action.
+// one session without a user). Memory: 48 bytes an action.
 class Moments {
  public:
   struct Moment {
@@ -39,6 +39,7 @@ class Moments {
     std::uint64_t item = 0;
     std::uint64_t tie_group = 0;
     Position position = 0;
+    std::int64_t step = 0;
     float label = -1;  // below 0: none
   };
   absl::flat_hash_map<std::uint64_t, std::vector<Action>> actions_;  // by user or session, by time

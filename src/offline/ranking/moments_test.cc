@@ -13,13 +13,14 @@ namespace {
 class MomentsTest : public ::testing::Test {
  protected:
   void Act(std::string user, std::string item, std::int64_t time_ms, std::optional<float> label,
-           std::string tie_group = "", std::string session = "") {
+           std::string tie_group = "", std::string session = "", std::int64_t step = 0) {
     LoggedEvent logged;
     logged.position = ++position_;
     logged.event.kind = EventKind::kInteraction;
     logged.event.user = std::move(user);
     logged.event.session = std::move(session);
     logged.event.item = std::move(item);
+    logged.event.step = step;
     logged.event.event_time_ms = time_ms;
     logged.event.tie_group = std::move(tie_group);
     moments_.Note(logged, label);
@@ -50,6 +51,30 @@ TEST_F(MomentsTest, ATieGroupIsOneMomentAtItsFirstAction) {
   const Moments::Outcome outcome = OutcomeOf(taken[0], /*window_ms=*/0);
   EXPECT_EQ(outcome.size(), 2);  // a, too, though it is later: it is of the same basket
   EXPECT_EQ(outcome.at(HashOfId("a")), 1);
+}
+
+TEST_F(MomentsTest, ATieGroupBeginsWithItsFirstActionOfWhateverKind) {
+  Act("u", "returned", 990, std::nullopt, "basket");
+  Act("u", "a", 1000, 1, "basket");
+  const auto taken = Take();
+  ASSERT_EQ(taken.size(), 1);
+  EXPECT_EQ(taken[0].event_time_ms, 990);
+  EXPECT_EQ(OutcomeOf(taken[0], 0).at(HashOfId("returned")), std::nullopt);
+}
+
+TEST_F(MomentsTest, ATieGroupBetweenActionsOfOneTimeDoesNotPartThem) {
+  Act("u", "a", 1000, 1);
+  Act("u", "b", 1000, 1, "basket");
+  Act("u", "c", 1000, 1);
+  EXPECT_EQ(Take().size(), 2);
+}
+
+TEST_F(MomentsTest, AMomentBeginsWithTheEarliestStepOfItsTime) {
+  Act("u", "second", 1000, 1, "", "s", /*step=*/2);
+  Act("u", "first", 1000, 1, "", "s", /*step=*/1);
+  const auto taken = Take();
+  ASSERT_EQ(taken.size(), 1);
+  EXPECT_EQ(taken[0].position, 2);
 }
 
 TEST_F(MomentsTest, ActionsOfOneTimeAreOneMoment) {

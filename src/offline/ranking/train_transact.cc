@@ -242,8 +242,12 @@ class Training {
 
   // Epochs are shuffled, so that their numbers of steps differ a little; the schedule goes by rows.
   void CountSteps() {
-    const double rows = static_cast<double>(result_.training_rows);
-    steps_per_epoch_ = static_cast<std::uint64_t>(std::ceil(rows / spec_.batch_rows));
+    // As many as the requests make in the order of the file; a shuffle changes little of it.
+    steps_per_epoch_ = 0;
+    const std::span<const Request> requests = rows_.training();
+    for (std::size_t begin = 0; begin < requests.size(); ++steps_per_epoch_) {
+      begin += BatchAt(requests, begin).size();
+    }
     steps_ = steps_per_epoch_ * static_cast<std::uint64_t>(spec_.epochs);
   }
 
@@ -331,14 +335,20 @@ class Training {
     std::string text =
         StrCat(rows_.training().size(), ",", result_.training_rows, ",", result_.validation_rows,
                ",", model_.items.size(), ",", model_.inputs());
-    for (const int value : {spec_.epochs, spec_.batch_rows, spec_.warm_up_steps, spec_.seed,
-                            spec_.actions, spec_.layers, spec_.attention_heads,
-                            static_cast<int>(spec_.objective), static_cast<int>(spec_.metric)}) {
+    for (const int value :
+         {spec_.epochs, spec_.batch_rows, spec_.warm_up_steps, spec_.seed, spec_.actions,
+          spec_.layers, spec_.attention_heads, spec_.action_dimension, spec_.item_dimension,
+          spec_.feed_forward, spec_.latest, spec_.max_pool ? 1 : 0, spec_.cross_layers,
+          static_cast<int>(spec_.objective), static_cast<int>(spec_.metric)}) {
       StrAppend(&text, ",", value);
     }
     for (const double value : {spec_.learning_rate, spec_.dropout, spec_.weight_decay,
                                static_cast<double>(spec_.window_ms)}) {
       StrAppend(&text, ",", value);
+    }
+    for (const int width : spec_.hidden) StrAppend(&text, ",", width);
+    for (const auto& names : {model_.request_numbers, model_.candidate_numbers}) {
+      for (const std::string& name : names) StrAppend(&text, ",", name);
     }
     StrAppend(&text, ",", DigestToHex(DigestOfRows()));
     return text;

@@ -55,7 +55,9 @@ absl::StatusOr<TransActRows> TransActRows::Read(TrainingRowsReader* rows, const 
     FOURFOLD_ASSIGN_OR_RETURN(const bool more, rows->Next(&block));
     if (!more) break;
     FOURFOLD_RETURN_IF_ERROR(read.Check(block, spec));
+    const std::size_t before = read.training_.size() + read.validation_.size();
     read.Note(block, spec, validation_from_ms.value_or(kNever), end_ms.value_or(kNever));
+    if (read.training_.size() + read.validation_.size() == before) continue;
     read.blocks_.push_back(std::move(block));
   }
   const char* const which =

@@ -216,6 +216,8 @@ bool ServedLog::OpenFile() {
     return false;
   }
   if (bytes_ == 0) Write(kMagic);
+  // Without its beginning (a full disk) a file would be taken for damaged: it is begun anew later.
+  if (bytes_ < kMagic.size()) CloseFile();
   return file_ >= 0;
 }
 

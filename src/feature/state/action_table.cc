@@ -1,5 +1,7 @@
 #include "feature/state/action_table.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace fourfold {
@@ -19,11 +21,22 @@ ActionIndex ActionTable::Add(const ActionEntry& entry, std::span<const double> v
   FOURFOLD_CHECK(values.size() == value_count_);
   chunk.entries.push_back(entry);
   chunk.values.insert(chunk.values.end(), values.begin(), values.end());
+  if (entry.tie_group != 0) {
+    TimeSpan& span = tie_groups_[entry.tie_group];
+    span.first_ms = std::min(span.first_ms, entry.event_time_ms);
+    span.last_ms = std::max(span.last_ms, entry.event_time_ms);
+  }
   return static_cast<ActionIndex>(index);
 }
 
+ActionTable::TimeSpan ActionTable::SpanOf(std::uint64_t tie_group) const {
+  const auto found = tie_groups_.find(tie_group);
+  return found == tie_groups_.end() ? TimeSpan() : found->second;
+}
+
 std::size_t ActionTable::bytes() const {
-  std::size_t sum = sizeof(ActionTable) + chunks_.capacity() * sizeof(Chunk);
+  std::size_t sum = sizeof(ActionTable) + chunks_.capacity() * sizeof(Chunk) +
+                    tie_groups_.capacity() * (sizeof(*tie_groups_.begin()) + 1);
   for (const Chunk& chunk : chunks_) {
     sum +=
         chunk.entries.capacity() * sizeof(ActionEntry) + chunk.values.capacity() * sizeof(double);

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "feature/state/action_entry.h"
 
 namespace fourfold {
@@ -27,6 +28,14 @@ class ActionTable {
   std::span<const double> ValuesOf(ActionIndex action) const {
     return {chunks_[action / kChunk].values.data() + action % kChunk * value_count_, value_count_};
   }
+  // From the first to the last event time of a tie group's actions.
+  struct TimeSpan {
+    std::int64_t first_ms = INT64_MAX;
+    std::int64_t last_ms = INT64_MIN;
+  };
+  // Of a group without actions, an empty one.
+  TimeSpan SpanOf(std::uint64_t tie_group) const;
+
   std::size_t bytes() const;
 
  private:
@@ -38,6 +47,7 @@ class ActionTable {
 
   std::size_t value_count_;
   std::vector<Chunk> chunks_;  // all but the last are full
+  absl::flat_hash_map<std::uint64_t, TimeSpan> tie_groups_;
 };
 
 }  // namespace fourfold

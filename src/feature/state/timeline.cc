@@ -116,7 +116,9 @@ FixedSum Timeline::Term(const Aggregate& aggregate, const TimelineEntry& entry) 
 
 TimelineAt::TimelineAt(const Timeline* timeline, const StateRead* read)
     : timeline_(timeline), read_(read) {
-  if (timeline != nullptr) first_ = PrefixOf(timeline->first_);
+  if (timeline == nullptr) return;
+  first_ = PrefixOf(timeline->first_);
+  if (read->hidden_tie_group != 0) hidden_ = timeline->actions_->SpanOf(read->hidden_tie_group);
 }
 
 template <typename RunVisitor>
@@ -191,32 +193,53 @@ FixedSum TimelineAt::PrefixSum(EntrySpan entries, const Timeline::Sums* sums, st
   return sum;
 }
 
+FixedSum TimelineAt::RangeSum(EntrySpan entries, const Timeline::Sums* sums, std::size_t which,
+                              std::size_t begin, std::size_t end) const {
+  if (begin >= end) return 0;
+  if (end - begin > Timeline::kBlock) {
+    return PrefixSum(entries, sums, which, end) - PrefixSum(entries, sums, which, begin);
+  }
+  FixedSum sum = 0;
+  for (const TimelineEntry& entry : entries.subspan(begin, end - begin)) {
+    sum += timeline_->Term((*timeline_->aggregates_)[which], entry);
+  }
+  return sum;
+}
+
+FixedSum TimelineAt::SeenSum(EntrySpan entries, std::size_t which) const {
+  FixedSum sum = 0;
+  for (const TimelineEntry& entry : entries) {
+    if (Sees(entry)) sum += timeline_->Term((*timeline_->aggregates_)[which], entry);
+  }
+  return sum;
+}
+
+FixedSum TimelineAt::PrefixSeenSum(EntrySpan entries, const Timeline::Sums* sums, std::size_t which,
+                                   std::size_t begin, std::size_t end) const {
+  if (hidden_.first_ms > hidden_.last_ms) return RangeSum(entries, sums, which, begin, end);
+  const std::size_t hidden_begin = std::clamp(FirstFrom(entries, hidden_.first_ms), begin, end);
+  const std::size_t hidden_end =
+      hidden_.last_ms == INT64_MAX
+          ? end
+          : std::clamp(FirstFrom(entries, hidden_.last_ms + 1), hidden_begin, end);
+  return RangeSum(entries, sums, which, begin, hidden_begin) +
+         SeenSum(entries.subspan(hidden_begin, hidden_end - hidden_begin), which) +
+         RangeSum(entries, sums, which, hidden_end, end);
+}
+
 FixedSum TimelineAt::Sum(std::size_t which, std::int64_t from_ms) const {
   FixedSum sum = 0;
-  const auto add_if_seen = [&](EntrySpan entries) {
-    for (const TimelineEntry& entry : entries) {
-      if (Sees(entry)) sum += timeline_->Term((*timeline_->aggregates_)[which], entry);
-    }
-  };
   VisitRuns([&](EntrySpan entries, const Timeline::Sums* sums, const Prefix& prefix) {
     const std::size_t begin = FirstFrom(entries, from_ms);
-    if (begin < prefix.seen) {
-      if (read_->hidden_tie_group == 0 && prefix.seen - begin > Timeline::kBlock) {
-        sum +=
-            PrefixSum(entries, sums, which, prefix.seen) - PrefixSum(entries, sums, which, begin);
-      } else {
-        add_if_seen(entries.subspan(begin, prefix.seen - begin));
-      }
-    }
+    if (begin < prefix.seen) sum += PrefixSeenSum(entries, sums, which, begin, prefix.seen);
     const std::size_t almost = std::max(begin, prefix.seen);
     if (almost < prefix.almost_seen) {
-      add_if_seen(entries.subspan(almost, prefix.almost_seen - almost));
+      sum += SeenSum(entries.subspan(almost, prefix.almost_seen - almost), which);
     }
     return true;
   });
   const EntrySpan disordered = Disordered();
-  add_if_seen(disordered.subspan(FirstFrom(disordered, from_ms)));
-  return sum;
+  return sum + SeenSum(disordered.subspan(FirstFrom(disordered, from_ms)), which);
 }
 
 void TimelineAt::Visit(std::uint64_t type_mask, std::int64_t from_ms, Visitor visit) const {

@@ -142,6 +142,14 @@ class TimelineAt {
   static std::size_t FirstFrom(EntrySpan entries, std::int64_t from_ms);
   FixedSum PrefixSum(EntrySpan entries, const Timeline::Sums* sums, std::size_t which,
                      std::size_t end) const;
+  // Of entries [begin, end), seen or not.
+  FixedSum RangeSum(EntrySpan entries, const Timeline::Sums* sums, std::size_t which,
+                    std::size_t begin, std::size_t end) const;
+  // Of [begin, end), all seen but for the hidden tie group, which stands close together in time.
+  FixedSum PrefixSeenSum(EntrySpan entries, const Timeline::Sums* sums, std::size_t which,
+                         std::size_t begin, std::size_t end) const;
+  // Of those seen, one by one.
+  FixedSum SeenSum(EntrySpan entries, std::size_t which) const;
   // Each run with its sums and what is seen of it, until the visitor returns false.
   template <typename RunVisitor>
   void VisitRuns(RunVisitor visit) const;
@@ -150,7 +158,8 @@ class TimelineAt {
 
   const Timeline* timeline_ = nullptr;
   const StateRead* read_ = nullptr;
-  Prefix first_;  // of the first run
+  Prefix first_;                  // of the first run
+  ActionTable::TimeSpan hidden_;  // within it stand all entries of the hidden tie group
 };
 
 }  // namespace fourfold

@@ -34,7 +34,8 @@ class TimelineTest : public testing::Test {
     stored.entry.position = all_.size();
     stored.entry.event_digest = DigestOf(StrCat("event ", all_.size()));
     stored.entry.session = static_cast<std::uint64_t>(Draw(0, 3));
-    stored.entry.tie_group = static_cast<std::uint64_t>(Draw(0, 5));
+    stored.entry.tie_group =
+        tie_groups_are_short_ ? 1 + all_.size() / 20 : static_cast<std::uint64_t>(Draw(0, 5));
     stored.entry.step = Draw(0, 3);
     stored.entry.type = static_cast<std::uint16_t>(Draw(0, 2));
     stored.value = Draw(0, 20) == 0 ? std::numeric_limits<double>::quiet_NaN()
@@ -65,7 +66,11 @@ class TimelineTest : public testing::Test {
       read.own_session = static_cast<std::uint64_t>(Draw(1, 3));
       read.before_step = Draw(0, 3);
     }
-    if (Draw(0, 3) == 0) read.hidden_tie_group = static_cast<std::uint64_t>(Draw(1, 5));
+    if (Draw(0, 3) == 0 || tie_groups_are_short_) {
+      const std::int64_t last =
+          tie_groups_are_short_ ? static_cast<std::int64_t>(all_.size()) / 20 : 5;
+      read.hidden_tie_group = static_cast<std::uint64_t>(Draw(1, last));
+    }
     read.now_ms = read.as_of_ms + Draw(0, 2);
     return read;
   }
@@ -125,6 +130,7 @@ class TimelineTest : public testing::Test {
   Timeline timeline_{&actions_, &aggregates_};
   std::vector<Stored> all_;
   std::int64_t end_ms_ = 0;
+  bool tie_groups_are_short_ = false;  // 20 entries one after the other, as a basket's lines
 };
 
 TEST_F(TimelineTest, ReadsEqualAScanOfTheListWhenFewAreLate) {
@@ -141,6 +147,12 @@ TEST_F(TimelineTest, ReadsEqualAScanOfTheListAfterAnImportOfOlderEvents) {
   Fill(1000, 0, 0);
   for (std::int64_t i = 0; i < 1000; ++i) Add(i - 500, end_ms_);
   for (int i = 0; i < 200; ++i) ASSERT_NO_FATAL_FAILURE(Compare());
+}
+
+TEST_F(TimelineTest, ReadsEqualAScanOfTheListWithoutABasket) {
+  tie_groups_are_short_ = true;
+  Fill(3000, 5, 500);
+  for (int i = 0; i < 300; ++i) ASSERT_NO_FATAL_FAILURE(Compare());
 }
 
 TEST_F(TimelineTest, TheOldestIsTheFirstSeenOfItsTypes) {

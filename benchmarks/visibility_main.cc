@@ -14,7 +14,8 @@
 
 // Proves that an acknowledged action is in the very next answer: posts an interaction, asks for a
 // slate with its explanation, and looks for the action at the head of the history; thousands of
-// times. Ends with 1 at the first answer that lacks it.
+// times. With --ranker it asks for a list in order instead, and looks for the action at the head of
+// the sequence that a TransAct ranker attended to. Ends with 1 at the first answer that lacks it.
 namespace fourfold::bench {
 namespace {
 
@@ -26,6 +27,7 @@ struct Options {
   std::string api_key;
   std::string type = "purchase";
   int rounds = 10'000;
+  bool ranker = false;
   int users = 100;  // in turn, so that two actions of one user are never of one millisecond
   std::string json_path;
 };
@@ -56,6 +58,20 @@ absl::StatusOr<std::vector<std::string>> SomeItems(HttpClient* client) {
   return items;
 }
 
+bool LeadsHistory(const Json& slate, const std::string& item, std::int64_t event_time_ms) {
+  const Json& history = slate.at("history");
+  return !history.empty() && history.at(0).at("item") == item &&
+         *ParseTimestamp(history.at(0).at("timestamp").get<std::string>()) == event_time_ms;
+}
+
+// The newest action before this one was on another item.
+bool LeadsSequence(const Json& ranked, const std::string& type, const std::string& item) {
+  return ranked.at("items")
+      .at(0)
+      .at("contributions")
+      .contains(StrCat("action 1: ", type, " ", item));
+}
+
 absl::Status Round(const Options& options, int round, const std::string& item, HttpClient* client,
                    Result* result) {
   const std::string user = StrCat("visibility-", round % options.users);
@@ -66,13 +82,22 @@ absl::Status Round(const Options& options, int round, const std::string& item, H
   result->acknowledged_ms.push_back(MillisecondsSince(began));
   const std::int64_t event_time_ms = Json::parse(taken).at("results").at(0).at("event_time_ms");
 
-  const Json query = {{"user", user}, {"limit", 1}, {"explain", true}, {"log_slate", false}};
+  Json query = {{"user", user}, {"explain", true}};
+  if (options.ranker) {
+    query["items"] = Json::array({item});
+  } else {
+    query["limit"] = 1;
+    query["log_slate"] = false;
+  }
   const auto acknowledged = Clock::now();
-  FOURFOLD_ASSIGN_OR_RETURN(const std::string slate, client->Post("/v1/recommend", query.dump()));
+  FOURFOLD_ASSIGN_OR_RETURN(
+      const std::string answer,
+      client->Post(options.ranker ? "/v1/rank" : "/v1/recommend", query.dump()));
   result->visible_ms.push_back(MillisecondsSince(acknowledged));
-  const Json history = Json::parse(slate).at("history");
-  if (history.empty() || history.at(0).at("item") != item ||
-      *ParseTimestamp(history.at(0).at("timestamp").get<std::string>()) != event_time_ms) {
+  const Json json = Json::parse(answer);
+  const bool is_there = options.ranker ? LeadsSequence(json, options.type, item)
+                                       : LeadsHistory(json, item, event_time_ms);
+  if (!is_there) {
     return DataLoss("round ", round, ": the action on ", item, " is not the newest of ", user);
   }
   ++result->visible;
@@ -117,6 +142,7 @@ int Main(int argc, char** argv) {
   app.add_option("--type", options.type, "type of the actions")->capture_default_str();
   app.add_option("--rounds", options.rounds, "how often")->check(CLI::Range(1, 10'000'000));
   app.add_option("--users", options.users, "how many users in turn")->check(CLI::Range(1, 100'000));
+  app.add_flag("--ranker", options.ranker, "look at what the TransAct ranker attended to");
   app.add_option("--json", options.json_path, "also write the result there");
   CLI11_PARSE(app, argc, argv);
   try {

@@ -171,6 +171,15 @@ class Engine {
   // FailedPrecondition where the active servable has no trained ranker.
   absl::StatusOr<RankResponse> Rank(const RankRequest& request) const;
 
+  // What the heads of the active servable's ranker weigh in its order. Both FailedPrecondition
+  // where it has no heads.
+  absl::StatusOr<ValueModelView> GetValueModel() const;
+  // From the next request on, and after a restart, for this servable and those to come: heads that
+  // are not named go back to what the recipe says. InvalidArgument for an unknown head or a weight
+  // past kValueModelWeightMax; then nothing changes.
+  absl::StatusOr<ValueModelView> SetValueModel(
+      const std::vector<std::pair<std::string, double>>& weights);
+
   // Holds what the ranker's log says was served (`ranker.log_features` of the recipe) against the
   // event log, read as of the same moments. DataLoss where the ranker's log is damaged.
   absl::StatusOr<SkewReport> VerifySkew() const;

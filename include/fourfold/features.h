@@ -62,24 +62,48 @@ struct RankRequest {
   bool explain = false;
 };
 
+// What one head of a ranker with several predicts of a candidate, and what that weighs: the score
+// is the sum of all probabilities, each times its weight.
+struct ActionPrediction {
+  std::string head;
+  double probability = 0;
+  double weight = 0;
+};
+
 // The name under which RankedResult::contributions tell what the score is without any feature.
 inline constexpr char kBaseContribution[] = "(base)";
 
 struct RankedResult {
   std::string item;
-  double score = 0;    // a probability where the ranker predicts one, else a number to compare
+  // A probability where the ranker predicts a single one, else a number to compare: with several
+  // heads the sum by the value model.
+  double score = 0;
   int input_rank = 0;  // the place, from 1, in the caller's list
   // With explain: the features, and what each added to the score (of a probability: to its
   // log-odds). By a TransAct ranker instead: the share of the last layer's attention that each of
   // the user's actions got, newest first, under "action 1: " and so on, its type and item.
   std::vector<FeatureReading> features;
   std::vector<FeatureReading> contributions;
+  std::vector<ActionPrediction> predictions;  // with explain, where the recipe declares heads
 };
 
 struct RankResponse {
   std::string servable;
   std::vector<RankedResult> items;  // best first; equals in the caller's order
 };
+
+// How the active servable's ranker orders: by the sum of what its heads predict, each times its
+// weight.
+struct ValueModelView {
+  std::string servable;
+  struct Head {
+    std::string head;
+    double weight = 0;         // in force
+    double recipe_weight = 0;  // as the servable was trained with
+  };
+  std::vector<Head> heads;
+};
+inline constexpr double kValueModelWeightMax = 1e6;  // and not below its negative
 
 // What was served, against what is read anew from the log as of the moment it was served at.
 struct SkewReport {

@@ -52,6 +52,7 @@ struct RecommendedItem {
   double blend_score = 0;
   std::vector<FeatureReading> features;
   std::vector<FeatureReading> feature_contributions;
+  std::vector<ActionPrediction> predictions;  // where the ranker has several heads
 };
 
 // A candidate that a filter dropped, and which one.

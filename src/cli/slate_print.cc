@@ -108,7 +108,12 @@ void PrintRanked(std::ostream& out, ItemNames& names, const std::vector<Recommen
   const auto is_ranked = [](const RecommendedItem& item) { return item.blend_rank > 0; };
   if (std::none_of(items.begin(), items.end(), is_ranked)) return;
   out << "\nWhat the trained ranker made of them\n";
-  Table table({{"#", kRight}, {"item"}, {"blend's #", kRight}, {"score", kRight}, {"most of it"}});
+  Table table({{"#", kRight},
+               {"item"},
+               {"blend's #", kRight},
+               {"score", kRight},
+               {"predicted"},
+               {"most of it"}});
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (!is_ranked(items[i])) continue;
     std::vector<FeatureReading> added = items[i].feature_contributions;
@@ -123,9 +128,13 @@ void PrintRanked(std::ostream& out, ItemNames& names, const std::vector<Recommen
       const double value = feature.value.value_or(0);
       told.push_back(StrCat(feature.name, value < 0 ? " " : " +", Decimal(value, 3)));
     }
+    std::vector<std::string> predicted;
+    for (const ActionPrediction& one : items[i].predictions) {
+      predicted.push_back(StrCat(one.head, " ", Decimal(one.probability, 4), " x ", one.weight));
+    }
     table.AddRow({StrCat(i + 1), Shorten(names.Label(items[i].item), kNameCharacters),
                   StrCat(items[i].blend_rank), Decimal(items[i].score, 4),
-                  absl::StrJoin(told, ", ")});
+                  absl::StrJoin(predicted, ", "), absl::StrJoin(told, ", ")});
   }
   table.Print(out);
 }

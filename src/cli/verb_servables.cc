@@ -1,10 +1,12 @@
+#include "absl/strings/numbers.h"
 #include "base/status_macros.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "data/timestamp.h"
 #include "server/answers.h"
 
-// Which servable answers: publish, activate, rollback, servables.
+// Which servable answers, and how its ranker weighs: publish, activate, rollback, servables,
+// value-model.
 namespace fourfold {
 namespace {
 
@@ -96,6 +98,59 @@ void AddPublish(CLI::App& app, Context& context) {
   });
 }
 
+struct ValueModelArguments {
+  std::vector<std::string> weights;  // HEAD=WEIGHT
+  bool reset = false;
+};
+
+absl::StatusOr<std::vector<std::pair<std::string, double>>> WeightsOf(
+    const std::vector<std::string>& texts) {
+  std::vector<std::pair<std::string, double>> weights;
+  for (const std::string& text : texts) {
+    const std::size_t place = text.rfind('=');
+    double weight = 0;
+    if (place == std::string::npos || !absl::SimpleAtod(text.substr(place + 1), &weight)) {
+      return InvalidArgument("\"", text, "\" is not HEAD=WEIGHT");
+    }
+    weights.emplace_back(text.substr(0, place), weight);
+  }
+  return weights;
+}
+
+absl::StatusOr<int> ShowValueModel(const Context& context, const ValueModelArguments& arguments) {
+  FOURFOLD_ASSIGN_OR_RETURN(const auto weights, WeightsOf(arguments.weights));
+  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
+  const bool is_change = arguments.reset || !weights.empty();
+  FOURFOLD_ASSIGN_OR_RETURN(const ValueModelView model,
+                            is_change ? engine->SetValueModel(weights) : engine->GetValueModel());
+  if (context.json()) {
+    context.out << ValueModelJson(model, "") << "\n";
+    return kExitOk;
+  }
+  Table table(
+      {{"head"}, {"weight", Table::Align::kRight}, {"by the recipe", Table::Align::kRight}});
+  for (const ValueModelView::Head& head : model.heads) {
+    table.AddRow({head.head, StrCat(head.weight), StrCat(head.recipe_weight)});
+  }
+  table.Print(context.out);
+  return kExitOk;
+}
+
+void AddValueModel(CLI::App& app, Context& context) {
+  const auto arguments = std::make_shared<ValueModelArguments>();
+  CLI::App* verb = AddVerb(
+      app, "value-model",
+      "Show or change what each head of the ranker weighs (a server takes PUT /v1/value-model)",
+      "  fourfold value-model\n"
+      "  fourfold value-model click=1 hide=-20   # heads that are not named: as the recipe says\n"
+      "  fourfold value-model --reset");
+  verb->add_option("WEIGHTS", arguments->weights, "HEAD=WEIGHT, from now on");
+  verb->add_flag("--reset", arguments->reset, "All as the recipe says");
+  verb->callback([&context, arguments] {
+    context.run = [&context, arguments] { return ShowValueModel(context, *arguments); };
+  });
+}
+
 }  // namespace
 
 void AddServableVerbs(CLI::App& app, Context& context) {
@@ -105,6 +160,7 @@ void AddServableVerbs(CLI::App& app, Context& context) {
   AddPublish(app, context);
   AddActivate(app, context);
   AddRollback(app, context);
+  AddValueModel(app, context);
 }
 
 }  // namespace fourfold

@@ -7,9 +7,10 @@
 // Each adds its verbs to the command line; the one that is named sets Context::run.
 namespace fourfold {
 
-void AddDataVerbs(CLI::App& app, Context& context);       // init, import, validate, export
-void AddLearningVerbs(CLI::App& app, Context& context);   // train, eval
-void AddServableVerbs(CLI::App& app, Context& context);   // publish, activate, rollback, servables
+void AddDataVerbs(CLI::App& app, Context& context);      // init, import, validate, export
+void AddLearningVerbs(CLI::App& app, Context& context);  // train, eval
+// publish, activate, rollback, servables, value-model
+void AddServableVerbs(CLI::App& app, Context& context);
 void AddRecommendVerbs(CLI::App& app, Context& context);  // recommend, similar
 void AddExplainVerbs(CLI::App& app, Context& context);    // explain, why-not
 void AddFeatureVerbs(CLI::App& app, Context& context);    // features get, verify-skew

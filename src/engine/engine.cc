@@ -69,6 +69,7 @@ Engine::~Engine() = default;
 
 absl::Status Engine::Impl::Start(const EngineOptions& options) {
   FOURFOLD_RETURN_IF_ERROR(OpenStore(options));
+  FOURFOLD_RETURN_IF_ERROR(ReadValueModel());
   FOURFOLD_RETURN_IF_ERROR(catalogue.Load(*store));
   store->SetCommitListener([this](absl::Span<const LoggedEvent> committed) {
     catalogue.Apply(committed, store->NowMs());

@@ -14,6 +14,7 @@ namespace fourfold {
 //   events/         the log and the state
 //   servables/      what was learned
 //   served/         what a share of the ranker's scores was computed from
+//   value_model.json  weights of the ranker's heads that somebody changed
 //   training.checkpoint  where a training of a network that was cut short goes on
 //   temporary/      sorted runs of an import; emptied at open
 class EngineDirectory {
@@ -27,6 +28,7 @@ class EngineDirectory {
   std::string servables() const { return path_ + "/servables"; }
   std::string served() const { return path_ + "/served"; }
   std::string temporary() const { return path_ + "/temporary"; }
+  std::string value_model() const { return path_ + "/value_model.json"; }
   // Of a training under way.
   std::string checkpoint() const { return path_ + "/training.checkpoint"; }
   std::string recipe() const { return path_ + "/recipe.yaml"; }

@@ -13,6 +13,7 @@
 #include "feature/event_store.h"
 #include "fourfold/engine.h"
 #include "online/ranking/live_ranker.h"
+#include "online/ranking/value_model.h"
 #include "online/recommender.h"
 #include "servable/servable_repository.h"
 
@@ -49,14 +50,17 @@ class Engine::Impl {
   Catalogue catalogue;
   ServableRepository repository;
   const std::shared_ptr<ServedLog> served;
+  const std::shared_ptr<ValueModel> value_model = std::make_shared<ValueModel>();
   std::unique_ptr<Recommender> recommender;
   std::vector<std::string> open_warnings;  // of Start; constant afterwards
 
-  Mutex activation_mutex;  // one activation at a time, from loading to the repository's state
-  Mutex learning_mutex;    // one Train or Evaluate at a time: each takes the whole machine
+  Mutex activation_mutex;   // one activation at a time, from loading to the repository's state
+  Mutex value_model_mutex;  // one change at a time, from the check to the file
+  Mutex learning_mutex;     // one Train or Evaluate at a time: each takes the whole machine
 
  private:
   absl::Status OpenStore(const EngineOptions& options);
+  absl::Status ReadValueModel();
   void LoadActive() ABSL_LOCKS_EXCLUDED(activation_mutex);
   // Loads a version and lets requests go to it.
   absl::Status Serve(const std::string& version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(activation_mutex);

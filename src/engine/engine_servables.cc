@@ -59,8 +59,8 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
     coming_state = nullptr;
     return filled;
   }
-  return std::make_shared<const LiveRanker>(
-      LiveRanker{servable.manifest.version, servable.ranker, std::move(state), served});
+  return std::make_shared<const LiveRanker>(LiveRanker{servable.manifest.version, servable.ranker,
+                                                       std::move(state), served, value_model});
 }
 
 absl::Status Engine::Impl::Serve(const std::string& version) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -115,6 +116,14 @@ class SkewCheck {
   std::map<std::string, std::uint64_t> by_feature_;
 };
 
+// The part of this number of those of equal size, as far as it is there.
+std::vector<float> PartOf(const std::vector<float>& values, std::size_t number, std::size_t size) {
+  const std::size_t begin = std::min(values.size(), number * size);
+  const std::size_t end = std::min(values.size(), begin + size);
+  return {values.begin() + static_cast<std::ptrdiff_t>(begin),
+          values.begin() + static_cast<std::ptrdiff_t>(end)};
+}
+
 // Reads and scores anew what was served, and compares.
 absl::Status Verify(const TrainedRanker& ranker, const EventStore& store,
                     const ServedScores& served, SkewCheck* check) {
@@ -122,9 +131,10 @@ absl::Status Verify(const TrainedRanker& ranker, const EventStore& store,
   const StoredState source(&plan.schema(), &store);
   FeatureTable table;
   FOURFOLD_RETURN_IF_ERROR(ReadFeatures(plan, source, served.request, &table));
-  std::vector<float> scores(served.request.candidates.size());
+  const std::size_t candidates = served.request.candidates.size();
+  std::vector<float> predictions(ranker.heads() * candidates);
   TrainedRankerScratch scratch;
-  ranker.Score(served.request, table, &scratch, std::span<float>(scores));
+  ranker.Predict(served.request, table, &scratch, std::span<float>(predictions));
 
   check->Start(served);
   FeatureTable logged = served.table;
@@ -137,7 +147,12 @@ absl::Status Verify(const TrainedRanker& ranker, const EventStore& store,
   for (std::size_t s = 0; s < table.sequences.size(); ++s) {
     check->CompareSequence(plan.sequences()[s].name, logged.sequences[s], table.sequences[s]);
   }
-  check->CompareColumn(kScoreFeature, served.scores, scores, /*per_candidate=*/true);
+  for (std::size_t h = 0; h < ranker.heads(); ++h) {
+    const std::string feature =
+        ranker.has_value_model() ? StrCat(kScoreFeature, " ", ranker.head(h)) : kScoreFeature;
+    check->CompareColumn(feature, PartOf(served.predictions, h, candidates),
+                         PartOf(predictions, h, candidates), /*per_candidate=*/true);
+  }
   return absl::OkStatus();
 }
 

@@ -87,7 +87,7 @@ class EngineSkewTest : public EngineTest {
     for (ServedScores& served : all) {
       change(&served);
       log.Note(served.servable, served.request, served.table,
-               std::span<const float>(served.scores));
+               std::span<const float>(served.predictions));
     }
   }
 };
@@ -125,7 +125,7 @@ TEST_F(EngineSkewTest, AValueThatWasNotWhatTheLogSaysIsFound) {
     served->table.columns[1][2] += 1;                            // `again` of i2
     served->table.columns[3][0] = -served->table.columns[3][0];  // `since`
     served->table.sequences[0].items[0] = "other";
-    served->scores[0] += 0.5F;
+    served->predictions[0] += 0.5F;
   });
   const auto engine = Open(kRecipe, "2024-05-03");
   const SkewReport report = Verify(*engine);

@@ -216,7 +216,7 @@ absl::StatusOr<FittedRanker> FitTransAct(const Learning& learning, const RowRepl
   FOURFOLD_ASSIGN_OR_RETURN(
       fitted.ranker,
       MakeTrainedTransAct(plan.declarations(), std::move(trained.model), sequences[place].name,
-                          std::move(golden), spec.candidates));
+                          std::move(golden), spec.candidates, spec.transact.head_values));
   return fitted;
 }
 
@@ -236,6 +236,28 @@ MetricEstimate EstimateOf(const std::string& name, const Interval& interval) {
 
 std::string NameOf(const RankingMetric& metric) {
   return metric.cutoff == kMetricCutoffMax ? "RR" : RankingMetricName(metric);
+}
+
+// A row for each head: how well its prediction tells what came of it from the rest (AUC) and, of
+// lists, where the order by the value model puts that.
+void AddHeads(const RankerExam& exam, bool is_of_lists, EvaluationReport* report) {
+  for (const RankerExam::Head& head : exam.heads) {
+    if (head.result.methods.empty()) continue;
+    EvaluationRow row;
+    row.method = StrCat("head ", head.head);
+    const ShownListResult::Method& in_order = head.result.methods[1];
+    row.compared_with = report->best_part;
+    if (is_of_lists) {
+      for (std::size_t i = 0; i < head.result.metrics.size(); ++i) {
+        const std::string name = NameOf(head.result.metrics[i]);
+        row.metrics.push_back(EstimateOf(name, in_order.values[i]));
+        row.paired_difference.push_back(EstimateOf(name, in_order.differences[i]));
+      }
+    }
+    row.metrics.push_back(EstimateOf("AUC", head.result.methods[2].auc));
+    row.paired_difference.push_back(EstimateOf("AUC", head.result.methods[2].auc_difference));
+    report->rows.push_back(std::move(row));
+  }
 }
 
 // Of judgements only the AUC means anything: a list of one has one order.
@@ -258,6 +280,7 @@ EvaluationReport ReportOf(const RankerExam& exam, bool is_of_lists) {
     if (is_compared) row.paired_difference.push_back(EstimateOf("AUC", method.auc_difference));
     report.rows.push_back(std::move(row));
   }
+  AddHeads(exam, is_of_lists, &report);
   return report;
 }
 
@@ -289,6 +312,11 @@ absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
       StrCat(fitted.description, " from ", FormatTimestamp(cuts->validation_from_ms),
              " on; tested on ", report.queries, " requests of ", exam.users, " users from ",
              FormatTimestamp(cuts->test_from_ms), " on; intervals draw users");
+  for (const RankerExam::Head& head : exam.heads) {
+    if (!head.result.methods.empty()) continue;
+    StrAppend(&report.description, "; nothing came of a request that head ", head.head,
+              " predicts");
+  }
   return report;
 }
 

@@ -2,13 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/strings.h"
 #include "feature/plan/feature_matrix.h"
+#include "fourfold/features.h"
 #include "model/trees/tree_ensemble.h"
+#include "offline/ranking/ranking_loss.h"
+#include "offline/ranking/training_rows.h"
 #include "servable/trained_ranker.h"
 
 namespace fourfold {
@@ -33,16 +39,63 @@ void ReadRows(RecipeSection& section, RowOptions* rows) {
   const std::string name = NameOf(rows->rows);
   section.AppliesIf(rows->rows != Rows::kActions, name);
   section.Duration("attribution_window", &rows->attribution_window_ms);
+  section.Integer("negatives", &rows->negatives, 0, 10'000);
   section.AppliesIf(rows->rows == Rows::kRankings, name);
   section.Integer("items_min", &rows->items_min, 1, 500);
   section.Flag("answered_only", &rows->answered_only);
   section.AppliesIf(true, "");
 }
 
+// The heads, and what each weighs in the value model.
+void ReadHeads(RecipeSection& section, std::vector<RankerHead>* heads,
+               std::vector<double>* values) {
+  section.List("heads", [&](RecipeSection& element) {
+    RankerHead head;
+    element.RequireKey("name");
+    element.Text("name", &head.name);
+    element.RequireKey("actions");
+    element.TextList("actions", &head.actions);
+    const bool is_known = std::any_of(heads->begin(), heads->end(), [&](const RankerHead& other) {
+      return other.name == head.name;
+    });
+    if (is_known) element.Problem("name", "stands twice");
+    if (head.name.empty() && element.Has("name")) element.Problem("name", "is empty");
+    if (head.actions.empty() && element.Has("actions")) element.Problem("actions", "is empty");
+    heads->push_back(std::move(head));
+  });
+  if (heads->size() > kTrainingHeadsMax) {
+    section.Problem("heads", StrCat("more than ", kTrainingHeadsMax));
+  }
+  std::map<std::string, double> weights;
+  section.NumberMap("value_model", &weights, -kValueModelWeightMax, kValueModelWeightMax);
+  if (section.collecting()) return;
+  if (!weights.empty() && heads->empty()) section.Problem("value_model", "needs heads");
+  for (const auto& weight : weights) {
+    const bool is_head = std::any_of(heads->begin(), heads->end(), [&](const RankerHead& head) {
+      return head.name == weight.first;
+    });
+    if (!is_head && !heads->empty()) {
+      section.Problem("value_model", StrCat("no head has the name ", weight.first));
+    }
+  }
+  for (const RankerHead& head : *heads) {
+    if (!weights.contains(head.name)) {
+      section.Problem("value_model", StrCat("has no weight of the head ", head.name));
+    }
+    values->push_back(weights[head.name]);
+  }
+}
+
+bool PredictsProbability(const RankerSpec& spec) {
+  return spec.kind == RankerSpec::Kind::kTrees
+             ? spec.trees.objective == Objective::kLogistic
+             : spec.transact.objective == TransActSpec::Objective::kLogistic;
+}
+
 void CheckLabels(RecipeSection& section, const RankerSpec& spec) {
   const bool is_trees = spec.kind == RankerSpec::Kind::kTrees;
-  const bool is_logistic = is_trees ? spec.trees.objective == Objective::kLogistic
-                                    : spec.transact.objective == TransActSpec::Objective::kLogistic;
+  // With heads labels are judged by, not learned.
+  const bool is_logistic = PredictsProbability(spec) && spec.rows.heads.empty();
   for (const auto& [type, label] : spec.rows.labels) {
     if (is_logistic && label > 1) {
       section.Problem("labels", StrCat(type, " must lie between 0 and 1 with objective logistic"));
@@ -95,7 +148,14 @@ void ReadTransActModel(RecipeSection& section, TransActSpec* transact) {
   section.Integer("attention_heads", &transact->attention_heads, 1, 64);
   section.Integer("feed_forward", &transact->feed_forward, 8, 2048);
   section.Integer("latest", &transact->latest, 0, 1000);
-  section.Flag("max_pool", &transact->max_pool);
+  section.Choice<bool>("output", &transact->max_pool,
+                       {{"first_k_and_max", true}, {"first_k", false}});
+  enum class Precision : std::uint8_t { kF32, kBf16 } precision = Precision::kF32;
+  section.Choice<Precision>("precision", &precision,
+                            {{"f32", Precision::kF32}, {"bf16", Precision::kBf16}});
+  if (precision == Precision::kBf16) {
+    section.Problem("precision", "bf16 needs kernels that this build does not have; it has f32");
+  }
   section.Integer("cross_layers", &transact->cross_layers, 0, 8);
   std::vector<double> hidden(transact->hidden.begin(), transact->hidden.end());
   section.NumberList("hidden", &hidden, 8, 4096);
@@ -103,7 +163,63 @@ void ReadTransActModel(RecipeSection& section, TransActSpec* transact) {
   section.Integer("item_actions_min", &transact->item_actions_min, 1, 1'000'000'000);
 }
 
-void CheckTransAct(RecipeSection& section, const FeaturePlan* plan, const TransActSpec& transact) {
+constexpr double kLossWeightMax = 1e6;
+
+// What rows weigh in the loss.
+void ReadLossWeights(RecipeSection& section, const std::vector<RankerHead>& heads,
+                     TransActSpec* transact) {
+  section.Mapping("label_weights", [&](RecipeSection& matrix) {
+    if (matrix.collecting()) return;
+    matrix.CallUnknown("no head has this name");
+    bool is_said = false;
+    std::vector<double> weights(heads.size() * heads.size(), kNoLabelWeight);
+    for (std::size_t h = 0; h < heads.size(); ++h) {
+      matrix.Mapping(heads[h].name, [&](RecipeSection& row) {
+        row.CallUnknown("no head has this name");
+        for (std::size_t a = 0; a < heads.size(); ++a) {
+          row.Number(heads[a].name, &weights[h * heads.size() + a], 0, kLossWeightMax);
+          is_said = is_said || row.Has(heads[a].name);
+        }
+      });
+    }
+    if (is_said) transact->label_weights = std::move(weights);
+  });
+  section.List("user_weights", [&](RecipeSection& element) {
+    TransActSpec::UserWeight one;
+    element.RequireKey("feature");
+    element.Text("feature", &one.feature);
+    element.RequireKey("from");
+    element.NumberList("from", &one.from, -1e15, 1e15);
+    element.RequireKey("weights");
+    element.NumberList("weights", &one.weights, 0, kLossWeightMax);
+    if (!std::is_sorted(one.from.begin(), one.from.end(), std::less_equal<>())) {
+      element.Problem("from", "must rise");
+    }
+    if (element.Has("from") && element.Has("weights") && one.from.size() != one.weights.size()) {
+      element.Problem("weights", "must be as many as from");
+    }
+    transact->user_weights.push_back(std::move(one));
+  });
+}
+
+void CheckUserWeights(RecipeSection& section, const FeaturePlan& plan,
+                      const TransActSpec& transact) {
+  for (const TransActSpec::UserWeight& one : transact.user_weights) {
+    const bool is_there = std::any_of(plan.columns().begin(), plan.columns().end(),
+                                      [&](const FeaturePlan::Output& output) {
+                                        return output.name == one.feature && !output.per_candidate;
+                                      });
+    if (is_there || one.feature.empty()) continue;
+    section.Problem("user_weights", StrCat("no feature that is the same for all candidates, as ",
+                                           "a user's are, has the name ", one.feature));
+  }
+}
+
+void CheckTransAct(RecipeSection& section, const FeaturePlan* plan, bool has_heads,
+                   const TransActSpec& transact) {
+  if (has_heads && transact.objective != TransActSpec::Objective::kLogistic) {
+    section.Problem("objective", "must be logistic with heads");
+  }
   for (const auto& [key, size] : {std::pair("action_dimension", transact.action_dimension),
                                   std::pair("item_dimension", transact.item_dimension),
                                   std::pair("feed_forward", transact.feed_forward)}) {
@@ -118,7 +234,7 @@ void CheckTransAct(RecipeSection& section, const FeaturePlan* plan, const TransA
   }
   if (transact.latest > transact.actions) section.Problem("latest", "is more than actions");
   if (transact.latest == 0 && !transact.max_pool) {
-    section.Problem("latest", "is 0, and without max_pool nothing is left");
+    section.Problem("latest", "is 0, and with output first_k nothing is left");
   }
   if (transact.metric == Metric::kLogLoss &&
       transact.objective != TransActSpec::Objective::kLogistic) {
@@ -130,9 +246,11 @@ void CheckTransAct(RecipeSection& section, const FeaturePlan* plan, const TransA
         return transact.sequence.empty() || output.name == transact.sequence;
       });
   if (!is_there) section.Problem("sequence", "no feature of kind sequence has this name");
+  CheckUserWeights(section, *plan, transact);
 }
 
-void ReadTransAct(RecipeSection& section, const FeaturePlan* plan, TransActSpec* transact) {
+void ReadTransAct(RecipeSection& section, const FeaturePlan* plan,
+                  const std::vector<RankerHead>& heads, TransActSpec* transact) {
   using TransActObjective = TransActSpec::Objective;
   ReadTransActModel(section, transact);
   section.Choice<TransActObjective>(
@@ -154,7 +272,8 @@ void ReadTransAct(RecipeSection& section, const FeaturePlan* plan, TransActSpec*
   section.Number("weight_decay", &transact->weight_decay, 0, 10);
   section.Integer("seed", &transact->seed, 0, 1'000'000'000);
   section.Flag("warm_start", &transact->warm_start);
-  CheckTransAct(section, plan, *transact);
+  ReadLossWeights(section, heads, transact);
+  CheckTransAct(section, plan, !heads.empty(), *transact);
 }
 
 }  // namespace
@@ -168,12 +287,16 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<Rank
     section.Choice<Kind>("kind", &spec.kind,
                          {{"trees", Kind::kTrees}, {"transact", Kind::kTransAct}});
     ReadRows(section, &spec.rows);
-    section.AppliesIf(spec.kind == Kind::kTrees, "kind trees");
+    section.AppliesIf(spec.kind == Kind::kTransAct, "kind trees, which has one head: the label");
+    std::vector<double> values;
+    ReadHeads(section, &spec.rows.heads, &values);
+    section.AppliesIf(spec.kind == Kind::kTrees, "kind transact");
     ReadTrees(section, plan, &spec.trees);
-    section.AppliesIf(spec.kind == Kind::kTransAct, "kind transact");
+    section.AppliesIf(spec.kind == Kind::kTransAct, "kind trees");
     section.Mapping("transact", [&](RecipeSection& transact) {
       if (spec.kind != Kind::kTransAct && !transact.collecting()) return;
-      ReadTransAct(transact, plan, &spec.transact);
+      spec.transact.head_values = values;
+      ReadTransAct(transact, plan, spec.rows.heads, &spec.transact);
     });
     section.AppliesIf(true, "");
     section.Integer("candidates", &spec.candidates, 0, kRankedCandidatesMax);
@@ -191,6 +314,7 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<Rank
     if (spec.training_share + spec.validation_share > 1) {
       section.Problem("validation_share", "is more than training_share leaves");
     }
+    spec.rows.negatives_weigh = PredictsProbability(spec);
     CheckLabels(section, spec);
   });
   if (!is_there) return;

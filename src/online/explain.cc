@@ -70,8 +70,8 @@ void PresentRanked(const LiveRanker* ranker, const RequestState& state, Row row,
   item->retrieval_fields = ranking.request.candidates[candidate].fields;
   if (!explain) return;
   item->blend_score = state.candidates.score_before(row);
-  ranker->Explain(ranking.request, ranking.ranker, candidate, &item->features,
-                  &item->feature_contributions);
+  ranker->Explain(ranking.request, ranking.ranker, candidate,
+                  {&item->features, &item->feature_contributions, &item->predictions});
 }
 
 std::vector<DroppedItem> DroppedItems(const Pipeline& pipeline, const RequestState& state) {

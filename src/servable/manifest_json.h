@@ -9,7 +9,7 @@
 // manifest.json: docs/formats.md, "Servable".
 namespace fourfold {
 
-inline constexpr int kServableFormatVersion = 5;
+inline constexpr int kServableFormatVersion = 6;
 
 // The version that a manifest's contents have.
 absl::StatusOr<std::string> VersionOf(const ServableManifest& manifest);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/check.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "feature/plan/feature_matrix.h"
@@ -133,11 +134,11 @@ absl::Status Damaged(std::string_view what) { return DataLoss("ranker.json: ", w
 
 }  // namespace
 
-void TrainedRanker::Score(const FeatureRequest& request, const FeatureTable& table,
-                          TrainedRankerScratch* scratch, std::span<float> scores) const {
+void TrainedRanker::Predict(const FeatureRequest& request, const FeatureTable& table,
+                            TrainedRankerScratch* scratch, std::span<float> predictions) const {
   FillRows(*plan, table, request.candidates.size(), &scratch->rows);
   if (trees != nullptr) {
-    trees->Predict(scratch->rows, scores);
+    trees->Predict(scratch->rows, predictions);
     return;
   }
   scratch->items.clear();
@@ -145,10 +146,27 @@ void TrainedRanker::Score(const FeatureRequest& request, const FeatureTable& tab
     scratch->items.emplace_back(candidate.item);
   }
   transact->Score(QueryOf(table.sequences[sequence_place], request.now_ms, *scratch),
-                  &scratch->transact, scores);
+                  &scratch->transact, predictions);
+}
+
+void TrainedRanker::Score(std::span<const float> predictions, std::span<const double> weights,
+                          std::span<float> scores) const {
+  if (!has_value_model()) {
+    std::copy(predictions.begin(), predictions.end(), scores.begin());
+    return;
+  }
+  FOURFOLD_CHECK(weights.size() == heads() && predictions.size() == heads() * scores.size());
+  for (std::size_t c = 0; c < scores.size(); ++c) {
+    double sum = 0;
+    for (std::size_t h = 0; h < weights.size(); ++h) {
+      sum += weights[h] * ProbabilityOf(double{predictions[h * scores.size() + c]});
+    }
+    scores[c] = static_cast<float>(sum);
+  }
 }
 
 double TrainedRanker::ShownScore(float score) const {
+  if (has_value_model()) return double{score};
   const bool is_probability =
       trees != nullptr ? trees->is_logistic() : transact->model().predicts_probability;
   return is_probability ? ProbabilityOf(score) : double{score};
@@ -191,7 +209,7 @@ std::vector<std::pair<std::string, double>> TrainedRanker::ContributionsOf(
 
 absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedTransAct(
     std::vector<FeatureDeclaration> features, TransActRankerModel model, std::string sequence,
-    std::vector<RankerGoldenRequest> golden_requests, int candidates) {
+    std::vector<RankerGoldenRequest> golden_requests, int candidates, std::vector<double> values) {
   auto ranker = std::make_shared<TrainedRanker>();
   SortParameters(&features);
   FOURFOLD_ASSIGN_OR_RETURN(ranker->plan, FeaturePlan::Compile(features));
@@ -200,7 +218,14 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedTransAct(
   if (numbers != RowFeatureNames(*ranker->plan)) {
     return InvalidArgument("the model's features are not those that are declared");
   }
-  if (model.heads.size() != 1) return InvalidArgument("a ranker scores by one head");
+  if (values.empty() ? model.heads.size() != 1
+                     : values.size() != model.heads.size() || !model.predicts_probability) {
+    return InvalidArgument("the value model is not one of the model's heads");
+  }
+  if (!std::all_of(values.begin(), values.end(),
+                   [](double value) { return std::isfinite(value); })) {
+    return InvalidArgument("a weight of the value model is not finite");
+  }
   const auto& sequences = ranker->plan->sequences();
   const auto found =
       std::find_if(sequences.begin(), sequences.end(),
@@ -221,13 +246,14 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedTransAct(
     }
     scratch.rows = golden.rows;
     scratch.items.assign(golden.items.begin(), golden.items.end());
-    golden.scores.resize(golden.items.size());
+    golden.scores.resize(ranker->heads() * golden.items.size());
     ranker->transact->Score(QueryOf(actions, golden.request_time_ms, scratch), &scratch.transact,
                             golden.scores);
   }
   ranker->features = std::move(features);
   ranker->golden_requests = std::move(golden_requests);
   ranker->candidates = candidates;
+  ranker->values = std::move(values);
   return std::shared_ptr<const TrainedRanker>(std::move(ranker));
 }
 
@@ -268,6 +294,9 @@ std::string TrainedRankerToJson(const TrainedRanker& ranker) {
   if (ranker.transact != nullptr) {
     json["kind"] = "transact";
     json["sequence"] = ranker.sequence;
+    for (std::size_t h = 0; h < ranker.values.size(); ++h) {
+      json["value_model"][std::string(ranker.head(h))] = ranker.values[h];
+    }
     json["golden_requests"] = Json::array();
     for (const RankerGoldenRequest& golden : ranker.golden_requests) {
       json["golden_requests"].push_back(JsonOf(golden));
@@ -332,8 +361,18 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> TransActFromJson(
   }
   auto model = ReadTransActRanker(*weights);
   if (!model.ok()) return DataLoss("ranker.safetensors: ", MessageOf(model.status()));
-  auto ranker = MakeTrainedTransAct(std::move(features), *std::move(model),
-                                    json["sequence"].get<std::string>(), golden, candidates);
+  std::vector<double> values;
+  if (json.contains("value_model")) {
+    for (const std::string& head : model->heads) {
+      const Json weight =
+          json["value_model"].is_object() ? json["value_model"].value(head, Json()) : Json();
+      if (!weight.is_number()) return Damaged(StrCat("value_model: no weight of ", head));
+      values.push_back(weight.get<double>());
+    }
+  }
+  auto ranker =
+      MakeTrainedTransAct(std::move(features), *std::move(model),
+                          json["sequence"].get<std::string>(), golden, candidates, values);
   if (!ranker.ok()) return Damaged(MessageOf(ranker.status()));
   for (std::size_t i = 0; i < golden.size(); ++i) {
     const std::vector<float>& actual = (*ranker)->golden_requests[i].scores;
@@ -343,7 +382,7 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> TransActFromJson(
               TrainedRanker::kGoldenTolerance * std::max(1.0F, std::fabs(actual[c]))) {
         continue;
       }
-      return Damaged(StrCat("golden request ", i, " scores item ", c, " ", actual[c]));
+      return Damaged(StrCat("golden request ", i, " has prediction ", c, " ", actual[c]));
     }
   }
   return ranker;

@@ -30,8 +30,8 @@ struct RankerGoldenRequest {
   std::int64_t request_time_ms = 0;
   FeatureSequence actions;  // without fields
   std::vector<std::string> items;
-  std::vector<float> rows;  // as golden_rows, one of each item
-  std::vector<float> scores;
+  std::vector<float> rows;    // as golden_rows, one of each item
+  std::vector<float> scores;  // [heads][items]
 };
 
 // A trained ranker with the plan of its features, as a servable carries it: trees, or TransAct.
@@ -51,6 +51,10 @@ struct TrainedRanker {
   // orders only lists that callers bring.
   int candidates = 0;
 
+  // Where the recipe declares heads, for each: what its probability weighs in the order, unless
+  // somebody said otherwise since (online/ranking/value_model.h). Empty: the one head orders.
+  std::vector<double> values;
+
   // Compiled from the above, not stored.
   std::shared_ptr<const FeaturePlan> plan;
   std::shared_ptr<const TreeEnsemble> trees;       // or null
@@ -58,11 +62,22 @@ struct TrainedRanker {
   std::string sequence;                            // of TransAct: the feature of its actions
   std::size_t sequence_place = 0;                  // its place in FeatureTable::sequences
 
-  // A score for each candidate of the request, greater is better; ShownScore makes of it what is
-  // shown. `table` is what ReadFeatures gave for the request. Thread-safe.
-  void Score(const FeatureRequest& request, const FeatureTable& table,
-             TrainedRankerScratch* scratch, std::span<float> scores) const;
-  // The probability where the ranker predicts one, else the score itself.
+  // Of the model: 1 or more.
+  std::size_t heads() const { return transact == nullptr ? 1 : transact->model().heads.size(); }
+  std::string_view head(std::size_t number) const { return transact->model().heads[number]; }
+  bool has_value_model() const { return !values.empty(); }
+
+  // What each head makes of each candidate of the request, [heads()][candidates]: log-odds, or of a
+  // single head that predicts no probability a number to compare. `table` is what ReadFeatures gave
+  // for the request. Thread-safe.
+  void Predict(const FeatureRequest& request, const FeatureTable& table,
+               TrainedRankerScratch* scratch, std::span<float> predictions) const;
+  // What orders candidates by it, greater is better: of each the sum of its heads' probabilities,
+  // each times its weight; without a value model the predictions themselves. ShownScore makes of it
+  // what is shown.
+  void Score(std::span<const float> predictions, std::span<const double> weights,
+             std::span<float> scores) const;
+  // The probability where a single head predicts one, else the score itself.
   double ShownScore(float score) const;
   // Of one candidate, after Score with this scratch: its features by name, NaN for none.
   std::vector<std::pair<std::string, float>> FeaturesOf(const TrainedRankerScratch& scratch,
@@ -83,10 +98,11 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedRanker(
     int candidates);
 
 // The same of TransAct; scores the golden requests. `sequence` names the feature that its actions
-// are.
+// are; `values` as in TrainedRanker, needed where the model has more than one head.
 absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedTransAct(
     std::vector<FeatureDeclaration> features, TransActRankerModel model, std::string sequence,
-    std::vector<RankerGoldenRequest> golden_requests, int candidates);
+    std::vector<RankerGoldenRequest> golden_requests, int candidates,
+    std::vector<double> values = {});
 
 // The contents of the servable's file ranker.json (docs/formats.md).
 std::string TrainedRankerToJson(const TrainedRanker& ranker);

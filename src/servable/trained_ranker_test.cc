@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "base/strings.h"
 #include "model/transact/transact_testing.h"
@@ -58,10 +59,10 @@ TEST(TrainedRankerTest, FeaturesThatAreNotTheModelsAreRefused) {
             absl::StatusCode::kInvalidArgument);
 }
 
-TransActRankerModel SmallTransAct() {
+TransActRankerModel SmallTransAct(std::vector<std::string> heads = {"label"}) {
   TransActRankerModel model;
   model.candidate_numbers = {"place", "kind"};
-  model.heads = {"label"};
+  model.heads = std::move(heads);
   model.action_types = {"click"};
   TransActShape shape;
   shape.actions = 4;
@@ -75,6 +76,7 @@ TransActRankerModel SmallTransAct() {
   RankingNetworkShape network;
   network.inputs = model.inputs();
   network.hidden = {8};
+  network.heads = model.heads.size();
   model.network = RankingNetworkParameters::Zeros(network);
   float value = 0.1F;
   for (auto& [name, values] : TensorsOf(&model.network)) {
@@ -114,6 +116,42 @@ TEST(TrainedRankerTest, TransActIsReadBackAndChecksItsGoldenRequests) {
   EXPECT_EQ(TrainedRankerFromJson(text).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(MakeTrainedTransAct(declarations, SmallTransAct(), "other", {}, 0).status().code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+TEST(TrainedRankerTest, HeadsAreReadBackWithTheirWeightsAndOrderByTheirSum) {
+  std::vector<FeatureDeclaration> declarations = Declarations();
+  declarations.push_back({"latest", "sequence", {{"entity", std::string("user")}}});
+  RankerGoldenRequest golden;
+  golden.items = {"a", "z", "b"};
+  golden.rows = {1, 0, 3, 1, 2, 1};
+  const std::vector<double> values = {2, -10};
+  EXPECT_FALSE(
+      MakeTrainedTransAct(declarations, SmallTransAct({"click", "hide"}), "latest", {}, 7).ok());
+  const auto made = MakeTrainedTransAct(declarations, SmallTransAct({"click", "hide"}), "latest",
+                                        {golden}, 7, values);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const TrainedRanker& ranker = **made;
+  ASSERT_EQ(ranker.golden_requests[0].scores.size(), 6);
+  const std::string path = testing::TempDir() + "trained_heads_test.safetensors";
+  ASSERT_TRUE(WriteTransActRanker(ranker.transact->model(), path).ok());
+  const auto weights = SafetensorsFile::Open(path);
+  std::filesystem::remove(path);
+  const std::string text = TrainedRankerToJson(ranker);
+  const auto again = TrainedRankerFromJson(text, &*weights);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ((*again)->values, values);
+  EXPECT_EQ((*again)->golden_requests[0].scores, ranker.golden_requests[0].scores);
+  std::string without = text;
+  without.replace(without.find("\"hide\""), 6, "\"like\"");
+  EXPECT_EQ(TrainedRankerFromJson(without, &*weights).status().code(), absl::StatusCode::kDataLoss);
+
+  // Probabilities of 1/2 and 1/4, and of 4/5 and 1/2.
+  const std::vector<float> predictions = {0, std::log(4.0F), std::log(1.0F / 3), 0};
+  std::vector<float> scores(2);
+  ranker.Score(predictions, values, scores);
+  EXPECT_FLOAT_EQ(scores[0], 2 * 0.5F - 10 * 0.25F);
+  EXPECT_FLOAT_EQ(scores[1], 2 * 0.8F - 10 * 0.5F);
+  EXPECT_EQ(ranker.ShownScore(-3.5F), -3.5);
 }
 
 TEST(TrainedRankerTest, DamageIsTold) {

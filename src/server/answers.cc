@@ -64,6 +64,20 @@ void WriteReadings(JsonWriter* writer, const std::vector<FeatureReading>& readin
   writer->EndObject();
 }
 
+void PredictionsMember(JsonWriter* writer, const std::vector<ActionPrediction>& predictions) {
+  if (predictions.empty()) return;
+  writer->Key("predictions");
+  writer->BeginObject();
+  for (const ActionPrediction& prediction : predictions) {
+    writer->Key(prediction.head);
+    writer->BeginObject();
+    Member(writer, "probability", prediction.probability);
+    Member(writer, "weight", prediction.weight);
+    writer->EndObject();
+  }
+  writer->EndObject();
+}
+
 void ItemsMember(JsonWriter* writer, const std::vector<RecommendedItem>& items, bool explain) {
   writer->Key("items");
   writer->BeginArray();
@@ -88,6 +102,7 @@ void ItemsMember(JsonWriter* writer, const std::vector<RecommendedItem>& items, 
         WriteReadings(writer, item.features);
         writer->Key("feature_contributions");
         WriteReadings(writer, item.feature_contributions);
+        PredictionsMember(writer, item.predictions);
       }
     }
     writer->EndObject();
@@ -284,10 +299,25 @@ std::string RankJson(const RankResponse& response, bool explain, std::string_vie
         WriteReadings(writer, result.features);
         writer->Key("contributions");
         WriteReadings(writer, result.contributions);
+        PredictionsMember(writer, result.predictions);
       }
       writer->EndObject();
     }
     writer->EndArray();
+  });
+}
+
+std::string ValueModelJson(const ValueModelView& model, std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) {
+    Member(writer, "servable", model.servable);
+    for (const bool in_force : {true, false}) {
+      writer->Key(in_force ? "weights" : "recipe_weights");
+      writer->BeginObject();
+      for (const ValueModelView::Head& head : model.heads) {
+        Member(writer, head.head, in_force ? head.weight : head.recipe_weight);
+      }
+      writer->EndObject();
+    }
   });
 }
 

@@ -21,6 +21,7 @@ std::string EntityJson(std::string_view kind, std::string_view id, const EntityV
                        std::string_view request_id);
 std::string ActionsJson(std::string_view user, const std::vector<Event>& actions,
                         std::string_view request_id);
+std::string ValueModelJson(const ValueModelView& model, std::string_view request_id);
 std::string RankJson(const RankResponse& response, bool explain, std::string_view request_id);
 // An empty request id is left out.
 std::string FeaturesJson(const FeatureReadResponse& response, std::string_view request_id);

@@ -74,6 +74,8 @@ std::span<const Api::Route> Api::Routes() {
       {"DELETE", "/v1/users/{id}", {}, Lane::kControl, &Api::DeleteUser},
       {"POST", "/v1/rank", {}, Lane::kHere, &Api::Rank},
       {"POST", "/v1/features:read", {}, Lane::kControl, &Api::ReadFeatures},
+      {"GET", "/v1/value-model", {}, Lane::kControl, &Api::GetValueModel},
+      {"PUT", "/v1/value-model", {}, Lane::kControl, &Api::PutValueModel},
       {"GET", "/v1/servables", {}, Lane::kControl, &Api::GetServables},
       {"POST", "/v1/servables:rollback", {}, Lane::kControl, &Api::RollbackServable},
       {"POST", "/v1/servables/{version}:activate", {}, Lane::kControl, &Api::ActivateServable},

@@ -104,6 +104,8 @@ class Api {
   ApiAnswer GetUserActions(const Call& call, const ApiRequest& request);
   ApiAnswer Rank(const Call& call, const ApiRequest& request);
   ApiAnswer ReadFeatures(const Call& call, const ApiRequest& request);
+  ApiAnswer GetValueModel(const Call& call, const ApiRequest& request);
+  ApiAnswer PutValueModel(const Call& call, const ApiRequest& request);
   ApiAnswer GetServables(const Call& call, const ApiRequest& request);
   ApiAnswer ActivateServable(const Call& call, const ApiRequest& request);
   ApiAnswer RollbackServable(const Call& call, const ApiRequest& request);

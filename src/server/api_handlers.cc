@@ -233,6 +233,21 @@ ApiAnswer Api::ReadFeatures(const Call& call, const ApiRequest& request) {
   return Good(FeaturesJson(*response, call.request_id));
 }
 
+ApiAnswer Api::GetValueModel(const Call& call, const ApiRequest&) {
+  const absl::StatusOr<ValueModelView> model = engine_->GetValueModel();
+  if (!model.ok()) return Failed(model.status(), call.request_id);
+  return Good(ValueModelJson(*model, call.request_id));
+}
+
+ApiAnswer Api::PutValueModel(const Call& call, const ApiRequest& request) {
+  std::vector<std::pair<std::string, double>> weights;
+  const FieldErrors errors = DecodeValueModelBody(request.body, &weights);
+  if (!errors.empty()) return Invalid(errors, call.request_id);
+  const absl::StatusOr<ValueModelView> model = engine_->SetValueModel(weights);
+  if (!model.ok()) return Failed(model.status(), call.request_id);
+  return Good(ValueModelJson(*model, call.request_id));
+}
+
 ApiAnswer Api::GetServables(const Call& call, const ApiRequest&) {
   const absl::StatusOr<std::vector<ServableInfo>> servables = engine_->Servables();
   if (!servables.ok()) return Failed(servables.status(), call.request_id);

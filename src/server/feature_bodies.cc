@@ -100,6 +100,35 @@ FieldErrors DecodeRankBody(std::string_view body, RankRequest* request) {
   return errors;
 }
 
+FieldErrors DecodeValueModelBody(std::string_view body,
+                                 std::vector<std::pair<std::string, double>>* weights) {
+  FieldErrors errors;
+  bool given = false;
+  ForEachMember(body, &errors, [&](std::string_view key, dom::element value) {
+    if (key != "weights") {
+      errors.push_back({std::string(key), "is not known here"});
+      return;
+    }
+    given = true;
+    dom::object object;
+    if (value.get(object)) {
+      errors.push_back({"weights", "must be an object of heads and numbers"});
+      return;
+    }
+    for (const dom::key_value_pair member : object) {
+      double weight = 0;
+      if (errors.size() >= 100) return;  // enough to be told at once
+      if (member.value.get(weight)) {
+        errors.push_back({StrCat("weights.", std::string_view(member.key)), "must be a number"});
+      } else {
+        weights->emplace_back(member.key, weight);
+      }
+    }
+  });
+  if (errors.empty() && !given) errors.push_back({"weights", "is missing"});
+  return errors;
+}
+
 FieldErrors DecodeFeatureReadBody(std::string_view body, FeatureReadRequest* request) {
   FieldErrors errors;
   ForEachMember(body, &errors, [&](std::string_view key, dom::element value) {

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -22,6 +23,8 @@ void ReadBodies(std::string_view bytes) {
   (void)fourfold::DecodeFeatureReadBody(bytes, &features);
   fourfold::RankRequest rank;
   (void)fourfold::DecodeRankBody(bytes, &rank);
+  std::vector<std::pair<std::string, double>> weights;
+  (void)fourfold::DecodeValueModelBody(bytes, &weights);
   fourfold::EntityBody entity;
   if (fourfold::DecodeEntityBody(bytes, &entity).empty()) {
     for (std::size_t i = 1; i < entity.fields.size(); ++i) {

@@ -1,5 +1,6 @@
 #include "offline/evaluation/ranker_exam.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 #include <vector>
@@ -33,17 +34,28 @@ absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const TrainedRan
                                        const std::function<void(double done)>& progress) {
   ShownLists lists;
   ShownListMethod ranked{"ranker", {}};
+  std::vector<ShownListMethod> predicted(ranker.heads(), {"head", {}});
+  std::vector<std::vector<float>> outcomes(ranker.has_value_model() ? ranker.heads() : 0);
   Users users;
   ReplayedRequest replayed;
   FeatureTable table;
   TrainedRankerScratch scratch;
-  std::vector<float> scores;
+  std::vector<float> predictions, scores;
   for (std::size_t row = 0; row < replay.size(); ++row) {
     if (replay.event_time_ms(row) < from_ms) continue;
     FOURFOLD_RETURN_IF_ERROR(replay.Read(row, &replayed, &table));
     if (replayed.labels.empty()) continue;
-    scores.resize(replayed.labels.size());
-    ranker.Score(replayed.request, table, &scratch, std::span<float>(scores));
+    const std::size_t candidates = replayed.labels.size();
+    predictions.resize(ranker.heads() * candidates);
+    ranker.Predict(replayed.request, table, &scratch, std::span<float>(predictions));
+    scores.resize(candidates);
+    ranker.Score(predictions, ranker.values, std::span<float>(scores));
+    for (std::size_t h = 0; h < outcomes.size(); ++h) {
+      for (std::size_t c = 0; c < candidates; ++c) {
+        predicted[h].scores.push_back(predictions[h * candidates + c]);
+        outcomes[h].push_back(static_cast<float>(replayed.outcomes[c] >> h & 1u));
+      }
+    }
     ranked.scores.insert(ranked.scores.end(), scores.begin(), scores.end());
     lists.label.insert(lists.label.end(), replayed.labels.begin(), replayed.labels.end());
     lists.row_end.push_back(static_cast<std::uint32_t>(lists.label.size()));
@@ -56,9 +68,18 @@ absl::StatusOr<RankerExam> JudgeRanker(const RowReplay& replay, const TrainedRan
   RankerExam exam;
   exam.users = users.count();
   // Equal scores stay in the order shown.
-  const std::vector<ShownListMethod> methods = {
-      {"list order", std::vector<float>(lists.label.size(), 0)}, std::move(ranked)};
+  std::vector<ShownListMethod> methods = {{"list order", std::vector<float>(lists.label.size(), 0)},
+                                          std::move(ranked)};
   FOURFOLD_ASSIGN_OR_RETURN(exam.result, EvaluateShownLists(lists, methods, options));
+  methods.emplace_back();
+  for (std::size_t h = 0; h < outcomes.size(); ++h) {
+    RankerExam::Head& head = exam.heads.emplace_back();
+    head.head = ranker.head(h);
+    lists.label = std::move(outcomes[h]);
+    if (std::count(lists.label.begin(), lists.label.end(), 1.0F) == 0) continue;
+    methods.back() = std::move(predicted[h]);
+    FOURFOLD_ASSIGN_OR_RETURN(head.result, EvaluateShownLists(lists, methods, options));
+  }
   return exam;
 }
 

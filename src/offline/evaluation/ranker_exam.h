@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "offline/evaluation/shown_lists.h"
@@ -13,6 +15,14 @@ namespace fourfold {
 struct RankerExam {
   std::uint64_t users = 0;
   ShownListResult result;  // of "list order", which is not to rank at all, and "ranker"
+  // Of a ranker with heads, by head: what came of it is what counts. "list order", "ranker" (the
+  // order by the servable's own value model) and "head" (by its prediction alone). Without a method
+  // where nothing of it came of a request.
+  struct Head {
+    std::string head;
+    ShownListResult result;
+  };
+  std::vector<Head> heads;
 };
 
 // Judges a ranker on the requests of the replay from `from_ms` on, with their features as they

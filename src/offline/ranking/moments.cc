@@ -16,7 +16,7 @@ std::uint64_t WhoOf(const Event& event) {
 
 }  // namespace
 
-void Moments::Note(const LoggedEvent& logged, std::optional<float> label) {
+void Moments::Note(const LoggedEvent& logged, const std::optional<ActionMeaning>& meaning) {
   const Event& event = logged.event;
   if (event.user.empty() && event.session.empty()) return;
   actions_[WhoOf(event)].push_back(
@@ -25,7 +25,7 @@ void Moments::Note(const LoggedEvent& logged, std::optional<float> label) {
        .tie_group = event.tie_group.empty() ? 0 : HashOfId(event.tie_group),
        .position = logged.position,
        .step = event.step,
-       .label = label.value_or(-1)});
+       .meaning = meaning});
 }
 
 std::vector<Moments::Moment> Moments::Take() {
@@ -45,11 +45,11 @@ std::vector<Moments::Moment> Moments::Take() {
     for (const Action& action : actions) {
       if (action.tie_group != 0) {
         Group& group = groups.try_emplace(action.tie_group, Group{&action}).first->second;
-        if (action.label <= 0 || group.is_moment) continue;
+        if (!action.is_wanted() || group.is_moment) continue;
         group.is_moment = true;
         moments.push_back(
             {group.first->event_time_ms, group.first->position, who, action.tie_group});
-      } else if (action.label > 0 && last_time_ms != action.event_time_ms) {
+      } else if (action.is_wanted() && last_time_ms != action.event_time_ms) {
         last_time_ms = action.event_time_ms;
         moments.push_back({action.event_time_ms, action.position, who, 0});
       }
@@ -69,8 +69,10 @@ void Moments::OutcomeOf(const Moment& moment, std::int64_t window_ms, Outcome* o
   for (auto action = from; action != actions.end(); ++action) {
     const bool is_own = moment.tie_group != 0 && action->tie_group == moment.tie_group;
     if (!is_own && action->event_time_ms - moment.event_time_ms > window_ms) continue;
-    std::optional<float>& best = (*outcome)[action->item];
-    if (action->label >= 0) best = std::max(best.value_or(0), action->label);
+    std::optional<ActionMeaning>& all = (*outcome)[action->item];
+    if (!action->meaning.has_value()) continue;
+    const ActionMeaning before = all.value_or(ActionMeaning());
+    all = {std::max(before.label, action->meaning->label), before.heads | action->meaning->heads};
   }
 }
 

@@ -11,9 +11,16 @@
 
 namespace fourfold {
 
+// What an action of a type that counts says of its item.
+struct ActionMeaning {
+  float label = 0;          // how good it is
+  std::uint32_t heads = 0;  // bit h: head h of the ranker predicts such actions
+  friend bool operator==(const ActionMeaning&, const ActionMeaning&) = default;
+};
+
 // When somebody acted, in a log that tells of no slates, and what they acted on from there on. A
 // moment is the first action of a tie group or, without one, of an event time, of one user (or of
-// one session without a user). Memory: 48 bytes an action.
+// one session without a user). Memory: 56 bytes an action.
 class Moments {
  public:
   struct Moment {
@@ -23,14 +30,15 @@ class Moments {
     std::uint64_t tie_group = 0;  // 0: none
   };
 
-  // `label`: how good the action is; unset: it makes no moment.
-  void Note(const LoggedEvent& logged, std::optional<float> label);
+  // `meaning` unset: of a type that does not count.
+  void Note(const LoggedEvent& logged, const std::optional<ActionMeaning>& meaning);
   // Once, after all was noted: those with an action that has a label above 0, in no order.
   std::vector<Moment> Take();
 
-  // The best label of each item acted on in the moment's tie group, or not before it and up to
-  // `window_ms` after it, by HashOfId; unset: only by actions without one. After Take. Thread-safe.
-  using Outcome = absl::flat_hash_map<std::uint64_t, std::optional<float>>;
+  // The best label and all heads of each item acted on in the moment's tie group, or not before it
+  // and up to `window_ms` after it, by HashOfId; unset: only by actions that do not count. After
+  // Take. Thread-safe.
+  using Outcome = absl::flat_hash_map<std::uint64_t, std::optional<ActionMeaning>>;
   void OutcomeOf(const Moment& moment, std::int64_t window_ms, Outcome* outcome) const;
 
  private:
@@ -40,7 +48,9 @@ class Moments {
     std::uint64_t tie_group = 0;
     Position position = 0;
     std::int64_t step = 0;
-    float label = -1;  // below 0: none
+    std::optional<ActionMeaning> meaning;
+
+    bool is_wanted() const { return meaning.has_value() && meaning->label > 0; }
   };
   absl::flat_hash_map<std::uint64_t, std::vector<Action>> actions_;  // by user or session, by time
 };

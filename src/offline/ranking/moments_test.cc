@@ -13,7 +13,8 @@ namespace {
 class MomentsTest : public ::testing::Test {
  protected:
   void Act(std::string user, std::string item, std::int64_t time_ms, std::optional<float> label,
-           std::string tie_group = "", std::string session = "", std::int64_t step = 0) {
+           std::string tie_group = "", std::string session = "", std::int64_t step = 0,
+           std::uint32_t heads = 0) {
     LoggedEvent logged;
     logged.position = ++position_;
     logged.event.kind = EventKind::kInteraction;
@@ -23,7 +24,8 @@ class MomentsTest : public ::testing::Test {
     logged.event.step = step;
     logged.event.event_time_ms = time_ms;
     logged.event.tie_group = std::move(tie_group);
-    moments_.Note(logged, label);
+    moments_.Note(logged,
+                  label.has_value() ? std::optional(ActionMeaning{*label, heads}) : std::nullopt);
   }
   std::vector<Moments::Moment> Take() {
     std::vector<Moments::Moment> taken = moments_.Take();
@@ -50,7 +52,7 @@ TEST_F(MomentsTest, ATieGroupIsOneMomentAtItsFirstAction) {
   EXPECT_EQ(taken[0].event_time_ms, 1000);
   const Moments::Outcome outcome = OutcomeOf(taken[0], /*window_ms=*/0);
   EXPECT_EQ(outcome.size(), 2);  // a, too, though it is later: it is of the same basket
-  EXPECT_EQ(outcome.at(HashOfId("a")), 1);
+  EXPECT_EQ(outcome.at(HashOfId("a")), (ActionMeaning{1, 0}));
 }
 
 TEST_F(MomentsTest, ATieGroupBeginsWithItsFirstActionOfWhateverKind) {
@@ -96,9 +98,20 @@ TEST_F(MomentsTest, TheOutcomeIsTheBestLabelWithinTheWindowAndNothingBefore) {
   const auto taken = Take();
   const Moments::Outcome outcome = OutcomeOf(taken.at(1), 100);
   EXPECT_EQ(outcome.size(), 3);
-  EXPECT_EQ(outcome.at(HashOfId("a")), 2);
-  EXPECT_EQ(outcome.at(HashOfId("edge")), 1);
+  EXPECT_EQ(outcome.at(HashOfId("a")), (ActionMeaning{2, 0}));
+  EXPECT_EQ(outcome.at(HashOfId("edge")), (ActionMeaning{1, 0}));
   EXPECT_EQ(outcome.at(HashOfId("looked")), std::nullopt);
+}
+
+TEST_F(MomentsTest, TheOutcomeHasTheHeadsOfAllThatWasDone) {
+  Act("u", "a", 1000, 1, "", "", 0, 0b01);
+  Act("u", "a", 1001, 0, "", "", 0, 0b10);
+  Act("u", "hidden", 1002, 0, "", "", 0, 0b10);
+  const auto taken = Take();
+  ASSERT_EQ(taken.size(), 1);
+  const Moments::Outcome outcome = OutcomeOf(taken[0], 10);
+  EXPECT_EQ(outcome.at(HashOfId("a")), (ActionMeaning{1, 0b11}));
+  EXPECT_EQ(outcome.at(HashOfId("hidden")), (ActionMeaning{0, 0b10}));
 }
 
 TEST_F(MomentsTest, OnlyActionsWithALabelAboveZeroMakeMoments) {

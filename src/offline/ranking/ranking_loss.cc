@@ -42,4 +42,34 @@ double ListwiseLoss(std::span<const float> logits, std::span<const float> labels
   return loss;
 }
 
+double LabelWeight(std::span<const double> label_weights, std::size_t heads, std::size_t head,
+                   std::uint32_t outcome) {
+  if (label_weights.empty()) return 1;
+  double sum = 0;
+  bool is_said = false;
+  for (std::size_t a = 0; a < heads; ++a) {
+    const double weight = label_weights[head * heads + a];
+    if ((outcome >> a & 1u) == 0 || weight < 0) continue;
+    sum += weight;
+    is_said = true;
+  }
+  return is_said ? sum : 1;
+}
+
+double HeadsLoss(std::size_t heads, std::size_t stride, const float* logits,
+                 std::span<const std::uint32_t> outcomes, std::span<const float> weights,
+                 std::span<const double> label_weights, float* gradients) {
+  double loss = 0;
+  for (std::size_t head = 0; head < heads; ++head) {
+    for (std::size_t row = 0; row < outcomes.size(); ++row) {
+      const float label = (outcomes[row] >> head & 1u) == 0 ? 0 : 1;
+      const auto weight = static_cast<float>(
+          double{weights[row]} * LabelWeight(label_weights, heads, head, outcomes[row]));
+      const std::size_t at = head * stride + row;
+      loss += LogisticLoss({logits + at, 1}, {&label, 1}, {&weight, 1}, {gradients + at, 1});
+    }
+  }
+  return loss;
+}
+
 }  // namespace fourfold

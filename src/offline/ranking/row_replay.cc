@@ -69,20 +69,32 @@ void RowReplay::Note(const LoggedEvent& logged) {
 
 void RowReplay::NoteAction(const LoggedEvent& logged) {
   const Event& event = logged.event;
-  const auto label = options_.labels.find(event.type);
-  const bool is_labelled = label != options_.labels.end();
+  const std::optional<ActionMeaning> meaning = MeaningOf(event.type);
   if (options_.rows == RowOptions::Rows::kRetrieved) {
     if (event.user.empty() && !options_.anonymous_sessions) return;
-    return actions_.Note(
-        logged, is_labelled ? std::optional(static_cast<float>(label->second)) : std::nullopt);
+    return actions_.Note(logged, meaning);
   }
-  if (!is_labelled) return;
+  if (!meaning.has_value()) return;
   if (options_.rows == RowOptions::Rows::kActions) {
     rows_.push_back({event.event_time_ms, event.session, event.step, logged.position, 0});
   } else if (!event.ranking.empty()) {
     answers_[HashOfId(event.ranking)].push_back(
-        {event.event_time_ms, HashOfId(event.item), static_cast<float>(label->second)});
+        {event.event_time_ms, HashOfId(event.item), *meaning});
   }
+}
+
+std::optional<ActionMeaning> RowReplay::MeaningOf(const std::string& type) const {
+  ActionMeaning meaning;
+  const auto label = options_.labels.find(type);
+  if (label != options_.labels.end()) meaning.label = static_cast<float>(label->second);
+  for (std::size_t h = 0; h < options_.heads.size(); ++h) {
+    const std::vector<std::string>& actions = options_.heads[h].actions;
+    if (std::find(actions.begin(), actions.end(), type) != actions.end()) {
+      meaning.heads |= std::uint32_t{1} << h;
+    }
+  }
+  if (label == options_.labels.end() && meaning.heads == 0) return std::nullopt;
+  return meaning;
 }
 
 void RowReplay::NoteMoments() {
@@ -107,14 +119,17 @@ void RowReplay::LeaveOutOpenWindows(std::int64_t end_ms) {
 absl::Status RowReplay::LeaveOutUnanswered() {
   if (options_.rows != RowOptions::Rows::kRankings) return absl::OkStatus();
   std::vector<Row> answered;
-  std::vector<float> labels;
+  ReplayedRequest replayed;
   for (Row& row : rows_) {
     if (!answers_.contains(row.id)) continue;
     bool is_answered = false;
     FOURFOLD_RETURN_IF_ERROR(
         store_->ScanLog(row.position, row.position + 1, [&](const LoggedEvent& logged) {
-          Label(logged.event, &labels);
-          is_answered = std::any_of(labels.begin(), labels.end(), [](float l) { return l > 0; });
+          Label(logged.event, &replayed);
+          const auto is_positive = [](auto value) { return value > 0; };
+          is_answered =
+              std::any_of(replayed.labels.begin(), replayed.labels.end(), is_positive) ||
+              std::any_of(replayed.outcomes.begin(), replayed.outcomes.end(), is_positive);
           return false;
         }));
     if (is_answered) answered.push_back(std::move(row));
@@ -124,20 +139,31 @@ absl::Status RowReplay::LeaveOutUnanswered() {
   return absl::OkStatus();
 }
 
-void RowReplay::Label(const Event& event, std::vector<float>* labels) const {
+void RowReplay::ClearLabels(std::size_t candidates, ReplayedRequest* replayed) const {
+  replayed->labels.assign(candidates, 0);
+  replayed->outcomes.assign(options_.heads.empty() ? 0 : candidates, 0);
+}
+
+void RowReplay::AddLabel(const ActionMeaning& meaning, std::size_t candidate,
+                         ReplayedRequest* replayed) const {
+  float& label = replayed->labels[candidate];
+  label = std::max(label, meaning.label);
+  if (!options_.heads.empty()) replayed->outcomes[candidate] |= meaning.heads;
+}
+
+void RowReplay::Label(const Event& event, ReplayedRequest* replayed) const {
   if (event.kind == EventKind::kInteraction) {
-    labels->assign(1, static_cast<float>(options_.labels.at(event.type)));
-    return;
+    ClearLabels(1, replayed);
+    return AddLabel(MeaningOf(event.type).value_or(ActionMeaning()), 0, replayed);
   }
-  labels->assign(event.items.size(), 0);
+  ClearLabels(event.items.size(), replayed);
   const auto answers = answers_.find(HashOfId(event.id));
   if (answers == answers_.end()) return;
   for (const Answer& answer : answers->second) {
     const std::int64_t after_ms = answer.event_time_ms - event.event_time_ms;
     if (after_ms < 0 || after_ms > options_.attribution_window_ms) continue;
     for (std::size_t c = 0; c < event.items.size(); ++c) {
-      if (HashOfId(event.items[c].item) != answer.item) continue;
-      (*labels)[c] = std::max((*labels)[c], answer.label);
+      if (HashOfId(event.items[c].item) == answer.item) AddLabel(answer.meaning, c, replayed);
     }
   }
 }
@@ -150,16 +176,16 @@ absl::Status RowReplay::Retrieve(const Row& row, ReplayedRequest* replayed) cons
   actions_.OutcomeOf(moments_[row.id], options_.attribution_window_ms, &outcome);
   replayed->relevant =
       static_cast<std::size_t>(std::count_if(outcome.begin(), outcome.end(), [](const auto& entry) {
-        return entry.second.value_or(0) > 0;
+        return entry.second.has_value() && entry.second->label > 0;
       }));
   std::erase_if(candidates, [&](const FeatureCandidate& candidate) {
     const auto found = outcome.find(HashOfId(candidate.item));
     return found != outcome.end() && !found->second.has_value();
   });
-  replayed->labels.clear();
-  for (const FeatureCandidate& candidate : candidates) {
-    const auto found = outcome.find(HashOfId(candidate.item));
-    replayed->labels.push_back(found == outcome.end() ? 0 : *found->second);
+  ClearLabels(candidates.size(), replayed);
+  for (std::size_t c = 0; c < candidates.size(); ++c) {
+    const auto found = outcome.find(HashOfId(candidates[c].item));
+    if (found != outcome.end()) AddLabel(*found->second, c, replayed);
   }
   return absl::OkStatus();
 }
@@ -195,7 +221,7 @@ absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
       request.candidates.push_back(
           {event.items[c].item, event.items[c].fields, static_cast<int>(c) + 1});
     }
-    Label(event, &replayed->labels);
+    Label(event, replayed);
     status = ReadFeatures(*plan_, *state_, request, table);
     return false;
   }));

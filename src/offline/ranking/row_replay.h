@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,14 @@
 
 namespace fourfold {
 
+// One of the chances that a ranker predicts: that an action of one of these types comes of a
+// candidate.
+struct RankerHead {
+  std::string name;
+  std::vector<std::string> actions;
+  friend bool operator==(const RankerHead&, const RankerHead&) = default;
+};
+
 // What a training row is made of.
 struct RowOptions {
   enum class Rows : std::uint8_t {
@@ -28,12 +37,18 @@ struct RowOptions {
     kRetrieved,
   } rows = Rows::kRankings;
   std::map<std::string, double> labels;  // by action type; an item's label is the largest it got
+  // Of a ranker with several; a type that is theirs alone has the label 0.
+  std::vector<RankerHead> heads;
   // kRankings, kRetrieved: actions count up to so long after their slate or moment. Those whose
   // window is not over at the end of the log are left out. 0: actions of the moment itself.
   std::int64_t attribution_window_ms = 0;
   int items_min = 1;               // kRankings: slates with fewer impressions are left out
   bool answered_only = false;      // kRankings: slates that nothing came of are left out
   bool anonymous_sessions = true;  // kRetrieved: moments of sessions without a user, too
+  // kRankings, kRetrieved: of the candidates that nothing came of, so many of each request are
+  // rows; 0: all. Each then weighs as many as it stands for, where `negatives_weigh`.
+  int negatives = 0;
+  bool negatives_weigh = false;
 };
 
 // One request of the past: who asked when, what was shown, and what came of it.
@@ -41,6 +56,8 @@ struct ReplayedRequest {
   std::string id;  // of the event
   FeatureRequest request;
   std::vector<float> labels;  // of each candidate
+  std::vector<std::uint32_t>
+      outcomes;  // of each candidate, bit h for heads[h]; empty without heads
   // kRetrieved: how many items had a label above 0, retrieved or not.
   std::size_t relevant = 0;
 };
@@ -92,7 +109,7 @@ class RowReplay {
   struct Answer {
     std::int64_t event_time_ms = 0;
     std::uint64_t item = 0;  // HashOfId
-    float label = 0;
+    ActionMeaning meaning;
   };
 
   RowReplay(const EventStore& store, const FeaturePlan& plan, const RowOptions& options)
@@ -103,11 +120,16 @@ class RowReplay {
 
   void Note(const LoggedEvent& logged);
   void NoteAction(const LoggedEvent& logged);
+  // Unset: actions of the type do not count.
+  std::optional<ActionMeaning> MeaningOf(const std::string& type) const;
   void LeaveOutOpenWindows(std::int64_t end_ms);
   absl::Status LeaveOutUnanswered();
   void NoteMoments();
-  // Of the items of a slate, or of the action itself.
-  void Label(const Event& event, std::vector<float>* labels) const;
+  // What came of the items of a slate, or the action itself says.
+  void Label(const Event& event, ReplayedRequest* replayed) const;
+  void ClearLabels(std::size_t candidates, ReplayedRequest* replayed) const;
+  void AddLabel(const ActionMeaning& meaning, std::size_t candidate,
+                ReplayedRequest* replayed) const;
   absl::Status Retrieve(const Row& row, ReplayedRequest* replayed) const;
 
   const EventStore* store_;

@@ -81,6 +81,28 @@ TEST_F(RowReplayTest, LabelsAreTheBestAnswerWithinTheWindow) {
   EXPECT_EQ(Read(replay, 0).labels, (std::vector<float>{2, 0, 0}));
 }
 
+TEST_F(RowReplayTest, OutcomesSayWhichHeadsCameOfEachCandidate) {
+  row_options_.attribution_window_ms = 100;
+  row_options_.labels = {{"click", 1}};
+  row_options_.heads = {{"click", {"click"}}, {"bad", {"hide", "report"}}};
+  row_options_.answered_only = true;
+  Import(Slate("s1", "a", 1, 1000, {"x", "y", "z"}));
+  Import(Answer("a1", "s1", "x", 1010));
+  Import(Answer("a2", "s1", "x", 1020, "report"));
+  Import(Answer("a3", "s1", "y", 1030, "hide"));
+  Import(Answer("a4", "s1", "z", 1101, "hide"));  // too late
+  Import(Slate("s2", "a", 2, 1200, {"x"}));
+  Import(Answer("a5", "s2", "x", 1200, "hide"));
+  Import(Slate("s3", "a", 3, 1300, {"x"}));  // nothing came of it
+  Import(Action("end", "u", "x", 2000));
+  const RowReplay replay = Replay();
+  ASSERT_EQ(replay.size(), 2);
+  const ReplayedRequest replayed = Read(replay, 0);
+  EXPECT_EQ(replayed.labels, (std::vector<float>{1, 0, 0}));
+  EXPECT_EQ(replayed.outcomes, (std::vector<std::uint32_t>{0b11, 0b10, 0}));
+  EXPECT_EQ(Read(replay, 1).outcomes, std::vector<std::uint32_t>{0b10});
+}
+
 TEST_F(RowReplayTest, AnImportedSlateSeesWhatWasBeforeItAndItsSessionsEarlierSteps) {
   Import(Action("c1", "v", "x", 500));
   Event own = InSession(Action("c2", "u", "x", 1000), "a");
@@ -191,7 +213,60 @@ TEST_F(RowReplayTest, MomentsGetTheCandidatesOfRetrievalReadJustBeforeThem) {
   EXPECT_EQ(table_.columns[2][0], 3);
 }
 
+TEST_F(RowReplayTest, WhatIsOfAHeadIsACandidateOfAMomentThoughItHasNoLabel) {
+  row_options_.rows = RowOptions::Rows::kRetrieved;
+  row_options_.attribution_window_ms = 100;
+  row_options_.labels = {{"click", 1}};
+  row_options_.heads = {{"click", {"click"}}, {"hide", {"hide"}}};
+  Import(Action("c1", "u", "x", 1000));
+  Event hide = Action("c2", "u", "y", 1050);
+  hide.type = "hide";
+  Import(hide);
+  Import(Action("end", "v", "x", 5000));
+  RowReplay replay = Replay();
+  replay.RetrieveFrom(0, [](const FeatureRequest&, std::vector<FeatureCandidate>* candidates) {
+    *candidates = {{"x", {}, 0}, {"y", {}, 0}, {"z", {}, 0}};
+    return absl::OkStatus();
+  });
+  ASSERT_EQ(replay.size(), 1);
+  const ReplayedRequest replayed = Read(replay, 0);
+  EXPECT_EQ(replayed.labels, (std::vector<float>{1, 0, 0}));
+  EXPECT_EQ(replayed.outcomes, (std::vector<std::uint32_t>{0b01, 0b10, 0}));
+}
+
+TEST_F(RowReplayTest, SomeOfTheNegativesStandForAll) {
+  row_options_.labels = {{"click", 1}};
+  row_options_.heads = {{"click", {"click"}}, {"hide", {"hide"}}};
+  row_options_.negatives = 3;
+  row_options_.negatives_weigh = true;
+  std::vector<std::string> shown;
+  for (int i = 0; i < 20; ++i) shown.push_back(StrCat("i", i));
+  Import(Slate("s1", "a", 1, 1000, shown));
+  Import(Answer("a1", "s1", "i7", 1000));
+  Import(Answer("a2", "s1", "i3", 1000, "hide"));
+  const RowReplay replay = Replay();
+  const std::string path = StrCat(EventStoreTest::options_.directory, ".rows");
+  ASSERT_TRUE(WriteTrainingRows(replay, *plan_, path, nullptr).ok());
+  const auto rows = TrainingRowsReader::Open(path);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  TrainingBlock block;
+  ASSERT_TRUE((*rows)->Next(&block).value());
+  std::filesystem::remove(path);
+  ASSERT_EQ(block.rows(), 5);
+  for (std::size_t row = 0; row < 5; ++row) {
+    // In the order shown, with their own places and outcomes.
+    if (row > 0) {
+      EXPECT_LT(block.candidate_features[4 * row - 1], block.candidate_features[4 * row + 3]);
+    }
+    const std::string& item = (*rows)->ids(0)[block.item[row]];
+    EXPECT_EQ(StrCat("i", block.candidate_features[4 * row + 3] - 1), item);
+    EXPECT_EQ(block.outcome[row], item == "i7" ? 1 : item == "i3" ? 2 : 0);
+    EXPECT_EQ(block.weight[row], block.outcome[row] == 0 ? 6 : 1);
+  }
+}
+
 TEST_F(RowReplayTest, RowsAreWrittenOncePerRequestAndReadBack) {
+  row_options_.heads = {{"buy", {"buy"}}, {"click", {"click"}}};
   Import(Action("c1", "u", "x", 500));
   Import(Slate("s1", "a", 1, 1000, {"x", "y"}));
   Import(Answer("a1", "s1", "y", 1000));
@@ -212,6 +287,8 @@ TEST_F(RowReplayTest, RowsAreWrittenOncePerRequestAndReadBack) {
   EXPECT_EQ(block.request_features, (std::vector<float>{0, 1}));
   EXPECT_EQ(block.candidate_features, (std::vector<float>{1, 0, 10, 1, 0, 0, 20, 2, 1, 0, 10, 1}));
   EXPECT_EQ(block.label, (std::vector<float>{0, 1, 0}));
+  EXPECT_EQ((*rows)->schema().heads, (std::vector<std::string>{"buy", "click"}));
+  EXPECT_EQ(block.outcome, (std::vector<std::uint32_t>{0, 0b10, 0}));
   EXPECT_EQ(block.sequences[0].step_end, (std::vector<std::uint32_t>{1, 3}));
   std::filesystem::remove(path);
 }

@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "math/random.h"
+#include "offline/ranking/ranking_loss.h"
 #include "offline/ranking/transact_checkpoint.h"
 #include "offline/ranking/transact_rows.h"
 #include "offline/ranking/transact_step.h"
@@ -82,6 +83,11 @@ TransActParameters DrawEncoder(const TransActShape& shape, Random* random) {
   return parameters;
 }
 
+template <typename T>
+void Append(std::span<const T> from, std::vector<T>* to) {
+  to->insert(to->end(), from.begin(), from.end());
+}
+
 class Training {
  public:
   Training(const TransActRows& rows, const TransActSpec& spec, const TrainTransActOptions& options)
@@ -108,6 +114,7 @@ class Training {
   }
 
  private:
+  bool has_heads() const { return !rows_.schema().heads.empty(); }
   bool validates() const { return !rows_.validation().empty(); }
   bool IsOver() const {
     return validates() && spec_.early_stopping_epochs > 0 &&
@@ -118,7 +125,8 @@ class Training {
     Random random(static_cast<std::uint64_t>(spec_.seed));
     model_.request_numbers = rows_.schema().request_features;
     model_.candidate_numbers = rows_.schema().candidate_features;
-    model_.heads = {"label"};
+    model_.heads = rows_.schema().heads;
+    if (!has_heads()) model_.heads = {"label"};
     model_.predicts_probability = spec_.objective == TransActSpec::Objective::kLogistic;
     model_.action_types = rows_.action_types();
     FOURFOLD_ASSIGN_OR_RETURN(const TransActShape shape,
@@ -126,6 +134,7 @@ class Training {
     model_.encoder = DrawEncoder(shape, &random);
     RankingNetworkShape network;
     network.inputs = model_.inputs();
+    network.heads = model_.heads.size();
     network.cross_layers = static_cast<std::size_t>(spec_.cross_layers);
     network.hidden.assign(spec_.hidden.begin(), spec_.hidden.end());
     FOURFOLD_RETURN_IF_ERROR(network.Check());
@@ -138,24 +147,32 @@ class Training {
       DrawLinear(network.hidden[l], inputs, &random, &model_.network.hidden[l]);
       inputs = network.hidden[l];
     }
-    DrawLinear(1, inputs, &random, &model_.network.head);
-    if (spec_.objective == TransActSpec::Objective::kLogistic) StartFromMeanLabel();
+    DrawLinear(network.heads, inputs, &random, &model_.network.head);
+    if (spec_.objective == TransActSpec::Objective::kLogistic) StartFromMeanLabels();
     ChooseItems();
     FitNumbers();
     return model_.Check();
   }
 
-  void StartFromMeanLabel() {
-    double labels = 0, weights = 0;
-    for (const Request request : rows_.training()) {
-      const TransActRows::View view = rows_.ViewOf(request);
-      for (std::size_t c = 0; c < view.items.size(); ++c) {
-        labels += double{view.labels[c]} * double{view.weights[c]};
-        weights += double{view.weights[c]};
+  void StartFromMeanLabels() {
+    const std::size_t heads = model_.heads.size();
+    for (std::size_t head = 0; head < heads; ++head) {
+      double labels = 0, weights = 0;
+      for (const Request request : rows_.training()) {
+        const TransActRows::View view = rows_.ViewOf(request);
+        for (std::size_t c = 0; c < view.items.size(); ++c) {
+          double label = view.labels[c], weight = view.weights[c];
+          if (has_heads()) {
+            label = view.outcomes[c] >> head & 1u;
+            weight *= LabelWeight(spec_.label_weights, heads, head, view.outcomes[c]);
+          }
+          labels += label * weight;
+          weights += weight;
+        }
       }
+      const double mean = std::clamp(weights > 0 ? labels / weights : 0.5, 1e-6, 1 - 1e-6);
+      model_.network.head.bias[head] = static_cast<float>(std::log(mean / (1 - mean)));
     }
-    const double mean = std::clamp(weights > 0 ? labels / weights : 0.5, 1e-6, 1 - 1e-6);
-    model_.network.head.bias[0] = static_cast<float>(std::log(mean / (1 - mean)));
   }
 
   void ChooseItems() {
@@ -208,6 +225,10 @@ class Training {
     auto named = TensorsOf(&earlier);
     for (auto& [name, values] : TensorsOf(&model_)) {
       if (name.starts_with("network.") && !same_numbers) continue;
+      if (name.starts_with("network.head.")) {
+        StartHeads(earlier, name, values);
+        continue;
+      }
       if (name == "encoder.action_emb_module.weight" &&
           earlier.action_types != model_.action_types) {
         continue;
@@ -227,6 +248,21 @@ class Training {
       if (place == places.end()) continue;
       std::copy_n(earlier.item_table.data() + place->second * dimension, dimension,
                   model_.item_table.data() + i * dimension);
+    }
+  }
+
+  // What an earlier model has of heads with the same names: their rows of the last layer.
+  void StartHeads(const TransActRankerModel& from, std::string_view name,
+                  std::vector<float>* values) const {
+    if (from.network.shape.last() != model_.network.shape.last()) return;
+    const LinearParameters& layer = from.network.head;
+    const std::vector<float>& earlier = name.ends_with("weight") ? layer.weight : layer.bias;
+    const std::size_t width = values->size() / model_.heads.size();
+    for (std::size_t head = 0; head < model_.heads.size(); ++head) {
+      const auto same = std::find(from.heads.begin(), from.heads.end(), model_.heads[head]);
+      if (same == from.heads.end()) continue;
+      const auto row = static_cast<std::size_t>(same - from.heads.begin());
+      std::copy_n(earlier.data() + row * width, width, values->data() + head * width);
     }
   }
 
@@ -302,25 +338,34 @@ class Training {
       result_.model = model_;
       return absl::OkStatus();
     }
-    std::vector<float> logits, labels;
-    std::vector<std::uint32_t> ends;
+    Validated validated;
+    validated.logits.resize(model_.heads.size());
     const std::span<const Request> requests = rows_.validation();
     for (std::size_t begin = 0; begin < requests.size();) {
       const std::span<const Request> batch = BatchAt(requests, begin);
       begin += batch.size();
-      const std::span<const float> scores = step->Forward(batch, /*is_training=*/false, 0);
-      logits.insert(logits.end(), scores.begin(), scores.end());
+      step->Forward(batch, /*is_training=*/false, 0);
+      for (std::size_t head = 0; head < model_.heads.size(); ++head) {
+        Append(step->Logits(head), &validated.logits[head]);
+      }
       for (const Request request : batch) {
         const TransActRows::View view = rows_.ViewOf(request);
-        labels.insert(labels.end(), view.labels.begin(), view.labels.end());
-        ends.push_back(static_cast<std::uint32_t>(labels.size()));
+        Append(view.labels, &validated.labels);
+        Append(view.weights, &validated.weights);
+        Append(view.outcomes, &validated.outcomes);
+        validated.ends.push_back(static_cast<std::uint32_t>(validated.labels.size()));
       }
     }
-    if (!std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
+    for (const std::vector<float>& logits : validated.logits) {
+      if (std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
+        continue;
+      }
       return InvalidArgument("training diverged in epoch ", result_.epochs_trained,
                              ": a lower learning rate may help");
     }
-    metric_ = ValidationMetric(spec_.metric, logits, labels, ends);
+    metric_ = has_heads() ? MetricOfHeads(validated)
+                          : ValidationMetric(spec_.metric, validated.logits[0], validated.labels,
+                                             validated.ends);
     const bool is_better =
         IsGain(spec_.metric) ? metric_ > result_.metric : metric_ < result_.metric;
     if (result_.epochs == 0 || is_better) {
@@ -329,6 +374,40 @@ class Training {
       result_.model = model_;
     }
     return absl::OkStatus();
+  }
+
+  // What the validation requests got, [heads] of [rows], and what came of them.
+  struct Validated {
+    std::vector<std::vector<float>> logits;
+    std::vector<float> labels, weights;
+    std::vector<std::uint32_t> outcomes, ends;
+  };
+
+  // log_loss: the loss that is trained, by row. auc: the mean over heads. Else: of the order by the
+  // heads' values.
+  double MetricOfHeads(const Validated& validated) const {
+    const std::size_t heads = model_.heads.size(), rows = validated.labels.size();
+    if (spec_.metric == TreesSpec::Metric::kLogLoss) {
+      std::vector<float> logits, gradients(heads * rows);
+      for (const std::vector<float>& one : validated.logits) Append(std::span(one), &logits);
+      return HeadsLoss(heads, rows, logits.data(), validated.outcomes, validated.weights,
+                       spec_.label_weights, gradients.data()) /
+             static_cast<double>(rows);
+    }
+    std::vector<float> labels(rows), scores(rows);
+    double sum = 0;
+    for (std::size_t head = 0; head < heads; ++head) {
+      for (std::size_t row = 0; row < rows; ++row) {
+        labels[row] = static_cast<float>(validated.outcomes[row] >> head & 1u);
+        const double probability = 1 / (1 + std::exp(-double{validated.logits[head][row]}));
+        scores[row] += static_cast<float>(spec_.head_values[head] * probability);
+      }
+      if (spec_.metric == TreesSpec::Metric::kAuc) {
+        sum += ValidationMetric(spec_.metric, validated.logits[head], labels, validated.ends);
+      }
+    }
+    if (spec_.metric == TreesSpec::Metric::kAuc) return sum / static_cast<double>(heads);
+    return ValidationMetric(spec_.metric, scores, validated.labels, validated.ends);
   }
 
   std::string Fingerprint() const {
@@ -347,7 +426,10 @@ class Training {
       StrAppend(&text, ",", value);
     }
     for (const int width : spec_.hidden) StrAppend(&text, ",", width);
-    for (const auto& names : {model_.request_numbers, model_.candidate_numbers}) {
+    for (const auto& weights : {spec_.label_weights, spec_.head_values}) {
+      for (const double weight : weights) StrAppend(&text, ",", weight);
+    }
+    for (const auto& names : {model_.request_numbers, model_.candidate_numbers, model_.heads}) {
       for (const std::string& name : names) StrAppend(&text, ",", name);
     }
     StrAppend(&text, ",", DigestToHex(DigestOfRows()));
@@ -370,6 +452,7 @@ class Training {
         add(view.candidate_numbers);
         add(view.labels);
         add(view.weights);
+        add(view.outcomes);
         add(view.items);
         add(view.action_items);
         add(view.action_types);

@@ -41,8 +41,9 @@ struct TrainedTransAct {
   std::uint64_t validation_requests = 0, validation_rows = 0;
 };
 
-// Trains a TransAct ranker with one head, `label`. Its numbers are the request features and then
-// the candidate features of the file, by these names; its actions those of spec.sequence.
+// Trains a TransAct ranker with the heads of the rows, or without any with one head, `label`. Its
+// numbers are the request features and then the candidate features of the file, by these names;
+// its actions those of spec.sequence.
 //
 // The same file, spec and options give the same bits on one kind of processor. One thread. Memory:
 // the rows of the file, and of each step about 0.7 MB a candidate for the published shape and 100

@@ -50,7 +50,8 @@ class TrainTransActTest : public testing::Test {
   }
   ~TrainTransActTest() override { std::filesystem::remove(path_); }
 
-  void WriteRows() const {
+  // With heads: "chosen", and "cheap" for what costs less than 30.
+  void WriteRows(bool with_heads = false) const {
     using Kind = TrainingSchema::SequenceColumn::Kind;
     TrainingSchema schema;
     schema.request_features = {"hour"};
@@ -60,6 +61,7 @@ class TrainTransActTest : public testing::Test {
                          {{"item", Kind::kId, "item"},
                           {"type", Kind::kId, "action_type"},
                           {"time", Kind::kTime, ""}}}};
+    if (with_heads) schema.heads = {"chosen", "cheap"};
     auto writer = *TrainingRowsWriter::Create(path_, schema);
     std::mt19937_64 random(9);
     for (int r = 0; r < kRequests; ++r) {
@@ -92,6 +94,11 @@ class TrainTransActTest : public testing::Test {
       request.labels = labels;
       const std::vector<TrainingBlock::Sequence> sequences = {actions};
       request.sequences = sequences;
+      std::vector<std::uint32_t> outcomes;
+      for (std::size_t c = 0; with_heads && c < kCandidates; ++c) {
+        outcomes.push_back((labels[c] > 0 ? 1u : 0u) | (numbers[2 * c] < 30 ? 2u : 0u));
+      }
+      request.outcomes = outcomes;
       ASSERT_TRUE(writer->Add(request).ok());
     }
     ASSERT_TRUE(writer->Finish().ok());
@@ -111,6 +118,119 @@ TEST_F(TrainTransActTest, LearnsThatTheItemOfTheLastActionIsChosen) {
   // By chance .457 (the mean of 1, 1/2, ..., 1/5).
   EXPECT_GT(trained->metric, 0.8);
   EXPECT_EQ(trained->model.items.size(), 12u);
+}
+
+class TrainHeadsTest : public TrainTransActTest {
+ protected:
+  TrainHeadsTest() {
+    WriteRows(/*with_heads=*/true);
+    rows_ = *TrainingRowsReader::Open(path_);
+    spec_.objective = TransActSpec::Objective::kLogistic;
+    spec_.metric = TreesSpec::Metric::kAuc;
+    spec_.head_values = {1, -0.5};
+  }
+};
+
+TEST_F(TrainHeadsTest, EachHeadLearnsItsOwnAction) {
+  const auto trained = TrainTransAct(rows_.get(), spec_, options_);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  EXPECT_EQ(trained->model.heads, (std::vector<std::string>{"chosen", "cheap"}));
+  // The mean of both: one that learned nothing would hold it near .75.
+  EXPECT_GT(trained->metric, 0.9);
+  // The order by the values: what is chosen and not cheap.
+  spec_.metric = TreesSpec::Metric::kMap;
+  const auto by_order = TrainTransAct(rows_.get(), spec_, options_);
+  ASSERT_TRUE(by_order.ok());
+  EXPECT_GT(by_order->metric, 0.7);
+}
+
+TEST_F(TrainHeadsTest, GradientsOfAStepAreDerivativesOfTheLossOfAllHeads) {
+  spec_.epochs = 1;
+  spec_.label_weights = {3, kNoLabelWeight, 0.5, 2};
+  spec_.user_weights = {{"hour", {6, 12}, {2, 0.25}}};
+  auto trained = TrainTransAct(rows_.get(), spec_, options_);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  TransActRankerModel& model = trained->model;
+  const TransActRows rows =
+      *TransActRows::Read(rows_.get(), spec_, options_.validation_from_ms, options_.end_ms);
+  // Requests stand in the order of their hours.
+  EXPECT_EQ(rows.ViewOf(rows.training()[5]).weights[0], 1);
+  EXPECT_EQ(rows.ViewOf(rows.training()[6]).weights[0], 2);
+  EXPECT_EQ(rows.ViewOf(rows.training()[23]).weights[4], 0.25F);
+  const std::span<const TransActRows::Request> batch(rows.training().data() + 3, 6);
+  TransActStep step(&model, rows, spec_);
+  step.Forward(batch, false, 0);
+  step.Backward(batch);
+  TransActStep probe(&model, rows, spec_);
+  // Written out, apart from HeadsLoss.
+  const auto loss = [&] {
+    probe.Forward(batch, false, 0);
+    double sum = 0;
+    std::size_t row = 0;
+    for (const TransActRows::Request request : batch) {
+      const TransActRows::View view = rows.ViewOf(request);
+      for (std::size_t c = 0; c < view.items.size(); ++c, ++row) {
+        const bool chosen = (view.outcomes[c] & 1u) != 0, cheap = (view.outcomes[c] & 2u) != 0;
+        const double of_chosen = chosen ? 3 : 1;
+        const double of_cheap = chosen || cheap ? (chosen ? 0.5 : 0) + (cheap ? 2 : 0) : 1;
+        const double a = probe.Logits(0)[row], b = probe.Logits(1)[row];
+        sum += double{view.weights[c]} * (of_chosen * (std::log1p(std::exp(a)) - (chosen ? a : 0)) +
+                                          of_cheap * (std::log1p(std::exp(b)) - (cheap ? b : 0)));
+      }
+    }
+    return sum;
+  };
+  const auto expect_derivative = [&](float* value, float gradient, const char* what) {
+    const float before = *value;
+    *value = before + 0x1p-8f;
+    const double up = loss();
+    *value = before - 0x1p-8f;
+    const double down = loss();
+    *value = before;
+    EXPECT_NEAR(double{gradient}, (up - down) / 0x1p-7, 0.02 + 0.05 * std::fabs(gradient)) << what;
+  };
+  for (std::size_t i = 0; i < 32; i += 5) {
+    expect_derivative(&model.network.head.weight[i], step.network_gradients().head.weight[i],
+                      "head");
+    expect_derivative(&model.encoder.layers[0].in_projection.weight[i],
+                      step.encoder_gradients().layers[0].in_projection.weight[i], "projection");
+  }
+  for (std::size_t i = 0; i < 2; ++i) {
+    expect_derivative(&model.network.head.bias[i], step.network_gradients().head.bias[i], "bias");
+  }
+}
+
+TEST_F(TrainHeadsTest, AWarmStartTakesHeadsByTheirNames) {
+  const auto earlier = TrainTransAct(rows_.get(), spec_, options_);
+  ASSERT_TRUE(earlier.ok());
+  TransActRankerModel other = earlier->model;
+  std::swap(other.heads[0], other.heads[1]);
+  spec_.epochs = 1;
+  spec_.learning_rate = 1e-9;
+  options_.warm_start = &other;
+  const auto warm = TrainTransAct(rows_.get(), spec_, options_);
+  ASSERT_TRUE(warm.ok());
+  const auto half = static_cast<std::ptrdiff_t>(earlier->model.network.head.weight.size() / 2);
+  for (std::ptrdiff_t i = 0; i < half; ++i) {
+    const auto at = static_cast<std::size_t>(i), far = static_cast<std::size_t>(i + half);
+    EXPECT_NEAR(warm->model.network.head.weight[at], earlier->model.network.head.weight[far], 1e-5);
+    EXPECT_NEAR(warm->model.network.head.weight[far], earlier->model.network.head.weight[at], 1e-5);
+  }
+}
+
+TEST_F(TrainHeadsTest, WhatDoesNotFitTheHeadsIsToldBefore) {
+  TransActSpec spec = spec_;
+  spec.objective = TransActSpec::Objective::kListwise;
+  EXPECT_FALSE(TrainTransAct(rows_.get(), spec, options_).ok());
+  spec = spec_;
+  spec.head_values = {1};
+  EXPECT_FALSE(TrainTransAct(rows_.get(), spec, options_).ok());
+  spec = spec_;
+  spec.label_weights = {1, 1};
+  EXPECT_FALSE(TrainTransAct(rows_.get(), spec, options_).ok());
+  spec = spec_;
+  spec.user_weights = {{"price", {0}, {1}}};  // of the candidate
+  EXPECT_FALSE(TrainTransAct(rows_.get(), spec, options_).ok());
 }
 
 TEST_F(TrainTransActTest, TheSameSeedGivesTheSameBitsAndAnotherDoesNot) {
@@ -180,7 +300,8 @@ TEST_F(TrainTransActTest, TheSameRowIsScoredAlikeInTrainingAndServing) {
   for (std::size_t r = 0; r < 50; ++r) {
     const TransActRows::Request request = rows.validation()[r];
     const TransActRows::View view = rows.ViewOf(request);
-    const std::span<const float> logits = step.Forward(std::span(&request, 1), false, 0);
+    step.Forward(std::span(&request, 1), false, 0);
+    const std::span<const float> logits = step.Logits(0);
     std::vector<std::string> items, types;
     std::vector<std::string_view> candidates;
     for (const std::uint32_t id : view.action_items) items.push_back(rows.items()[id]);
@@ -275,6 +396,29 @@ TEST(RankingLossTest, GivesLossesAndGradientsWorkedOutByHand) {
               1e-6);
   EXPECT_THAT(gradients, testing::Pointwise(testing::FloatNear(1e-6f),
                                             std::vector<float>{0.5f, -0.5f, 2.0f / 3}));
+}
+
+TEST(RankingLossTest, HeadsWeighRowsByWhatCameOfThem) {
+  // Of a recollection of the published matrix: rows click, repin, hide.
+  const std::vector<double> matrix = {100, 0, 100, 0, 100, 100, 1, 5, 10};
+  EXPECT_EQ(LabelWeight(matrix, 3, 0, 0b000), 1);
+  EXPECT_EQ(LabelWeight(matrix, 3, 0, 0b001), 100);
+  EXPECT_EQ(LabelWeight(matrix, 3, 0, 0b010), 0);
+  EXPECT_EQ(LabelWeight(matrix, 3, 2, 0b111), 16);
+  EXPECT_EQ(LabelWeight({}, 3, 2, 0b111), 1);
+  const std::vector<double> sparse = {2, kNoLabelWeight, kNoLabelWeight, kNoLabelWeight};
+  EXPECT_EQ(LabelWeight(sparse, 2, 0, 0b10), 1);
+  EXPECT_EQ(LabelWeight(sparse, 2, 0, 0b11), 2);
+
+  // Two heads of two rows in columns of four; all logits are 0, so that each term is ln 2.
+  const std::vector<float> logits(8);
+  const std::vector<std::uint32_t> outcomes = {0b01, 0b10};
+  const std::vector<float> weights = {1, 3};
+  std::vector<float> gradients(8, 7);
+  EXPECT_NEAR(HeadsLoss(2, 4, logits.data(), outcomes, weights, sparse, gradients.data()),
+              (2 + 3 + 1 + 3) * std::log(2), 1e-6);
+  EXPECT_THAT(gradients, testing::Pointwise(testing::FloatNear(1e-6f),
+                                            std::vector<float>{-1, 1.5f, 7, 7, 0.5f, -1.5f, 7, 7}));
 }
 
 TEST(AdamTest, TheFirstStepsAreThoseWorkedOutByHand) {

@@ -18,7 +18,7 @@ namespace {
 
 using Kind = TrainingSchema::SequenceColumn::Kind;
 
-constexpr std::string_view kBeginning = "fourfold training rows 1\n";
+constexpr std::string_view kBeginning = "fourfold training rows 2\n";
 constexpr std::string_view kFormat = "fourfold training rows ";
 constexpr std::string_view kEnd = "rows end";
 constexpr char kBlockType = 'b';
@@ -44,7 +44,8 @@ std::size_t RequestBytes(const TrainingSchema& schema) {
          schema.request_features.size() * sizeof(float);
 }
 std::size_t RowBytes(const TrainingSchema& schema) {
-  return sizeof(std::uint32_t) + (2 + schema.candidate_features.size()) * sizeof(float);
+  return (schema.heads.empty() ? 1 : 2) * sizeof(std::uint32_t) +
+         (2 + schema.candidate_features.size()) * sizeof(float);
 }
 
 std::size_t StepsOf(const TrainingBlock::Sequence& sequence) {
@@ -138,6 +139,7 @@ absl::Status TrainingRowsWriter::CheckRequest(const TrainingRequest& request) co
       request.candidate_features.size() != rows * schema_.candidate_features.size() ||
       request.labels.size() != rows ||
       (!request.weights.empty() && request.weights.size() != rows) ||
+      request.outcomes.size() != (schema_.heads.empty() ? 0 : rows) ||
       request.sequences.size() != schema_.sequences.size()) {
     return InvalidArgument("a request that is not shaped as the schema says");
   }
@@ -151,6 +153,9 @@ absl::Status TrainingRowsWriter::CheckRequest(const TrainingRequest& request) co
   if (!AllFinite(request.weights) || std::any_of(request.weights.begin(), request.weights.end(),
                                                  [](float weight) { return weight < 0; })) {
     return InvalidArgument("a weight that is negative or not finite");
+  }
+  if (!AreOutcomes(request.outcomes, schema_.heads.size())) {
+    return InvalidArgument("an outcome of a head that the schema does not have");
   }
   return CheckSequences(request);
 }
@@ -196,6 +201,7 @@ absl::Status TrainingRowsWriter::Add(const TrainingRequest& request) {
   Append(request.labels, &block_.label);
   Append(request.weights, &block_.weight);
   block_.weight.resize(block_.rows(), 1.0F);
+  Append(request.outcomes, &block_.outcome);
   block_.row_end.push_back(static_cast<std::uint32_t>(block_.rows()));
   bytes_in_block_ += RequestBytes(schema_) + rows * RowBytes(schema_);
   for (std::size_t s = 0; s < request.sequences.size(); ++s) {
@@ -290,7 +296,7 @@ absl::Status TrainingRowsReader::ReadEnds() {
   FOURFOLD_RETURN_IF_ERROR(ReadBytes(kBeginning.size(), &beginning));
   if (beginning != kBeginning) {
     if (!beginning.starts_with(kFormat)) return FailedPrecondition("is no file of training rows");
-    return FailedPrecondition("is of another version of the format; known is 1");
+    return FailedPrecondition("is of another version of the format; known is 2");
   }
   if (fseeko(file_, 0, SEEK_END) != 0) return ErrnoStatus("cannot seek in", path_);
   const auto size = static_cast<std::uint64_t>(ftello(file_));

@@ -43,9 +43,13 @@ struct TrainingSchema {
     friend bool operator==(const Sequence&, const Sequence&) = default;
   };
   std::vector<Sequence> sequences;
+  // What may have come of a row, each a bit of its outcome; at most kTrainingHeadsMax.
+  std::vector<std::string> heads;
 
   friend bool operator==(const TrainingSchema&, const TrainingSchema&) = default;
 };
+
+inline constexpr std::size_t kTrainingHeadsMax = 32;
 
 inline constexpr std::string_view kItemDictionary = "item";
 inline constexpr std::string_view kUserDictionary = "user";
@@ -65,6 +69,7 @@ struct TrainingBlock {
   std::vector<float> candidate_features;  // [rows x candidate features], row-major
   std::vector<float> label;
   std::vector<float> weight;
+  std::vector<std::uint32_t> outcome;  // bit h: heads[h] came of it; empty without heads
 
   struct SequenceColumn {  // one of these is filled, by the column's kind
     std::vector<std::uint32_t> ids;
@@ -101,6 +106,7 @@ struct TrainingRequest {
   std::span<const float> labels;              // [rows], finite
   std::span<const float> weights;             // [rows], finite, not below 0; empty: 1 each
   std::span<const TrainingBlock::Sequence> sequences;  // of one request: step_end {steps}
+  std::span<const std::uint32_t> outcomes;             // [rows]; empty without heads
 };
 
 inline constexpr std::size_t kTrainingRowsMax = 10'000;    // of one request

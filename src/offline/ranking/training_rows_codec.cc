@@ -114,6 +114,7 @@ TrainingSchema ReadSchema(Decoder* decoder) {
       column.dictionary = decoder->Bytes();
     }
   }
+  schema.heads = ReadNames(decoder);
   return schema;
 }
 
@@ -155,7 +156,17 @@ absl::Status CheckTrainingSchema(const TrainingSchema& schema) {
     if (columns.empty()) return InvalidArgument("sequence ", sequence.name, " has no columns");
     FOURFOLD_RETURN_IF_ERROR(CheckNames(std::move(columns), StrCat("sequence ", sequence.name)));
   }
+  if (schema.heads.size() > kTrainingHeadsMax) {
+    return InvalidArgument("heads: more than ", kTrainingHeadsMax);
+  }
+  FOURFOLD_RETURN_IF_ERROR(CheckNames(schema.heads, "heads"));
   return CheckNames(std::move(sequences), "sequences");
+}
+
+bool AreOutcomes(std::span<const std::uint32_t> outcomes, std::size_t heads) {
+  return std::all_of(outcomes.begin(), outcomes.end(), [=](std::uint32_t outcome) {
+    return std::uint64_t{outcome} < std::uint64_t{1} << heads;
+  });
 }
 
 void EncodeTrainingBlock(const TrainingBlock& block, std::string* out) {
@@ -170,6 +181,7 @@ void EncodeTrainingBlock(const TrainingBlock& block, std::string* out) {
   AppendArray(block.candidate_features, out);
   AppendArray(block.label, out);
   AppendArray(block.weight, out);
+  AppendArray(block.outcome, out);
   for (const TrainingBlock::Sequence& sequence : block.sequences) {
     AppendCount(sequence.step_end.empty() ? 0 : sequence.step_end.back(), out);
     AppendArray(sequence.step_end, out);
@@ -200,10 +212,11 @@ absl::Status DecodeTrainingBlock(std::string_view payload, const TrainingSchema&
   reader.Read(rows, schema.candidate_features.size(), &block->candidate_features);
   reader.Read(rows, 1, &block->label);
   reader.Read(rows, 1, &block->weight);
+  reader.Read(rows, schema.heads.empty() ? 0 : 1, &block->outcome);
   bool good = reader.ok() && RisesTo(block->row_end, rows, true) &&
               AllBelow(block->user, size_of(kUserDictionary), true) &&
               AllBelow(block->item, size_of(kItemDictionary), false) && AllFinite(block->label) &&
-              AllFinite(block->weight) &&
+              AllFinite(block->weight) && AreOutcomes(block->outcome, schema.heads.size()) &&
               std::all_of(block->weight.begin(), block->weight.end(),
                           [](float weight) { return weight >= 0; });
   for (std::size_t s = 0; good && s < schema.sequences.size(); ++s) {
@@ -242,6 +255,7 @@ void EncodeTrainingFooter(const TrainingFooter& footer, std::string* out) {
       AppendBytes(out, column.dictionary);
     }
   }
+  AppendNames(footer.schema.heads, out);
   AppendVarint(out, footer.counts.requests);
   AppendVarint(out, footer.counts.rows);
   AppendVarint(out, footer.counts.flat_bytes);

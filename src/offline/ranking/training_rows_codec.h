@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,9 +34,11 @@ void EncodeTrainingFooter(const TrainingFooter& footer, std::string* out);
 // Its ids are parts of the payload. DataLoss, or what CheckTrainingSchema says.
 absl::StatusOr<TrainingFooter> DecodeTrainingFooter(std::string_view payload);
 
-// InvalidArgument for a name that is empty or stands twice, an unknown dictionary, and a schema
-// without kItemDictionary and kUserDictionary.
+// InvalidArgument for a name that is empty or stands twice, an unknown dictionary, too many heads,
+// and a schema without kItemDictionary and kUserDictionary.
 absl::Status CheckTrainingSchema(const TrainingSchema& schema);
+// Whether no bit stands beyond those of so many heads.
+bool AreOutcomes(std::span<const std::uint32_t> outcomes, std::size_t heads);
 // The place of a name among the schema's dictionaries; as many as there are when it is none.
 std::size_t DictionaryPlace(const TrainingSchema& schema, std::string_view name);
 

@@ -29,6 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   schema.request_features = {"a"};
   schema.candidate_features = {"b", "c"};
   schema.dictionaries = {"item", "user"};
+  // A payload with an outcome for each row, and one without.
+  if (data[0] % 4 == 3) schema.heads = {"x", "y"};
   schema.sequences = {{"s", {{"i", Kind::kId, "item"}, {"t", Kind::kTime, ""}}}};
   const std::vector<std::size_t> sizes = {3, 2};
   TrainingBlock block;

@@ -30,6 +30,7 @@ TrainingSchema ActionsSchema() {
                         {"time", Kind::kTime, ""},
                         {"stars", Kind::kNumber, ""}}},
                       {"searches", {{"age", Kind::kNumber, ""}}}};
+  schema.heads = {"click", "hide", "buy"};
   return schema;
 }
 
@@ -44,10 +45,11 @@ struct Request {
   std::vector<float> labels;
   std::vector<float> weights;
   std::vector<TrainingBlock::Sequence> sequences;
+  std::vector<std::uint32_t> outcomes;
 
   TrainingRequest View() const {
-    return {event_time_ms,      position, user,    features, items,
-            candidate_features, labels,   weights, sequences};
+    return {event_time_ms,      position, user,    features,  items,
+            candidate_features, labels,   weights, sequences, outcomes};
   }
 };
 
@@ -67,6 +69,7 @@ class RandomRequests {
       request.items.push_back(writer->NumberOf(1, StrCat("item-", Below(300))));
       request.labels.push_back(static_cast<float>(Below(3)));
       request.weights.push_back(static_cast<float>(Below(5)) / 2);
+      request.outcomes.push_back(Below(8));
     }
     request.sequences.resize(2);
     request.sequences[0].columns.resize(4);
@@ -126,6 +129,7 @@ void ExpectSameRequest(const TrainingBlock& block, std::size_t i, const Request&
             BitsOf(expected.candidate_features));
   EXPECT_EQ(Part(block.label, begin, end), expected.labels);
   EXPECT_EQ(Part(block.weight, begin, end), expected.weights);
+  EXPECT_EQ(Part(block.outcome, begin, end), expected.outcomes);
   for (std::size_t s = 0; s < expected.sequences.size(); ++s) {
     const TrainingBlock::Sequence& sequence = block.sequences[s];
     const std::size_t first = i == 0 ? 0 : sequence.step_end[i - 1];
@@ -273,7 +277,7 @@ TEST_F(TrainingRowsTest, AnyCutAndAnyChangedByteIsNoticed) {
   }
   Replace(whole + "more");
   EXPECT_EQ(ReadAll().code(), absl::StatusCode::kDataLoss);
-  Replace("fourfold training rows 2\n" + whole.substr(25));
+  Replace("fourfold training rows 9\n" + whole.substr(25));
   EXPECT_EQ(ReadAll().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(ReadAll().message()), HasSubstr("another version"));
   Replace("something else, that is long enough to be read");

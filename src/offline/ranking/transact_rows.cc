@@ -48,6 +48,7 @@ absl::StatusOr<TransActRows> TransActRows::Read(TrainingRowsReader* rows, const 
   };
   read.items_ = ids_of(kItemDictionary);
   read.action_types_ = ids_of(columns[kType].dictionary);
+  FOURFOLD_RETURN_IF_ERROR(read.CheckSpec(spec));
   FOURFOLD_RETURN_IF_ERROR(rows->Rewind());
   constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
   while (true) {
@@ -58,6 +59,7 @@ absl::StatusOr<TransActRows> TransActRows::Read(TrainingRowsReader* rows, const 
     const std::size_t before = read.training_.size() + read.validation_.size();
     read.Note(block, spec, validation_from_ms.value_or(kNever), end_ms.value_or(kNever));
     if (read.training_.size() + read.validation_.size() == before) continue;
+    read.WeighUsers(spec, &block);
     read.blocks_.push_back(std::move(block));
   }
   const char* const which =
@@ -69,12 +71,54 @@ absl::StatusOr<TransActRows> TransActRows::Read(TrainingRowsReader* rows, const 
   return read;
 }
 
+absl::Status TransActRows::CheckSpec(const TransActSpec& spec) const {
+  const std::size_t heads = schema_.heads.size();
+  if (heads > 0 && spec.objective != TransActSpec::Objective::kLogistic) {
+    return InvalidArgument("heads need the logistic objective");
+  }
+  if (spec.head_values.size() != heads ||
+      (!spec.label_weights.empty() && spec.label_weights.size() != heads * heads)) {
+    return InvalidArgument("values or label weights of other heads than the rows have");
+  }
+  for (const TransActSpec::UserWeight& one : spec.user_weights) {
+    const auto& features = schema_.request_features;
+    if (std::find(features.begin(), features.end(), one.feature) == features.end()) {
+      return InvalidArgument("no feature of the request has the name ", one.feature);
+    }
+    if (one.from.size() != one.weights.size()) {
+      return InvalidArgument("user weights by ", one.feature, ": not one weight for each value");
+    }
+  }
+  return absl::OkStatus();
+}
+
+void TransActRows::WeighUsers(const TransActSpec& spec, TrainingBlock* block) const {
+  const auto& features = schema_.request_features;
+  for (const TransActSpec::UserWeight& one : spec.user_weights) {
+    const auto feature = static_cast<std::size_t>(
+        std::find(features.begin(), features.end(), one.feature) - features.begin());
+    for (std::size_t i = 0; i < block->requests(); ++i) {
+      const double value = block->request_features[i * features.size() + feature];
+      // None for NaN.
+      const auto reached = std::count_if(one.from.begin(), one.from.end(),
+                                         [value](double from) { return value >= from; });
+      if (reached == 0) continue;
+      const double weight = one.weights[static_cast<std::size_t>(reached) - 1];
+      for (std::size_t row = block->row_begin(i); row < block->row_end[i]; ++row) {
+        block->weight[row] = static_cast<float>(double{block->weight[row]} * weight);
+      }
+    }
+  }
+}
+
 absl::Status TransActRows::Check(const TrainingBlock& block, const TransActSpec& spec) const {
   if (HasInfinity(block.request_features) || HasInfinity(block.candidate_features)) {
     return InvalidArgument("a feature of a training row is infinite");
   }
   for (const float label : block.label) {
-    if (label < 0 || (label > 1 && spec.objective == TransActSpec::Objective::kLogistic)) {
+    const bool is_learned = schema_.heads.empty();
+    if (label < 0 ||
+        (label > 1 && is_learned && spec.objective == TransActSpec::Objective::kLogistic)) {
       return InvalidArgument("a label of ", label, ": logistic needs labels from 0 to 1, listwise ",
                              "from 0");
     }
@@ -115,6 +159,7 @@ TransActRows::View TransActRows::ViewOf(Request request) const {
   view.labels = std::span(block.label).subspan(begin, rows);
   view.weights = std::span(block.weight).subspan(begin, rows);
   view.items = std::span(block.item).subspan(begin, rows);
+  if (!block.outcome.empty()) view.outcomes = std::span(block.outcome).subspan(begin, rows);
   view.action_items = std::span(sequence.columns[kItem].ids).subspan(step_begin, steps);
   view.action_types = std::span(sequence.columns[kType].ids).subspan(step_begin, steps);
   view.action_times_ms = std::span(sequence.columns[kTime].times_ms).subspan(step_begin, steps);

@@ -24,6 +24,7 @@ class TransActRows {
     std::int64_t event_time_ms = 0;
     std::span<const float> request_numbers, candidate_numbers, labels, weights;
     std::span<const std::uint32_t> items;
+    std::span<const std::uint32_t> outcomes;  // empty without heads
     // Of the sequence, newest first.
     std::span<const std::uint32_t> action_items, action_types;
     std::span<const std::int64_t> action_times_ms;
@@ -43,7 +44,10 @@ class TransActRows {
   const std::vector<std::string>& action_types() const { return action_types_; }
 
  private:
+  absl::Status CheckSpec(const TransActSpec& spec) const;
   absl::Status Check(const TrainingBlock& block, const TransActSpec& spec) const;
+  // Multiplies the rows' weights by what their users weigh.
+  void WeighUsers(const TransActSpec& spec, TrainingBlock* block) const;
   void Note(const TrainingBlock& block, const TransActSpec& spec, std::int64_t validation_from_ms,
             std::int64_t end_ms);
 

@@ -40,6 +40,21 @@ struct TransActSpec {
   double weight_decay = 0;  // of matrices, apart from the gradient (AdamW)
   int seed = 1;
   bool warm_start = false;  // from the ranker that serves, where there is one of this kind
+
+  // Of rows with heads, [heads]: what the probability of each weighs in the score that orders. For
+  // the metrics of the order; nothing of it is learned.
+  std::vector<double> head_values;
+  // Of rows with heads, [heads x heads]: what a row weighs for the first where the second came of
+  // it (LabelWeight); empty: 1 everywhere.
+  std::vector<double> label_weights;
+  // By a feature of the request: what its rows weigh is the weight of the last of the rising `from`
+  // that the value reaches, and 1 below the first or without a value. Several are multiplied.
+  struct UserWeight {
+    std::string feature;
+    std::vector<double> from, weights;
+    friend bool operator==(const UserWeight&, const UserWeight&) = default;
+  };
+  std::vector<UserWeight> user_weights;
   friend bool operator==(const TransActSpec&, const TransActSpec&) = default;
 };
 

@@ -86,12 +86,12 @@ void TransActStep::FillSequence(const TransActRows::View& view, Held* held) cons
   }
 }
 
-std::span<const float> TransActStep::Forward(std::span<const Request> requests, bool is_training,
-                                             std::uint64_t step) {
+void TransActStep::Forward(std::span<const Request> requests, bool is_training,
+                           std::uint64_t step) {
   const FlushedDenormals flushed;
   const TransActShape& shape = model_.encoder.shape;
   const std::size_t dimension = shape.item_dimension, width = shape.output_width();
-  const std::size_t count = rows_.RowsOf(requests);
+  const std::size_t count = count_ = rows_.RowsOf(requests);
   const auto seed = static_cast<std::uint64_t>(spec_.seed);
   tape_.Begin(model_.network.shape, count);
   vectors_.Reserve(tape_.columns() * dimension);
@@ -124,7 +124,6 @@ std::span<const float> TransActStep::Forward(std::span<const Request> requests, 
   FillVectors(model_, vectors_.data(), outputs_.data(), count, &tape_);
   DropoutRandom random(seed, kNetworkStream, step);
   network_.Forward(model_.network, spec_.dropout, is_training ? &random : nullptr, &tape_);
-  return {tape_.logits(), count};
 }
 
 double TransActStep::Backward(std::span<const Request> requests) {
@@ -132,17 +131,23 @@ double TransActStep::Backward(std::span<const Request> requests) {
   const TransActShape& shape = model_.encoder.shape;
   const std::size_t dimension = shape.item_dimension, width = shape.output_width();
   const std::size_t columns = tape_.columns(), count = rows_.RowsOf(requests);
-  logit_gradients_.Reserve(columns);
-  std::fill_n(logit_gradients_.data(), columns, 0.0F);
+  const std::size_t heads = model_.heads.size();
+  logit_gradients_.Reserve(heads * columns);
+  std::fill_n(logit_gradients_.data(), heads * columns, 0.0F);
   const bool is_listwise = spec_.objective == TransActSpec::Objective::kListwise;
   double loss = 0;
   std::size_t row = 0;
   for (const Request request : requests) {
     const TransActRows::View view = rows_.ViewOf(request);
     const std::size_t rows = view.items.size();
-    loss += (is_listwise ? ListwiseLoss : LogisticLoss)({tape_.logits() + row, rows}, view.labels,
-                                                        view.weights,
-                                                        {logit_gradients_.data() + row, rows});
+    float* const gradients = logit_gradients_.data() + row;
+    if (!view.outcomes.empty()) {
+      loss += HeadsLoss(heads, columns, tape_.logits() + row, view.outcomes, view.weights,
+                        spec_.label_weights, gradients);
+    } else {
+      loss += (is_listwise ? ListwiseLoss : LogisticLoss)({tape_.logits() + row, rows}, view.labels,
+                                                          view.weights, {gradients, rows});
+    }
     row += rows;
   }
   FOURFOLD_CHECK(row == count);

@@ -20,10 +20,12 @@ class TransActStep {
   // The model, whose items are among those of the rows, is changed; both must outlive this.
   TransActStep(TransActRankerModel* model, const TransActRows& rows, const TransActSpec& spec);
 
-  // Logits of the requests' rows, one after the other. With dropout and the mask of a time before
-  // the request when training; both are functions of the seed and the step.
-  std::span<const float> Forward(std::span<const Request> requests, bool is_training,
-                                 std::uint64_t step);
+  // Computes the Logits of the requests' rows, one after the other. With dropout and the mask of a
+  // time before the request when training; both are functions of the seed and the step.
+  void Forward(std::span<const Request> requests, bool is_training, std::uint64_t step);
+  std::span<const float> Logits(std::size_t head) const {
+    return {tape_.logits() + head * tape_.columns(), count_};
+  }
   // After Forward of the same requests when training: the sum of their losses. Adds gradients.
   double Backward(std::span<const Request> requests);
   // Takes the step by the gradients divided by `count`, and clears them. With a larger norm than
@@ -69,6 +71,7 @@ class TransActStep {
   TransActBackprop backprop_;
   RankingNetwork network_;
   RankingNetworkTape tape_;
+  std::size_t count_ = 0;  // rows of the last Forward
   std::vector<Held> held_;
   AlignedFloats vectors_, outputs_, logit_gradients_, vector_gradients_, output_gradients_;
   std::vector<float> logits_, action_gradients_;

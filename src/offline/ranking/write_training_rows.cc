@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/status_macros.h"
+#include "base/strings.h"
 #include "feature/plan/feature_matrix.h"
 
 namespace fourfold {
@@ -30,8 +32,9 @@ std::vector<std::string> FieldsOf(const FeaturePlan& plan, const std::string& se
 // Turns what was read into numbers of the writer's dictionaries.
 class RowWriter {
  public:
-  RowWriter(const FeaturePlan& plan, TrainingRowsWriter* writer)
+  RowWriter(const FeaturePlan& plan, const RowOptions& options, TrainingRowsWriter* writer)
       : plan_(plan),
+        options_(options),
         writer_(*writer),
         items_(writer->DictionaryOf(kItemDictionary)),
         users_(writer->DictionaryOf(kUserDictionary)),
@@ -43,10 +46,17 @@ class RowWriter {
     AppendColumns(plan_, table, /*per_candidate=*/false, 0, &features_);
     candidate_features_.clear();
     item_numbers_.clear();
+    labels_.clear();
+    outcomes_.clear();
+    weights_.clear();
     const FeatureRequest& request = replayed.request;
-    for (std::size_t c = 0; c < request.candidates.size(); ++c) {
+    const float weight = ChooseRows(replayed, position);
+    for (const std::size_t c : chosen_) {
       AppendColumns(plan_, table, /*per_candidate=*/true, c, &candidate_features_);
       item_numbers_.push_back(writer_.NumberOf(items_, request.candidates[c].item));
+      labels_.push_back(replayed.labels[c]);
+      if (!replayed.outcomes.empty()) outcomes_.push_back(replayed.outcomes[c]);
+      weights_.push_back(IsNegative(replayed, c) ? weight : 1);
     }
     sequences_.clear();
     for (const FeatureSequence& sequence : table.sequences) AddSequence(sequence);
@@ -57,12 +67,41 @@ class RowWriter {
     row.features = features_;
     row.items = item_numbers_;
     row.candidate_features = candidate_features_;
-    row.labels = replayed.labels;
+    row.labels = labels_;
+    row.weights = weights_;
     row.sequences = sequences_;
+    row.outcomes = outcomes_;
     return writer_.Add(row);
   }
 
  private:
+  static bool IsNegative(const ReplayedRequest& replayed, std::size_t candidate) {
+    return replayed.labels[candidate] <= 0 &&
+           (replayed.outcomes.empty() || replayed.outcomes[candidate] == 0);
+  }
+
+  // Sets the candidates that are rows, in their order; returns what a negative one weighs. Which of
+  // them are drawn depends on the request and their ids alone.
+  float ChooseRows(const ReplayedRequest& replayed, std::uint64_t position) {
+    chosen_.clear();
+    drawn_.clear();
+    for (std::size_t c = 0; c < replayed.labels.size(); ++c) {
+      if (options_.negatives == 0 || !IsNegative(replayed, c)) {
+        chosen_.push_back(c);
+      } else {
+        drawn_.emplace_back(StableHash(StrCat(position, " ", replayed.request.candidates[c].item)),
+                            c);
+      }
+    }
+    const std::size_t all = drawn_.size();
+    const std::size_t kept = std::min(all, static_cast<std::size_t>(options_.negatives));
+    std::sort(drawn_.begin(), drawn_.end());
+    for (std::size_t i = 0; i < kept; ++i) chosen_.push_back(drawn_[i].second);
+    std::sort(chosen_.begin(), chosen_.end());
+    const bool weighs = options_.negatives_weigh && kept > 0;
+    return weighs ? static_cast<float>(all) / static_cast<float>(kept) : 1;
+  }
+
   void AddSequence(const FeatureSequence& sequence) {
     TrainingBlock::Sequence& out = sequences_.emplace_back();
     out.step_end = {static_cast<std::uint32_t>(sequence.items.size())};
@@ -78,6 +117,7 @@ class RowWriter {
   }
 
   const FeaturePlan& plan_;
+  const RowOptions& options_;
   TrainingRowsWriter& writer_;
   const std::size_t items_;
   const std::size_t users_;
@@ -85,6 +125,10 @@ class RowWriter {
   std::vector<float> features_;
   std::vector<float> candidate_features_;
   std::vector<std::uint32_t> item_numbers_;
+  std::vector<float> labels_, weights_;
+  std::vector<std::uint32_t> outcomes_;
+  std::vector<std::size_t> chosen_;
+  std::vector<std::pair<std::uint64_t, std::size_t>> drawn_;
   std::vector<TrainingBlock::Sequence> sequences_;
 };
 
@@ -116,9 +160,11 @@ TrainingSchema TrainingSchemaOf(const FeaturePlan& plan) {
 absl::StatusOr<WrittenRows> WriteTrainingRows(const RowReplay& replay, const FeaturePlan& plan,
                                               const std::string& path,
                                               const std::function<void(double done)>& progress) {
+  TrainingSchema schema = TrainingSchemaOf(plan);
+  for (const RankerHead& head : replay.options().heads) schema.heads.push_back(head.name);
   FOURFOLD_ASSIGN_OR_RETURN(const std::unique_ptr<TrainingRowsWriter> writer,
-                            TrainingRowsWriter::Create(path, TrainingSchemaOf(plan)));
-  RowWriter rows(plan, writer.get());
+                            TrainingRowsWriter::Create(path, std::move(schema)));
+  RowWriter rows(plan, replay.options(), writer.get());
   ReplayedRequest replayed;
   FeatureTable table;
   WrittenRows written;

@@ -34,22 +34,32 @@ ReadPoint LiveRanker::Clip(ReadPoint at) const {
 absl::Status LiveRanker::Score(const FeatureRequest& request, LiveRankerScratch* scratch,
                                std::span<float> scores) const {
   FOURFOLD_RETURN_IF_ERROR(state->Read(request, &scratch->table));
-  trained->Score(request, scratch->table, &scratch->ranker, scores);
-  if (log != nullptr) log->Note(version, request, scratch->table, scores);
+  scratch->predictions.resize(trained->heads() * scores.size());
+  const std::span<float> predictions(scratch->predictions);
+  trained->Predict(request, scratch->table, &scratch->ranker, predictions);
+  if (log != nullptr) log->Note(version, request, scratch->table, predictions);
+  scratch->weights = trained->values;
+  if (value_model != nullptr) value_model->Apply(*trained, scratch->weights);
+  trained->Score(predictions, scratch->weights, scores);
   return absl::OkStatus();
 }
 
 void LiveRanker::Explain(const FeatureRequest& request, const LiveRankerScratch& scratch,
-                         std::size_t candidate, std::vector<FeatureReading>* features,
-                         std::vector<FeatureReading>* contributions) const {
+                         std::size_t candidate, const Explanation& explanation) const {
   for (const auto& [name, value] : trained->FeaturesOf(scratch.ranker, candidate)) {
-    FeatureReading& feature = features->emplace_back();
+    FeatureReading& feature = explanation.features->emplace_back();
     feature.name = name;
     if (!std::isnan(value)) feature.value = value;
   }
   for (const auto& [name, value] :
        trained->ContributionsOf(request, scratch.table, scratch.ranker, candidate)) {
-    contributions->push_back({name, value});
+    explanation.contributions->push_back({name, value});
+  }
+  const std::size_t candidates = request.candidates.size();
+  for (std::size_t h = 0; h < scratch.weights.size(); ++h) {
+    const double log_odds = scratch.predictions[h * candidates + candidate];
+    explanation.predictions->push_back(
+        {std::string(trained->head(h)), ProbabilityOf(log_odds), scratch.weights[h]});
   }
 }
 
@@ -81,7 +91,8 @@ absl::StatusOr<RankResponse> LiveRanker::Rank(const RankRequest& request,
     result.item = request.items[c].item;
     result.input_rank = static_cast<int>(c) + 1;
     result.score = trained->ShownScore(scores[c]);
-    if (request.explain) Explain(asked, scratch, c, &result.features, &result.contributions);
+    if (!request.explain) continue;
+    Explain(asked, scratch, c, {&result.features, &result.contributions, &result.predictions});
   }
   return response;
 }

@@ -3,12 +3,14 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "feature/state/live_state.h"
 #include "fourfold/features.h"
 #include "online/ranking/served_log.h"
+#include "online/ranking/value_model.h"
 #include "servable/trained_ranker.h"
 
 namespace fourfold {
@@ -17,6 +19,8 @@ namespace fourfold {
 struct LiveRankerScratch {
   FeatureTable table;
   TrainedRankerScratch ranker;
+  std::vector<float> predictions;  // TrainedRanker::Predict's
+  std::vector<double> weights;     // of the value model, as this request took them; or empty
 };
 
 // The ranker of a servable beside the state that its features read. Thread-safe.
@@ -25,6 +29,8 @@ struct LiveRanker {
   std::shared_ptr<const TrainedRanker> trained;
   std::shared_ptr<LiveState> state;
   std::shared_ptr<ServedLog> log;  // null: none is kept
+  // What weights of its value model somebody changed; null: none.
+  std::shared_ptr<const ValueModel> value_model = nullptr;
 
   // The point where a request reads that the state has come to. An event between its commit and
   // its writer's answer may be past it: nobody was told of it yet.
@@ -34,11 +40,15 @@ struct LiveRanker {
   // `scores` has a place for each candidate.
   absl::Status Score(const FeatureRequest& request, LiveRankerScratch* scratch,
                      std::span<float> scores) const;
-  // The features of one candidate, after Score of its request, and what its score comes of
-  // (TrainedRanker::ContributionsOf).
+  // The features of one candidate, after Score of its request, what its score comes of
+  // (TrainedRanker::ContributionsOf), and with a value model what each head predicts.
+  struct Explanation {
+    std::vector<FeatureReading>* features;
+    std::vector<FeatureReading>* contributions;
+    std::vector<ActionPrediction>* predictions;
+  };
   void Explain(const FeatureRequest& request, const LiveRankerScratch& scratch,
-               std::size_t candidate, std::vector<FeatureReading>* features,
-               std::vector<FeatureReading>* contributions) const;
+               std::size_t candidate, const Explanation& explanation) const;
 
   // Orders a list that a caller brings at the read point. InvalidArgument for a bad request, with
   // the field.

@@ -111,7 +111,7 @@ FeatureRequest RequestOf(Event event) {
 }
 
 std::string Encode(std::string_view servable, const FeatureRequest& request,
-                   const FeatureTable& table, std::span<const float> scores) {
+                   const FeatureTable& table, std::span<const float> predictions) {
   std::string event;
   EncodeEvent(EventOf(servable, request), &event);
   std::string record;
@@ -122,7 +122,7 @@ std::string Encode(std::string_view servable, const FeatureRequest& request,
   }
   AppendVarint(&record, table.sequences.size());
   for (const FeatureSequence& sequence : table.sequences) AppendSequence(&record, sequence);
-  AppendFloats(&record, scores);
+  AppendFloats(&record, predictions);
   return record;
 }
 
@@ -138,7 +138,7 @@ absl::StatusOr<ServedScores> Decode(std::string_view record) {
   for (std::size_t left = Count(&decoder); left > 0 && decoder.ok(); --left) {
     served.table.sequences.push_back(Sequence(&decoder));
   }
-  served.scores = Floats(&decoder);
+  served.predictions = Floats(&decoder);
   if (!decoder.ok() || !decoder.AtEnd()) return DataLoss("the record is malformed");
   return served;
 }
@@ -231,14 +231,14 @@ void ServedLog::Write(std::string_view record) {
 }
 
 void ServedLog::Note(std::string_view servable, const FeatureRequest& request,
-                     const FeatureTable& table, std::span<const float> scores) {
+                     const FeatureTable& table, std::span<const float> predictions) {
   if (share_ <= 0) return;
   {
     const MutexLock lock(&mutex_);
     const auto number = static_cast<double>(requests_++);
     if (number > 0 && std::floor(number * share_) == std::floor((number - 1) * share_)) return;
   }
-  const std::string record = Encode(servable, request, table, scores);
+  const std::string record = Encode(servable, request, table, predictions);
   std::string framed;
   framed.reserve(kFrameBytes + record.size());
   AppendBigEndian64(&framed, record.size());

@@ -16,12 +16,13 @@
 namespace fourfold {
 
 // What a ranker's scores were computed from: who asked, from where in time, the candidates with
-// what was given with them, the features that were read, and the scores.
+// what was given with them, the features and sequences that were read, and what each head
+// predicted.
 struct ServedScores {
   std::string servable;
   FeatureRequest request;
   FeatureTable table;
-  std::vector<float> scores;
+  std::vector<float> predictions;  // TrainedRanker::Predict's
 };
 
 // A share of the requests that a ranker scored, in two files of a directory: served.log and, older,
@@ -42,7 +43,7 @@ class ServedLog {
   // Keeps the request where it falls to the share: the first is kept, then evenly. What cannot be
   // written is left out; the request it is about goes on.
   void Note(std::string_view servable, const FeatureRequest& request, const FeatureTable& table,
-            std::span<const float> scores) ABSL_LOCKS_EXCLUDED(mutex_);
+            std::span<const float> predictions) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Leaves nothing behind.
   absl::Status Clear() ABSL_LOCKS_EXCLUDED(mutex_);

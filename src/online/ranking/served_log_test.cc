@@ -46,11 +46,12 @@ class ServedLogTest : public testing::Test {
     served.request.candidates = {{"a", {{"price", 1.5}}, 0}, {"b", {}, 0}};
     served.table.columns = {{kNoFeature, -0.0F}, {static_cast<float>(number)}};
     served.table.sequences = {{{"x", "y"}, {"click", "buy"}, {-5, 6}, {{1.0F, kNoFeature}}}};
-    served.scores = {0.1F, -3.0F};
+    served.predictions = {0.1F, -3.0F};
     return served;
   }
   static void Note(ServedLog& log, const ServedScores& served) {
-    log.Note(served.servable, served.request, served.table, std::span<const float>(served.scores));
+    log.Note(served.servable, served.request, served.table,
+             std::span<const float>(served.predictions));
   }
   std::vector<ServedScores> ReadAll() const {
     std::vector<ServedScores> all;
@@ -92,7 +93,7 @@ TEST_F(ServedLogTest, WhatIsNotedIsReadBackBitForBit) {
   EXPECT_EQ(read.table.sequences[0].types, expected.table.sequences[0].types);
   EXPECT_EQ(read.table.sequences[0].event_times_ms, expected.table.sequences[0].event_times_ms);
   EXPECT_EQ(Bits(read.table.sequences[0].fields[0][1]), Bits(kNoFeature));
-  EXPECT_EQ(read.scores, expected.scores);
+  EXPECT_EQ(read.predictions, expected.predictions);
 }
 
 TEST_F(ServedLogTest, AShareIsKeptEvenlyAndBeginsWithTheFirst) {

@@ -141,6 +141,8 @@ struct EngineStatus {
   std::uint64_t events = 0, items = 0, disk_bytes = 0, memory_bytes = 0;
   std::int64_t now_ms = 0, last_event_time_ms = 0;
   std::vector<std::string> warnings;  // what an operator should look at, in words
+  // Of every eighth request that the ranker scored since its features came into use.
+  std::vector<FeatureHealth> features;
 };
 
 struct EntityView {
@@ -183,6 +185,9 @@ class Engine {
   // Holds what the ranker's log says was served (`ranker.log_features` of the recipe) against the
   // event log, read as of the same moments. DataLoss where the ranker's log is damaged.
   absl::StatusOr<SkewReport> VerifySkew() const;
+  // How the active ranker's features turned out in the newest requests that its log holds, at most
+  // `requests` of them. Empty where there is no ranker.
+  absl::StatusOr<std::vector<FeatureHealth>> ServedFeatures(std::size_t requests) const;
 
   absl::StatusOr<EntityView> GetItem(std::string_view item) const;
   absl::StatusOr<EntityView> GetUser(std::string_view user) const;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,6 +47,24 @@ struct FeatureReadResponse {
   std::vector<FeatureReading> request;  // the same for every item
   std::vector<std::pair<std::string, std::vector<FeatureReading>>> items;
   std::vector<SequenceReading> sequences;
+};
+
+// How the values of one feature turned out in a sample of requests.
+struct FeatureHealth {
+  // Upper bounds of the buckets of `staleness`: a minute, an hour, a day, a week, 30 days; what is
+  // past them stands in the last bucket.
+  static constexpr std::array<double, 5> kStalenessBoundsSeconds = {60, 3600, 86400, 604800,
+                                                                    2592000};
+  static constexpr std::size_t kStalenessBuckets = kStalenessBoundsSeconds.size() + 1;
+
+  std::string name;
+  std::uint64_t values = 0;    // one for each candidate, or for each request
+  std::uint64_t nulls = 0;     // no value; of a sequence: no action
+  std::uint64_t defaults = 0;  // what the feature says of somebody without events: a count of 0, ...
+  // From the newest event of those that a value comes of to its request: how many values are in
+  // each bucket, and all of them added up. Values that come of no dated event count in none.
+  std::array<std::uint64_t, kStalenessBuckets> staleness{};
+  double staleness_seconds = 0;
 };
 
 // A list that the caller brings, to be put in order by the active servable's trained ranker.

@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/status_macros.h"
 #include "cli/table.h"
@@ -43,9 +44,64 @@ void AddServe(CLI::App& app, Context& context) {
   });
 }
 
+// Requests of the ranker's log that `status` looks at.
+constexpr std::size_t kRequestsSampled = 100;
+
+std::uint64_t Dated(const FeatureHealth& feature) {
+  return std::accumulate(feature.staleness.begin(), feature.staleness.end(), std::uint64_t{0});
+}
+
+// "45 s", "3.2 h", "12.0 d".
+std::string Span(double seconds) {
+  if (seconds < 3600) return Decimal(seconds, 0) + " s";
+  if (seconds < 48 * 3600) return Decimal(seconds / 3600, 1) + " h";
+  return Decimal(seconds / 86400, 1) + " d";
+}
+
+nlohmann::ordered_json FeaturesJson(const std::vector<FeatureHealth>& features) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const FeatureHealth& feature : features) {
+    const std::uint64_t dated = Dated(feature);
+    nlohmann::ordered_json json = {{"name", feature.name},
+                                   {"values", feature.values},
+                                   {"nulls", feature.nulls},
+                                   {"defaults", feature.defaults}};
+    json["mean_staleness_seconds"] = nullptr;
+    if (dated > 0) {
+      json["mean_staleness_seconds"] = feature.staleness_seconds / static_cast<double>(dated);
+    }
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+void PrintFeatures(const std::vector<FeatureHealth>& features, std::ostream& out) {
+  if (features.empty() || features.front().values == 0) return;
+  out << "\nfeatures, as the newest requests that the ranker's log holds had them\n";
+  using Align = Table::Align;
+  Table table({{"feature"},
+               {"values", Align::kRight},
+               {"null", Align::kRight},
+               {"default", Align::kRight},
+               {"newest event, mean age", Align::kRight}});
+  for (const FeatureHealth& feature : features) {
+    const auto share = [&](std::uint64_t count) {
+      return Decimal(100 * static_cast<double>(count) / static_cast<double>(feature.values), 1) +
+             " %";
+    };
+    const std::uint64_t dated = Dated(feature);
+    table.AddRow(
+        {feature.name, Thousands(feature.values), share(feature.nulls), share(feature.defaults),
+         dated == 0 ? "" : Span(feature.staleness_seconds / static_cast<double>(dated))});
+  }
+  table.Print(out);
+}
+
 absl::StatusOr<int> ShowStatus(const Context& context) {
   FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
   const EngineStatus status = engine->Status();
+  FOURFOLD_ASSIGN_OR_RETURN(const std::vector<FeatureHealth> features,
+                            engine->ServedFeatures(kRequestsSampled));
   if (context.json()) {
     const nlohmann::ordered_json json = {
         {"directory", status.directory},
@@ -58,7 +114,8 @@ absl::StatusOr<int> ShowStatus(const Context& context) {
         {"previous_servable", status.previous_servable},
         {"disk_bytes", status.disk_bytes},
         {"memory_bytes", status.memory_bytes},
-        {"warnings", status.warnings}};
+        {"warnings", status.warnings},
+        {"features", FeaturesJson(features)}};
     context.out << json.dump() << "\n";
     return kExitOk;
   }
@@ -74,6 +131,7 @@ absl::StatusOr<int> ShowStatus(const Context& context) {
   table.AddRow({"on disk", Bytes(status.disk_bytes)});
   table.AddRow({"store's memory", Bytes(status.memory_bytes)});
   table.Print(context.out);
+  PrintFeatures(features, context.out);
   return kExitOk;
 }
 

@@ -220,6 +220,9 @@ EngineStatus Engine::Status() const {
                "longest ago of the items since its training, ", items, " of them: it holds ",
                limits::kFreshEmbeddingsMax, "; train again"));
   }
+  if (const auto ranker = impl_->ranker(); ranker != nullptr) {
+    status.features = ranker->state->statistics().Read();
+  }
   const std::shared_ptr<const Servable> active = impl_->active();
   if (active != nullptr && active->manifest.as_of_ms > status.now_ms) {
     status.warnings.push_back(StrCat(

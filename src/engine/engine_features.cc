@@ -1,4 +1,5 @@
 #include <cmath>
+#include <deque>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -86,6 +87,20 @@ absl::StatusOr<FeatureReadResponse> Engine::ReadFeatures(const FeatureReadReques
         ReadingOf(plan->sequences()[s].name, std::move(table.sequences[s])));
   }
   return response;
+}
+
+absl::StatusOr<std::vector<FeatureHealth>> Engine::ServedFeatures(std::size_t requests) const {
+  const std::shared_ptr<const LiveRanker> ranker = impl_->ranker();
+  if (ranker == nullptr) return std::vector<FeatureHealth>();
+  std::deque<FeatureRequest> newest;
+  FOURFOLD_RETURN_IF_ERROR(
+      ServedLog::Read(impl_->directory.served(), [&](const ServedScores& served) {
+        if (served.servable != ranker->version) return absl::OkStatus();
+        newest.push_back(served.request);
+        if (newest.size() > requests) newest.pop_front();
+        return absl::OkStatus();
+      }));
+  return ranker->state->StatisticsOf(newest);
 }
 
 absl::StatusOr<RankResponse> Engine::Rank(const RankRequest& request) const {

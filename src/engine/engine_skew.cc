@@ -125,10 +125,9 @@ std::vector<float> PartOf(const std::vector<float>& values, std::size_t number, 
 }
 
 // Reads and scores anew what was served, and compares.
-absl::Status Verify(const TrainedRanker& ranker, const EventStore& store,
+absl::Status Verify(const TrainedRanker& ranker, const StoredState& source,
                     const ServedScores& served, SkewCheck* check) {
   const FeaturePlan& plan = *ranker.plan;
-  const StoredState source(&plan.schema(), &store);
   FeatureTable table;
   FOURFOLD_RETURN_IF_ERROR(ReadFeatures(plan, source, served.request, &table));
   const std::size_t candidates = served.request.candidates.size();
@@ -156,24 +155,35 @@ absl::Status Verify(const TrainedRanker& ranker, const EventStore& store,
   return absl::OkStatus();
 }
 
+// A servable that served, beside the histories as its features read them.
+struct Served {
+  std::shared_ptr<const Servable> servable;  // null: it cannot be loaded, or has no ranker
+  std::unique_ptr<const StoredState> source;
+};
+
 }  // namespace
 
 absl::StatusOr<SkewReport> Engine::VerifySkew() const {
   SkewReport report;
   SkewCheck check(&report);
-  std::map<std::string, std::shared_ptr<const Servable>> servables;  // null: it cannot be loaded
+  std::map<std::string, Served> servables;
   FOURFOLD_RETURN_IF_ERROR(
       ServedLog::Read(impl_->directory.served(), [&](const ServedScores& served) {
         const auto [place, is_new] = servables.try_emplace(served.servable);
+        auto& [servable, source] = place->second;
         if (is_new) {
           auto loaded = impl_->repository.Load(served.servable);
-          if (loaded.ok()) place->second = *std::move(loaded);
+          if (loaded.ok() && (*loaded)->ranker != nullptr) {
+            servable = *std::move(loaded);
+            source = std::make_unique<const StoredState>(&servable->ranker->plan->schema(),
+                                                         impl_->store.get());
+          }
         }
-        if (place->second == nullptr || place->second->ranker == nullptr) {
+        if (servable == nullptr) {
           ++report.without_ranker;
           return absl::OkStatus();
         }
-        return Verify(*place->second->ranker, *impl_->store, served, &check);
+        return Verify(*servable->ranker, *source, served, &check);
       }));
   check.Finish();
   return report;

@@ -114,6 +114,38 @@ TEST_F(EngineSkewTest, WhatWasServedIsReadAgainBitForBitWhateverCameLater) {
   EXPECT_EQ(after.differing, 0);
 }
 
+TEST_F(EngineSkewTest, StatusTellsHowTheFeaturesOfTheNewestRequestsTurnedOut) {
+  const auto find = [](const std::vector<FeatureHealth>& all, std::string_view name) {
+    for (const FeatureHealth& health : all) {
+      if (health.name == name) return health;
+    }
+    ADD_FAILURE() << name;
+    return FeatureHealth();
+  };
+  {
+    const auto engine = OpenTrained();
+    EXPECT_EQ(find(engine->Status().features, "price").values, 0);
+    Rank(*engine, "u1");
+    Rank(*engine, "nobody");
+    const auto served = engine->Status().features;
+    EXPECT_EQ(find(served, "price").values, 3);  // the first of every eighth
+  }
+  // Another process asks what was served.
+  const auto engine = Open(kRecipe, "2024-05-02");
+  const auto features = engine->ServedFeatures(100);
+  ASSERT_TRUE(features.ok()) << features.status();
+  EXPECT_EQ(find(*features, "price").values, 6);
+  EXPECT_EQ(find(*features, "since").values, 2);
+  EXPECT_EQ(find(*features, "since").nulls, 1);
+  EXPECT_EQ(find(*features, "latest").nulls, 1);
+  // u1 clicked all three items, nobody none.
+  EXPECT_EQ(find(*features, "again").defaults, 3);
+  const auto last = engine->ServedFeatures(1);
+  ASSERT_TRUE(last.ok()) << last.status();
+  EXPECT_EQ(find(*last, "price").values, 3);
+  EXPECT_EQ(find(*last, "since").nulls, 1);
+}
+
 TEST_F(EngineSkewTest, AValueThatWasNotWhatTheLogSaysIsFound) {
   {
     const auto engine = OpenTrained();

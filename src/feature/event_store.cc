@@ -93,6 +93,33 @@ absl::Status EventStore::ReadItemHistory(std::string_view item, const ReadPoint&
   return ReadItemHistoryFrom(impl_->store(), item, impl_->Clip(at), limit, entries);
 }
 
+absl::Status EventStore::ReadActions(ActionsOf whose, std::string_view id, const ReadPoint& at,
+                                     bool with_fields, const ActionVisitor& visit) const {
+  return ReadActionsFrom(impl_->store(), whose, id, impl_->Clip(at), with_fields, visit);
+}
+
+absl::StatusOr<bool> EventStore::MayHaveJoinedSessions(std::string_view user) const {
+  const std::unique_ptr<storage::HistoryCursor> cursor = impl_->store().NewHistoryCursor();
+  cursor->SeekNewest(EntityOf(Stream::kUserSessions, user), INT64_MAX);
+  const bool is_there = cursor->Valid();
+  FOURFOLD_RETURN_IF_ERROR(cursor->status());
+  return is_there;
+}
+
+absl::Status EventStore::ReadItemEvents(
+    std::string_view item, Position end,
+    const std::function<void(const LoggedEvent&)>& visit) const {
+  return ReadFactEventsFrom(impl_->store(), Stream::kItemFacts, item, std::min(end, EndPosition()),
+                            visit);
+}
+
+absl::Status EventStore::ReadUserEvents(
+    std::string_view user, Position end,
+    const std::function<void(const LoggedEvent&)>& visit) const {
+  return ReadFactEventsFrom(impl_->store(), Stream::kUserFacts, user, std::min(end, EndPosition()),
+                            visit);
+}
+
 absl::StatusOr<EntityAsOf> EventStore::ReadItem(std::string_view item, const ReadPoint& at) const {
   return ReadFactsFrom(impl_->store(), Stream::kItemFacts, item, impl_->Clip(at));
 }

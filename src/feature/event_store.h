@@ -144,6 +144,22 @@ class EventStore {
   absl::Status ReadItemHistory(std::string_view item, const ReadPoint& at, std::size_t limit,
                                std::vector<HistoryEntry>* entries) const;
 
+  // Whose actions ReadActions reads.
+  enum class ActionsOf : std::uint8_t { kItem, kUser, kSession };
+  using ActionVisitor =
+      std::function<void(const HistoryEntry& line, const std::vector<Field>& fields)>;
+  // Visits every action of one of them, as the histories above have it, oldest first; with_fields:
+  // with the fields of its event, which are read from the log in batches.
+  absl::Status ReadActions(ActionsOf whose, std::string_view id, const ReadPoint& at,
+                           bool with_fields, const ActionVisitor& visit) const;
+  // Whether anonymous sessions may be part of the user's history at some read point.
+  absl::StatusOr<bool> MayHaveJoinedSessions(std::string_view user) const;
+  // Visits every item event of an item, or user event of a user, below `end`, newest first.
+  absl::Status ReadItemEvents(std::string_view item, Position end,
+                              const std::function<void(const LoggedEvent&)>& visit) const;
+  absl::Status ReadUserEvents(std::string_view user, Position end,
+                              const std::function<void(const LoggedEvent&)>& visit) const;
+
   // Every field as of the read point: per field the value of the event that is newest by (event
   // time, event id's digest) among those seen that name it, after the last tombstone.
   absl::StatusOr<EntityAsOf> ReadItem(std::string_view item, const ReadPoint& at) const;

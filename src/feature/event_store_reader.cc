@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -216,6 +217,55 @@ absl::Status ReadItemHistoryFrom(const storage::Store& store, std::string_view i
   FOURFOLD_RETURN_IF_ERROR(newest.Add(Stream::kItemFacts, item, false, false));
   newest.MoveTo(entries);
   return absl::OkStatus();
+}
+
+absl::Status ReadActionsFrom(const storage::Store& store, EventStore::ActionsOf whose,
+                             std::string_view id, const ReadPoint& at, bool with_fields,
+                             const EventStore::ActionVisitor& visit) {
+  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+  std::vector<HistoryEntry> lines;  // newest first
+  if (whose == EventStore::ActionsOf::kItem) {
+    const std::unique_ptr<HistoryCursor> cursor = store.NewHistoryCursor();
+    NewestEntries newest(cursor.get(), at, kSinceForEverMs, kAll);
+    FOURFOLD_RETURN_IF_ERROR(newest.Add(Stream::kItemActions, id, true, false));
+    newest.MoveTo(&lines);
+  } else {
+    EventStore::HistoryRequest request{.limit = kAll};
+    (whose == EventStore::ActionsOf::kUser ? request.user : request.session) = id;
+    FOURFOLD_RETURN_IF_ERROR(ReadHistoryFrom(store, request, at, &lines));
+  }
+  std::reverse(lines.begin(), lines.end());
+
+  constexpr std::size_t kAtOnce = 1024;  // whose fields are in memory
+  std::vector<Position> positions;
+  std::vector<std::vector<Field>> fields(std::min(kAtOnce, lines.size()));
+  for (std::size_t begin = 0; begin < lines.size(); begin += kAtOnce) {
+    const std::size_t count = std::min(kAtOnce, lines.size() - begin);
+    if (with_fields) {
+      positions.clear();
+      for (std::size_t i = 0; i < count; ++i) positions.push_back(lines[begin + i].position);
+      for (std::vector<Field>& of_one : fields) of_one.clear();
+      FOURFOLD_RETURN_IF_ERROR(store.ReadLogs(
+          positions, [&](std::size_t index, std::string_view record) -> absl::Status {
+            FOURFOLD_ASSIGN_OR_RETURN(LoggedEvent logged, DecodeLogged(positions[index], record));
+            fields[index] = std::move(logged.event.fields);
+            return absl::OkStatus();
+          }));
+    }
+    for (std::size_t i = 0; i < count; ++i) visit(lines[begin + i], fields[i]);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadFactEventsFrom(const storage::Store& store, Stream stream, std::string_view id,
+                                Position end,
+                                const std::function<void(const LoggedEvent&)>& visit) {
+  const std::unique_ptr<HistoryCursor> cursor = store.NewHistoryCursor();
+  for (cursor->SeekNewest(EntityOf(stream, id), INT64_MAX); cursor->Valid(); cursor->Next()) {
+    FOURFOLD_ASSIGN_OR_RETURN(const LoggedEvent logged, DecodeFacts(cursor->record()));
+    if (logged.position < end) visit(logged);
+  }
+  return cursor->status();
 }
 
 absl::StatusOr<EntityAsOf> ReadFactsFrom(const storage::Store& store, Stream stream,

@@ -31,6 +31,13 @@ absl::Status ReadHistoryFrom(const storage::Store& store, const EventStore::Hist
 absl::Status ReadItemHistoryFrom(const storage::Store& store, std::string_view item,
                                  const ReadPoint& at, std::size_t limit,
                                  std::vector<HistoryEntry>* entries);
+absl::Status ReadActionsFrom(const storage::Store& store, EventStore::ActionsOf whose,
+                             std::string_view id, const ReadPoint& at, bool with_fields,
+                             const EventStore::ActionVisitor& visit);
+// The events of a stream of facts below `end`, newest first.
+absl::Status ReadFactEventsFrom(const storage::Store& store, Stream stream, std::string_view id,
+                                Position end,
+                                const std::function<void(const LoggedEvent&)>& visit);
 // The fields of an item (kItemFacts) or a user (kUserFacts).
 absl::StatusOr<EntityAsOf> ReadFactsFrom(const storage::Store& store, Stream stream,
                                          std::string_view id, const ReadPoint& at);

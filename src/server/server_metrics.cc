@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <limits>
 #include <utility>
 
 namespace fourfold {
@@ -24,14 +25,19 @@ const prometheus::Histogram::BucketBoundaries& DurationBuckets() {
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
 
+prometheus::MetricFamily Family(std::string name, std::string help, prometheus::MetricType type) {
+  prometheus::MetricFamily family;
+  family.name = std::move(name);
+  family.help = std::move(help);
+  family.type = type;
+  return family;
+}
+
 // A family of the state read at this very moment.
 class GaugeFamily {
  public:
-  GaugeFamily(std::string name, std::string help) {
-    family_.name = std::move(name);
-    family_.help = std::move(help);
-    family_.type = prometheus::MetricType::Gauge;
-  }
+  GaugeFamily(std::string name, std::string help)
+      : family_(Family(std::move(name), std::move(help), prometheus::MetricType::Gauge)) {}
   GaugeFamily& Add(double value, Labels labels = {}) {
     prometheus::ClientMetric metric;
     metric.label = std::move(labels);
@@ -99,6 +105,46 @@ void AppendServableFamilies(const std::vector<ServableInfo>& servables,
     }
   }
   for (GaugeFamily* family : {&info, &metrics, &as_of}) out->push_back(family->Take());
+}
+
+// A recipe declares at most FeaturePlan::kFeaturesMax features, which bounds the label.
+void AppendFeatureFamilies(const std::vector<FeatureHealth>& features,
+                           std::vector<prometheus::MetricFamily>* out) {
+  if (features.empty()) return;
+  using prometheus::MetricType;
+  auto values = Family("fourfold_feature_values_total",
+                       "Values of the ranker's features, of every eighth request scored.",
+                       MetricType::Counter);
+  auto nulls = Family("fourfold_feature_nulls_total", "Of them, how many were no value.",
+                      MetricType::Counter);
+  auto defaults = Family("fourfold_feature_defaults_total",
+                         "Of them, how many said what is said of somebody without events.",
+                         MetricType::Counter);
+  auto staleness = Family("fourfold_feature_staleness_seconds",
+                          "From the newest event that a value comes of to its request.",
+                          MetricType::Histogram);
+  for (const FeatureHealth& feature : features) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"feature", feature.name}};
+    for (const auto& [family, count] : {std::pair(&values, feature.values),
+                                        std::pair(&nulls, feature.nulls),
+                                        std::pair(&defaults, feature.defaults)}) {
+      metric.counter.value = static_cast<double>(count);
+      family->metric.push_back(metric);
+    }
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i < FeatureHealth::kStalenessBuckets; ++i) {
+      count += feature.staleness[i];
+      const bool is_last = i == FeatureHealth::kStalenessBoundsSeconds.size();
+      const double bound = is_last ? std::numeric_limits<double>::infinity()
+                                   : FeatureHealth::kStalenessBoundsSeconds[i];
+      metric.histogram.bucket.push_back({count, bound});
+    }
+    metric.histogram.sample_count = count;
+    metric.histogram.sample_sum = feature.staleness_seconds;
+    staleness.metric.push_back(std::move(metric));
+  }
+  for (auto* family : {&values, &nulls, &defaults, &staleness}) out->push_back(std::move(*family));
 }
 
 }  // namespace
@@ -177,6 +223,7 @@ std::string ServerMetrics::Expose(const EngineStatus& status,
   std::vector<prometheus::MetricFamily> families = registry_.Collect();
   AppendEngineFamilies(status, &families);
   AppendServableFamilies(servables, &families);
+  AppendFeatureFamilies(status.features, &families);
   return prometheus::TextSerializer().Serialize(families);
 }
 

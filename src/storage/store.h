@@ -104,6 +104,11 @@ class Store {
       std::vector<std::optional<std::uint64_t>>* positions) const = 0;
   // NotFound where there is none (any more).
   virtual absl::Status ReadLog(std::uint64_t position, std::string* record) const = 0;
+  // Those of many positions, in no particular order: visit(i, record) for positions[i]; not called
+  // where there is none (any more). Views last for the call. Much cheaper than one by one.
+  virtual absl::Status ReadLogs(
+      absl::Span<const std::uint64_t> positions,
+      absl::FunctionRef<absl::Status(std::size_t index, std::string_view record)> visit) const = 0;
   // Log order over [from, end), until the visitor returns false.
   virtual absl::Status ScanLog(
       std::uint64_t from, std::uint64_t end,

@@ -18,6 +18,7 @@ struct ActionView {
   std::int64_t window_ms = 0;
 
   std::int64_t FromMs(std::int64_t now_ms) const;
+  FeatureOrigin origin() const { return {FeatureOrigin::Of::kTimeline, family}; }
 };
 
 // The entities that actions can be of: item, user, session, user_item (the user's with the

@@ -29,6 +29,7 @@ class AffinityFeature final : public FeatureKind {
  public:
   AffinityFeature(ActionView view, std::size_t actions, std::string field)
       : view_(view), actions_(actions), field_(std::move(field)) {}
+  FeatureOrigin origin() const override { return view_.origin(); }
   bool per_candidate() const override { return true; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     std::fill(out.begin(), out.end(), kNoFeature);

@@ -39,6 +39,9 @@ class AttributeFeature final : public FeatureKind {
  public:
   AttributeFeature(bool is_item, Reading reading)
       : is_item_(is_item), reading_(std::move(reading)) {}
+  FeatureOrigin origin() const override {
+    return {is_item_ ? FeatureOrigin::Of::kItemFacts : FeatureOrigin::Of::kUserFacts, 0};
+  }
   bool per_candidate() const override { return is_item_; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     for (std::size_t c = 0; c < out.size(); ++c) {

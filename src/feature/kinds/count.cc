@@ -8,6 +8,8 @@ namespace {
 class SumFeature final : public FeatureKind {
  public:
   SumFeature(ActionView view, ActionSum sum) : view_(view), sum_(sum) {}
+  FeatureOrigin origin() const override { return view_.origin(); }
+  std::optional<float> default_value() const override { return 0.0F; }
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     const std::int64_t now_ms = context.now_ms();

@@ -57,6 +57,8 @@ class DistinctFeature final : public FeatureKind {
   enum class Of : std::uint8_t { kItem, kUser, kSession };
 
   DistinctFeature(ActionView view, Of of) : view_(view), of_(of) {}
+  FeatureOrigin origin() const override { return view_.origin(); }
+  std::optional<float> default_value() const override { return 0.0F; }
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     DistinctCounter counter;

@@ -15,6 +15,11 @@ class RateFeature final : public FeatureKind {
         denominator_(denominator),
         prior_(prior),
         strength_(strength) {}
+  FeatureOrigin origin() const override { return view_.origin(); }
+  std::optional<float> default_value() const override {
+    if (strength_ == 0) return std::nullopt;
+    return static_cast<float>(prior_ * strength_ / strength_);
+  }
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     const std::int64_t now_ms = context.now_ms();

@@ -13,6 +13,7 @@ float SecondsSince(std::int64_t then_ms, std::int64_t now_ms) {
 class RecencyFeature final : public FeatureKind {
  public:
   explicit RecencyFeature(ActionView view) : view_(view) {}
+  FeatureOrigin origin() const override { return view_.origin(); }
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     const std::int64_t now_ms = context.now_ms();
@@ -30,6 +31,7 @@ class RecencyFeature final : public FeatureKind {
 class AgeFeature final : public FeatureKind {
  public:
   explicit AgeFeature(ActionView view) : view_(view) {}
+  FeatureOrigin origin() const override { return view_.origin(); }
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     const std::int64_t now_ms = context.now_ms();
@@ -48,6 +50,7 @@ class LastFeature final : public FeatureKind {
   // `field` below 0: its type.
   LastFeature(ActionView view, int field, bool is_text, std::vector<std::string> categories)
       : view_(view), field_(field), is_text_(is_text), categories_(std::move(categories)) {}
+  FeatureOrigin origin() const override { return view_.origin(); }
   bool per_candidate() const override { return view_.per_candidate; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     const std::int64_t now_ms = context.now_ms();

@@ -54,6 +54,7 @@ class InputRankFeature final : public FeatureKind {
 class ShownPositionFeature final : public FeatureKind {
  public:
   explicit ShownPositionFeature(double serving) : serving_(static_cast<float>(serving)) {}
+  std::optional<float> default_value() const override { return serving_; }
   bool per_candidate() const override { return true; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     for (std::size_t c = 0; c < out.size(); ++c) {

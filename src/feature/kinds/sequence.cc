@@ -10,6 +10,7 @@ class SequenceKind final : public FeatureKind {
  public:
   SequenceKind(ActionView view, std::size_t length, std::vector<int> fields)
       : view_(view), length_(length), fields_(std::move(fields)) {}
+  FeatureOrigin origin() const override { return view_.origin(); }
   bool per_candidate() const override { return false; }
   bool is_sequence() const override { return true; }
   void Compute(const FeatureContext&, std::span<float>) const override {}

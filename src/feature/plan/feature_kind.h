@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,10 +47,20 @@ class FeatureContext {
   FeatureTable* table_ = nullptr;
 };
 
+// What of the state a feature's values come of.
+struct FeatureOrigin {
+  enum class Of : std::uint8_t { kNothing, kTimeline, kItemFacts, kUserFacts } of = Of::kNothing;
+  std::size_t family = 0;  // kTimeline
+};
+
 // One compiled feature. Immutable.
 class FeatureKind {
  public:
   virtual ~FeatureKind() = default;
+  // Where an operator looks when the values go stale or missing.
+  virtual FeatureOrigin origin() const { return {}; }
+  // The value where there is no event to compute it of, if that is a number.
+  virtual std::optional<float> default_value() const { return std::nullopt; }
   // Whether it differs between the candidates of one request.
   virtual bool per_candidate() const = 0;
   // A value for each candidate, or one for all.

@@ -16,8 +16,8 @@
 #include "feature/plan/feature_request.h"
 #include "math/exp2.h"
 
-// The features' plain twin, for tests: every value looks at the whole log, written anew from what
-// docs/features.md says of each kind.
+// The features' plain twin, for tests: every value looks at all events that name the entity,
+// written anew from what docs/features.md says of each kind.
 namespace fourfold {
 
 class PlainFeatures {
@@ -90,11 +90,7 @@ class PlainFeatures {
     std::vector<Action> actions;
     for (const HistoryEntry& line : lines) {
       if (line.kind != HistoryKind::kAction) continue;
-      for (std::size_t i = 0; i < events_.log.size(); ++i) {
-        if (events_.lines[i].position == line.position) {
-          actions.push_back({line, events_.log[i].event.fields});
-        }
-      }
+      actions.push_back({line, events_.Find(line.position)->event.fields});
     }
     return actions;
   }

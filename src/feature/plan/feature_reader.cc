@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "base/status_macros.h"
 
@@ -19,20 +20,26 @@ class Reading final : public FeatureContext {
   }
 
   absl::Status Prepare() {
-    if (Needs(StateEntity::kItem)) {
-      for (const FeatureCandidate& candidate : request_->candidates) {
-        FOURFOLD_ASSIGN_OR_RETURN(const EntityState* state,
-                                  Find(StateEntity::kItem, candidate.item));
-        items_.push_back(state);
+    for (const FeatureCandidate& candidate : request_->candidates) {
+      if (schema_.Keeps(StateEntity::kItem)) {
+        FOURFOLD_ASSIGN_OR_RETURN(items_.emplace_back(), Find(StateEntity::kItem, candidate.item));
+      }
+      if (schema_.KeepsFacts(StateEntity::kItem)) {
+        FOURFOLD_ASSIGN_OR_RETURN(item_facts_.emplace_back(),
+                                  FindFacts(StateEntity::kItem, candidate.item, &holder_));
       }
     }
-    if (Needs(StateEntity::kUser) && !request_->user.empty()) {
+    if (schema_.Keeps(StateEntity::kUser) && !request_->user.empty()) {
       FOURFOLD_ASSIGN_OR_RETURN(user_, Find(StateEntity::kUser, request_->user));
     }
-    if (Needs(StateEntity::kSession) && !request_->session.empty()) {
+    if (schema_.KeepsFacts(StateEntity::kUser) && !request_->user.empty()) {
+      FOURFOLD_ASSIGN_OR_RETURN(user_facts_,
+                                FindFacts(StateEntity::kUser, request_->user, &holder_));
+    }
+    if (schema_.Keeps(StateEntity::kSession) && !request_->session.empty()) {
       FOURFOLD_ASSIGN_OR_RETURN(session_, Find(StateEntity::kSession, request_->session));
     }
-    if (Needs(StateEntity::kGlobal)) {
+    if (schema_.Keeps(StateEntity::kGlobal)) {
       FOURFOLD_ASSIGN_OR_RETURN(global_, Find(StateEntity::kGlobal, ""));
     }
     timelines_.resize(schema_.families.size());
@@ -41,33 +48,68 @@ class Reading final : public FeatureContext {
   }
 
   const FieldValue* ItemField(std::size_t candidate, std::string_view field) const override {
-    return FieldOf(items_[candidate], field);
+    return FieldOf(item_facts_[candidate], field);
   }
   const FieldValue* UserField(std::string_view field) const override {
-    return FieldOf(user_, field);
+    return FieldOf(user_facts_, field);
   }
   const FieldValue* FieldOfItem(TextIndex item, std::string_view field) const override {
     other_items_.clear();
-    const absl::StatusOr<const EntityState*> state = source_.Find(
-        StateEntity::kItem, source_.interner().TextOf(item), request_->at, &other_items_);
-    if (state.ok()) return FieldOf(*state, field);
-    status_.Update(state.status());
+    const absl::StatusOr<const FactTimeline*> facts =
+        FindFacts(StateEntity::kItem, source_.interner().TextOf(item), &other_items_);
+    if (facts.ok()) return FieldOf(*facts, field);
+    status_.Update(facts.status());
     return nullptr;
   }
   std::string_view TextOf(TextIndex text) const override { return source_.interner().TextOf(text); }
+
+  // How the values of one feature turned out.
+  void Note(const FeaturePlan::Output& output, std::size_t index, std::span<const float> values,
+            FeatureStatistics* statistics) {
+    staleness_ms_.clear();
+    const FeatureOrigin origin = output.kind->origin();
+    for (std::size_t c = 0; c < values.size(); ++c) {
+      const std::optional<std::int64_t> newest_ms = NewestOf(origin, c);
+      // What holds since for ever does not age.
+      if (!newest_ms.has_value() || *newest_ms == kSinceForEverMs) continue;
+      staleness_ms_.push_back(read_.now_ms - *newest_ms);
+    }
+    statistics->Note(index, values, output.kind->default_value(), std::span(staleness_ms_));
+  }
 
   // Of the reads made while computing.
   const absl::Status& status() const { return status_; }
 
  private:
-  bool Needs(StateEntity entity) const {
-    return schema_.Keeps(entity) || schema_.KeepsFacts(entity);
-  }
   absl::StatusOr<const EntityState*> Find(StateEntity entity, std::string_view id) {
     return source_.Find(entity, id, request_->at, &holder_);
   }
-  const FieldValue* FieldOf(const EntityState* state, std::string_view field) const {
-    return state == nullptr ? nullptr : state->facts().Find(field, read_);
+  absl::StatusOr<const FactTimeline*> FindFacts(StateEntity entity, std::string_view id,
+                                                StateHolder* holder) const {
+    return source_.FindFacts(entity, id, request_->at, holder);
+  }
+  const FieldValue* FieldOf(const FactTimeline* facts, std::string_view field) const {
+    return facts == nullptr ? nullptr : facts->Find(field, read_);
+  }
+
+  // The event time of the newest event that a candidate's value comes of.
+  std::optional<std::int64_t> NewestOf(const FeatureOrigin& origin, std::size_t candidate) const {
+    const FactTimeline* facts = nullptr;
+    switch (origin.of) {
+      case FeatureOrigin::Of::kNothing:
+        return std::nullopt;
+      case FeatureOrigin::Of::kTimeline: {
+        const TimelineEntry* newest =
+            TimelineOf(origin.family, candidate).Newest(~std::uint64_t{0}, INT64_MIN);
+        return newest == nullptr ? std::nullopt : std::optional(newest->event_time_ms);
+      }
+      case FeatureOrigin::Of::kItemFacts:
+        facts = item_facts_[candidate];
+        break;
+      case FeatureOrigin::Of::kUserFacts:
+        facts = user_facts_;
+    }
+    return facts == nullptr ? std::nullopt : facts->NewestMs(read_);
   }
 
   void ResolveFamily(std::size_t index) {
@@ -107,18 +149,22 @@ class Reading final : public FeatureContext {
   const StateSchema& schema_;
   const StateSource& source_;
   StateHolder holder_;
-  std::vector<const EntityState*> items_;
+  std::vector<const EntityState*> items_;       // empty where the plan keeps none
+  std::vector<const FactTimeline*> item_facts_;  // the same
   const EntityState* user_ = nullptr;
+  const FactTimeline* user_facts_ = nullptr;
   const EntityState* session_ = nullptr;
   const EntityState* global_ = nullptr;
   mutable StateHolder other_items_;
+  std::vector<std::int64_t> staleness_ms_;
   mutable absl::Status status_;
 };
 
 }  // namespace
 
 absl::Status ReadFeatures(const FeaturePlan& plan, const StateSource& source,
-                          const FeatureRequest& request, FeatureTable* table) {
+                          const FeatureRequest& request, FeatureTable* table,
+                          FeatureStatistics* statistics) {
   Reading reading(plan, source, request, table);
   FOURFOLD_RETURN_IF_ERROR(reading.Prepare());
   table->columns.resize(plan.columns().size());
@@ -126,10 +172,18 @@ absl::Status ReadFeatures(const FeaturePlan& plan, const StateSource& source,
     const FeaturePlan::Output& output = plan.columns()[i];
     table->columns[i].resize(output.per_candidate ? request.candidates.size() : 1);
     output.kind->Compute(reading, std::span<float>(table->columns[i]));
+    if (statistics != nullptr) {
+      reading.Note(output, i, std::span<const float>(table->columns[i]), statistics);
+    }
   }
   table->sequences.resize(plan.sequences().size());
   for (std::size_t i = 0; i < plan.sequences().size(); ++i) {
     plan.sequences()[i].kind->ComputeSequence(reading, &table->sequences[i]);
+    if (statistics == nullptr) continue;
+    const float length_or_none = table->sequences[i].items.empty()
+                                     ? kNoFeature
+                                     : static_cast<float>(table->sequences[i].items.size());
+    reading.Note(plan.sequences()[i], plan.columns().size() + i, {&length_or_none, 1}, statistics);
   }
   return reading.status();
 }

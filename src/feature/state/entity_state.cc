@@ -40,6 +40,13 @@ const FieldValue* FactTimeline::Find(std::string_view field, const StateRead& re
   return nullptr;
 }
 
+std::optional<std::int64_t> FactTimeline::NewestMs(const StateRead& read) const {
+  for (auto version = versions_.rbegin(); version != versions_.rend(); ++version) {
+    if (read.Sees(version->said)) return version->said.event_time_ms;
+  }
+  return std::nullopt;
+}
+
 std::size_t FactTimeline::bytes() const {
   std::size_t sum = versions_.capacity() * sizeof(Version);
   for (const Version& version : versions_) sum += version.fields.size() * (sizeof(Field) + 32);
@@ -47,7 +54,7 @@ std::size_t FactTimeline::bytes() const {
 }
 
 EntityState::EntityState(const StateSchema* schema, StateEntity entity, const ActionTable* actions)
-    : schema_(schema), entity_(entity), actions_(actions) {
+    : schema_(schema), actions_(actions) {
   for (std::size_t index = 0; index < schema->families.size(); ++index) {
     const TimelineFamily& family = schema->families[index];
     if (family.entity != entity) continue;
@@ -97,11 +104,6 @@ void EntityState::Insert(ActionIndex action, std::int64_t known_time_ms) {
   }
 }
 
-void EntityState::InsertFacts(const LoggedEvent& logged) {
-  facts_.Insert(logged,
-                entity_ == StateEntity::kItem ? schema_->item_fields : schema_->user_fields);
-}
-
 const Timeline* EntityState::Find(std::size_t family, std::uint64_t key) const {
   for (const Family& kept : families_) {
     if (kept.index != family) continue;
@@ -113,7 +115,7 @@ const Timeline* EntityState::Find(std::size_t family, std::uint64_t key) const {
 }
 
 std::size_t EntityState::bytes() const {
-  std::size_t sum = sizeof(EntityState) + facts_.bytes();
+  std::size_t sum = sizeof(EntityState);
   for (const Family& family : families_) {
     sum += sizeof(Family) + family.whole.bytes() - sizeof(Timeline) +
            family.parts.capacity() * (sizeof(std::pair<std::uint64_t, Timeline>) + 1);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -17,11 +18,12 @@ namespace fourfold {
 // The facts about one item or user, readable at any read point.
 class FactTimeline {
  public:
-  // An item or user event. Only the fields in `wanted` are kept.
+  // An item or user event. Only the fields in `wanted` are kept (StateSchema::FactsOf).
   void Insert(const LoggedEvent& logged, const std::vector<std::string>& wanted);
   // The value at the read point, as EventStore::ReadItem has it: null where there is none.
   const FieldValue* Find(std::string_view field, const StateRead& read) const;
-  std::size_t size() const { return versions_.size(); }
+  // The event time of the newest event seen; none where there is none.
+  std::optional<std::int64_t> NewestMs(const StateRead& read) const;
   std::size_t bytes() const;
 
  private:
@@ -33,7 +35,7 @@ class FactTimeline {
   std::vector<Version> versions_;  // by IsOlder
 };
 
-// What is kept of one item, user or session, or of all of them (kGlobal). Const reads are
+// The actions that are kept of one item, user or session, or of all of them (kGlobal). Const reads are
 // thread-safe beside each other; Insert needs the state for itself.
 class EntityState {
  public:
@@ -44,12 +46,10 @@ class EntityState {
   void Insert(ActionIndex action, std::int64_t known_time_ms);
   // Has the processor fetch what Insert will touch.
   void Prefetch(ActionIndex action) const;
-  void InsertFacts(const LoggedEvent& logged);
 
   // Timelines of families are null where there is no such key. `key`: the item's TextIndex
   // (Split::kItem) or the field's value (kField), nothing (kNone).
   const Timeline* Find(std::size_t family, std::uint64_t key) const;
-  const FactTimeline& facts() const { return facts_; }
 
   std::size_t bytes() const;
 
@@ -63,10 +63,8 @@ class EntityState {
   };
 
   const StateSchema* schema_;
-  StateEntity entity_;
   const ActionTable* actions_;
   std::vector<Family> families_;
-  FactTimeline facts_;
 };
 
 // An entry of a line of a history, or of an event of the log. Texts are interned; `values` gets the

@@ -56,8 +56,20 @@ void LiveState::Follow(absl::Span<const LoggedEvent> committed) {
 }
 
 absl::Status LiveState::Read(const FeatureRequest& request, FeatureTable* table) const {
+  FeatureStatistics* const statistics = statistics_.Sample() ? &statistics_ : nullptr;
   const ReaderMutexLock lock(&mutex_);
-  return ReadFeatures(*plan_, *state_, request, table);
+  return ReadFeatures(*plan_, *state_, request, table, statistics);
+}
+
+absl::StatusOr<std::vector<FeatureHealth>> LiveState::StatisticsOf(
+    const std::deque<FeatureRequest>& requests) const {
+  FeatureStatistics statistics(*plan_);
+  FeatureTable table;
+  for (const FeatureRequest& request : requests) {
+    const ReaderMutexLock lock(&mutex_);
+    FOURFOLD_RETURN_IF_ERROR(ReadFeatures(*plan_, *state_, request, &table, &statistics));
+  }
+  return statistics.Read();
 }
 
 Position LiveState::end() const {

@@ -1,13 +1,17 @@
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/mutex.h"
 #include "feature/event_store.h"
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/feature_request.h"
+#include "feature/plan/feature_statistics.h"
 #include "feature/state/logged_state.h"
 
 namespace fourfold {
@@ -17,9 +21,13 @@ namespace fourfold {
 class LiveState {
  public:
   explicit LiveState(std::shared_ptr<const FeaturePlan> plan)
-      : plan_(std::move(plan)), state_(std::make_unique<LoggedState>(&plan_->schema())) {}
+      : plan_(std::move(plan)),
+        statistics_(*plan_),
+        state_(std::make_unique<LoggedState>(&plan_->schema())) {}
 
   const FeaturePlan& plan() const { return *plan_; }
+  // Of a sample of what was read.
+  const FeatureStatistics& statistics() const { return statistics_; }
 
   // Reads what the log holds that was not taken in yet; commits meanwhile are fine.
   absl::Status Fill(const EventStore& store) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -31,6 +39,10 @@ class LiveState {
   absl::Status Read(const FeatureRequest& request, FeatureTable* table) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // How the features of requests of the past turn out, read again.
+  absl::StatusOr<std::vector<FeatureHealth>> StatisticsOf(
+      const std::deque<FeatureRequest>& requests) const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Every event before it was taken in. Behind the store's own end between a commit and Follow.
   Position end() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -38,6 +50,7 @@ class LiveState {
 
  private:
   const std::shared_ptr<const FeaturePlan> plan_;
+  mutable FeatureStatistics statistics_;
   mutable SharedMutex mutex_;
   std::unique_ptr<LoggedState> state_ ABSL_GUARDED_BY(mutex_);
   Position end_ ABSL_GUARDED_BY(mutex_) = 0;  // everything before it was taken in

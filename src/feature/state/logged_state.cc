@@ -12,17 +12,21 @@ EntityState& LoggedState::StateOf(StateEntity entity, std::string_view id) {
   return states.emplace(std::string(id), EntityState(schema_, entity, &actions_)).first->second;
 }
 
+void LoggedState::AddFacts(StateEntity entity, std::string_view id, const LoggedEvent& logged) {
+  if (!schema_->KeepsFacts(entity)) return;
+  StringMap<FactTimeline>& facts = facts_[static_cast<std::size_t>(entity)];
+  auto found = facts.find(id);
+  if (found == facts.end()) found = facts.emplace(std::string(id), FactTimeline()).first;
+  found->second.Insert(logged, schema_->FactsOf(entity));
+}
+
 void LoggedState::Add(const LoggedEvent& logged) {
   const Event& event = logged.event;
   if (event.kind == EventKind::kItem) {
-    if (schema_->KeepsFacts(StateEntity::kItem)) {
-      StateOf(StateEntity::kItem, event.item).InsertFacts(logged);
-    }
+    AddFacts(StateEntity::kItem, event.item, logged);
     return;
   }
-  if (event.kind == EventKind::kUser && schema_->KeepsFacts(StateEntity::kUser)) {
-    StateOf(StateEntity::kUser, event.user).InsertFacts(logged);
-  }
+  if (event.kind == EventKind::kUser) AddFacts(StateEntity::kUser, event.user, logged);
   const ActionEntry entry = EntryOf(logged, *schema_, &interner_);
   if (schema_->Keeps(StateEntity::kUser) && entry.session != 0 && entry.user != 0) {
     NoteSession(entry);
@@ -112,10 +116,22 @@ absl::StatusOr<const EntityState*> LoggedState::Find(StateEntity entity, std::st
   return joined.get();
 }
 
+absl::StatusOr<const FactTimeline*> LoggedState::FindFacts(StateEntity entity, std::string_view id,
+                                                           const ReadPoint&, StateHolder*) const {
+  const StringMap<FactTimeline>& facts = facts_[static_cast<std::size_t>(entity)];
+  const auto found = facts.find(id);
+  return found == facts.end() ? nullptr : &found->second;
+}
+
 std::size_t LoggedState::bytes() const {
   std::size_t sum = sizeof(LoggedState) + actions_.bytes();
   for (const StringMap<EntityState>& states : states_) {
     for (const auto& [id, state] : states) sum += id.capacity() + state.bytes();
+  }
+  for (const StringMap<FactTimeline>& facts : facts_) {
+    for (const auto& [id, timeline] : facts) {
+      sum += sizeof(FactTimeline) + id.capacity() + timeline.bytes();
+    }
   }
   for (const auto& [hash, session] : sessions_) {
     sum += sizeof(Session) + session.namings.capacity() * sizeof(ActionEntry) +

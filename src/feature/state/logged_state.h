@@ -33,6 +33,9 @@ class LoggedState final : public StateSource {
 
   absl::StatusOr<const EntityState*> Find(StateEntity entity, std::string_view id,
                                           const ReadPoint& at, StateHolder* holder) const override;
+  absl::StatusOr<const FactTimeline*> FindFacts(StateEntity entity, std::string_view id,
+                                                const ReadPoint& at,
+                                                StateHolder* holder) const override;
   const Interner& interner() const override { return interner_; }
 
   std::size_t bytes() const;  // walks everything
@@ -45,6 +48,7 @@ class LoggedState final : public StateSource {
   };
 
   EntityState& StateOf(StateEntity entity, std::string_view id);
+  void AddFacts(StateEntity entity, std::string_view id, const LoggedEvent& logged);
   void AddAction(const Event& event, const ActionEntry& entry);
   void NoteSession(const ActionEntry& entry);
   static const ActionEntry* OwnerAt(const Session& session, const StateRead& read);
@@ -53,6 +57,7 @@ class LoggedState final : public StateSource {
   Interner interner_;
   ActionTable actions_;
   StringMap<EntityState> states_[kStateEntities];
+  StringMap<FactTimeline> facts_[kStateEntities];
   absl::flat_hash_map<std::uint64_t, Session> sessions_;  // by HashOfId
   absl::flat_hash_map<std::uint64_t, std::vector<std::uint64_t>> sessions_of_user_;
   std::vector<double> values_;  // of the event being added

@@ -51,9 +51,13 @@ struct StateSchema {
     }
     return false;
   }
+  // The facts about an item or user that features read.
+  const std::vector<std::string>& FactsOf(StateEntity entity) const {
+    return entity == StateEntity::kItem ? item_fields : user_fields;
+  }
   bool KeepsFacts(StateEntity entity) const {
-    return (entity == StateEntity::kItem && !item_fields.empty()) ||
-           (entity == StateEntity::kUser && !user_fields.empty());
+    return (entity == StateEntity::kItem || entity == StateEntity::kUser) &&
+           !FactsOf(entity).empty();
   }
   std::uint16_t TypeOf(std::string_view type) const {
     for (std::size_t i = 0; i < action_types.size(); ++i) {

@@ -19,11 +19,15 @@ class StateSource {
  public:
   virtual ~StateSource() = default;
 
-  // The state of an item, user or session, good for reads at `at`; of everybody with kGlobal and
+  // The actions of an item, user or session, good for reads at `at`; of everybody with kGlobal and
   // an empty id. Null where nothing is known. Valid until the source changes or the holder goes.
   virtual absl::StatusOr<const EntityState*> Find(StateEntity entity, std::string_view id,
                                                   const ReadPoint& at,
                                                   StateHolder* holder) const = 0;
+  // The facts about an item or user, in the same way.
+  virtual absl::StatusOr<const FactTimeline*> FindFacts(StateEntity entity, std::string_view id,
+                                                        const ReadPoint& at,
+                                                        StateHolder* holder) const = 0;
   virtual const Interner& interner() const = 0;
 };
 

@@ -1,67 +1,60 @@
 #include "feature/state/stored_state.h"
 
-#include <limits>
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/status_macros.h"
 
 namespace fourfold {
+namespace {
+
+EventStore::ActionsOf WhoseOf(StateEntity entity) {
+  if (entity == StateEntity::kItem) return EventStore::ActionsOf::kItem;
+  return entity == StateEntity::kUser ? EventStore::ActionsOf::kUser
+                                      : EventStore::ActionsOf::kSession;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<OwnedState>> ReadOwnedState(const EventStore& store,
+                                                           const StateSchema& schema,
+                                                           StateEntity entity, std::string_view id,
+                                                           const ReadPoint& at,
+                                                           Interner* interner) {
+  auto owned = std::make_shared<OwnedState>(&schema, entity);
+  std::vector<double> values;
+  FOURFOLD_RETURN_IF_ERROR(store.ReadActions(
+      WhoseOf(entity), id, at, /*with_fields=*/!schema.action_fields.empty(),
+      [&](const HistoryEntry& line, const std::vector<Field>& fields) {
+        ValuesOf(fields, schema, interner, &values);
+        owned->state.Insert(owned->actions.Add(EntryOf(line, schema, interner), values),
+                            line.known_time_ms);
+      }));
+  return owned;
+}
 
 absl::StatusOr<const EntityState*> StoredState::Find(StateEntity entity, std::string_view id,
                                                      const ReadPoint& at,
                                                      StateHolder* holder) const {
-  if (id.empty() && entity != StateEntity::kGlobal) return nullptr;
-  auto made = std::make_shared<Made>(schema_, entity);
-  if (schema_->Keeps(entity)) {
-    FOURFOLD_RETURN_IF_ERROR(entity == StateEntity::kGlobal
-                                 ? ScanActions(made.get())
-                                 : ReadActions(entity, id, at, made.get()));
+  std::shared_ptr<const OwnedState> owned;
+  if (entity == StateEntity::kGlobal) {
+    FOURFOLD_ASSIGN_OR_RETURN(owned, ReadGlobal(at));
+  } else if (!id.empty()) {
+    FOURFOLD_ASSIGN_OR_RETURN(owned,
+                              ReadOwnedState(*store_, *schema_, entity, id, at, &interner_));
+  } else {
+    return nullptr;
   }
-  if (schema_->KeepsFacts(entity)) {
-    FOURFOLD_RETURN_IF_ERROR(ReadFacts(entity, id, at, made.get()));
-  }
-  const EntityState* state = &made->state;
-  holder->push_back(std::move(made));
+  const EntityState* state = &owned->state;
+  holder->push_back(std::move(owned));
   return state;
 }
 
-absl::Status StoredState::Insert(const HistoryEntry& line, std::vector<double>* values,
-                                 Made* made) const {
-  values->assign(schema_->action_fields.size(), std::numeric_limits<double>::quiet_NaN());
-  if (!schema_->action_fields.empty()) {
-    FOURFOLD_RETURN_IF_ERROR(
-        store_->ScanLog(line.position, line.position + 1, [&](const LoggedEvent& logged) {
-          ValuesOf(logged.event.fields, *schema_, &interner_, values);
-          return true;
-        }));
-  }
-  made->state.Insert(made->actions.Add(EntryOf(line, *schema_, &interner_), *values),
-                     line.known_time_ms);
-  return absl::OkStatus();
-}
-
-absl::Status StoredState::ReadActions(StateEntity entity, std::string_view id, const ReadPoint& at,
-                                      Made* made) const {
-  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-  std::vector<HistoryEntry> lines;
-  if (entity == StateEntity::kItem) {
-    FOURFOLD_RETURN_IF_ERROR(store_->ReadItemHistory(id, at, kAll, &lines));
-  } else if (entity == StateEntity::kUser) {
-    FOURFOLD_RETURN_IF_ERROR(store_->ReadHistory({.user = id, .limit = kAll}, at, &lines));
-  } else {
-    FOURFOLD_RETURN_IF_ERROR(store_->ReadHistory({.session = id, .limit = kAll}, at, &lines));
-  }
-  std::vector<double> values;
-  // Oldest first, the order in which a timeline takes them most cheaply.
-  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-    if (line->kind != HistoryKind::kAction) continue;
-    FOURFOLD_RETURN_IF_ERROR(Insert(*line, &values, made));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status StoredState::ReadFacts(StateEntity entity, std::string_view id, const ReadPoint& at,
-                                    Made* made) const {
+absl::StatusOr<const FactTimeline*> StoredState::FindFacts(StateEntity entity, std::string_view id,
+                                                           const ReadPoint& at,
+                                                           StateHolder* holder) const {
+  if (id.empty()) return nullptr;
   FOURFOLD_ASSIGN_OR_RETURN(const EntityAsOf facts, entity == StateEntity::kItem
                                                         ? store_->ReadItem(id, at)
                                                         : store_->ReadUser(id, at));
@@ -71,19 +64,29 @@ absl::Status StoredState::ReadFacts(StateEntity entity, std::string_view id, con
   for (const FieldAsOf& field : facts.fields) {
     logged.event.fields.push_back({field.name, field.value});
   }
-  made->state.InsertFacts(logged);
-  return absl::OkStatus();
+  const auto timeline = std::make_shared<FactTimeline>();
+  timeline->Insert(logged, schema_->FactsOf(entity));
+  holder->push_back(timeline);
+  return timeline.get();
 }
 
-absl::Status StoredState::ScanActions(Made* made) const {
+absl::StatusOr<std::shared_ptr<const OwnedState>> StoredState::ReadGlobal(
+    const ReadPoint& at) const {
+  const Position end = store_->EndPosition();
+  const MutexLock lock(&global_mutex_);
+  if (global_ != nullptr && std::min(at.position_end, end) <= global_end_) return global_;
+  const auto owned = std::make_shared<OwnedState>(schema_, StateEntity::kGlobal);
   std::vector<double> values;
-  return store_->ScanLog(0, store_->EndPosition(), [&](const LoggedEvent& logged) {
+  FOURFOLD_RETURN_IF_ERROR(store_->ScanLog(0, end, [&](const LoggedEvent& logged) {
     if (logged.event.kind != EventKind::kInteraction) return true;
     ValuesOf(logged.event.fields, *schema_, &interner_, &values);
-    made->state.Insert(made->actions.Add(EntryOf(logged, *schema_, &interner_), values),
-                       logged.known_time_ms);
+    owned->state.Insert(owned->actions.Add(EntryOf(logged, *schema_, &interner_), values),
+                        logged.known_time_ms);
     return true;
-  });
+  }));
+  global_ = owned;
+  global_end_ = end;
+  return global_;
 }
 
 }  // namespace fourfold

@@ -1,12 +1,37 @@
 #pragma once
 
+#include <memory>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "base/mutex.h"
 #include "feature/event_store.h"
 #include "feature/state/state_source.h"
 
 namespace fourfold {
 
+// The actions of one entity, with nothing beside them.
+struct OwnedState {
+  OwnedState(const StateSchema* schema, StateEntity entity)
+      : actions(schema->action_fields.size()), state(schema, entity, &actions) {}
+  // The state points into it.
+  OwnedState(const OwnedState&) = delete;
+  OwnedState& operator=(const OwnedState&) = delete;
+
+  ActionTable actions;
+  EntityState state;
+};
+
+// The actions of an item, user or session as the event store's histories have them, good for reads
+// at `at`. The schema must outlive it.
+absl::StatusOr<std::shared_ptr<OwnedState>> ReadOwnedState(const EventStore& store,
+                                                           const StateSchema& schema,
+                                                           StateEntity entity, std::string_view id,
+                                                           const ReadPoint& at, Interner* interner);
+
 // State out of the event store's histories, made anew for each read: slow for entities with many
-// actions, and kGlobal scans the log, but nothing is kept in memory. Thread-safe.
+// actions, but nothing is kept in memory, except of everybody (kGlobal): those actions are read
+// from the log once, and again only for a read that sees past them. Thread-safe.
 class StoredState final : public StateSource {
  public:
   // Both must outlive it.
@@ -15,27 +40,21 @@ class StoredState final : public StateSource {
 
   absl::StatusOr<const EntityState*> Find(StateEntity entity, std::string_view id,
                                           const ReadPoint& at, StateHolder* holder) const override;
+  absl::StatusOr<const FactTimeline*> FindFacts(StateEntity entity, std::string_view id,
+                                                const ReadPoint& at,
+                                                StateHolder* holder) const override;
   const Interner& interner() const override { return interner_; }
 
  private:
-  // A state and the actions that it points to.
-  struct Made {
-    Made(const StateSchema* schema, StateEntity entity)
-        : actions(schema->action_fields.size()), state(schema, entity, &actions) {}
-    ActionTable actions;
-    EntityState state;
-  };
-
-  absl::Status ReadActions(StateEntity entity, std::string_view id, const ReadPoint& at,
-                           Made* made) const;
-  absl::Status ReadFacts(StateEntity entity, std::string_view id, const ReadPoint& at,
-                         Made* made) const;
-  absl::Status ScanActions(Made* made) const;
-  absl::Status Insert(const HistoryEntry& line, std::vector<double>* values, Made* made) const;
+  absl::StatusOr<std::shared_ptr<const OwnedState>> ReadGlobal(const ReadPoint& at) const
+      ABSL_LOCKS_EXCLUDED(global_mutex_);
 
   const StateSchema* schema_;
   const EventStore* store_;
   mutable Interner interner_;
+  mutable Mutex global_mutex_;
+  mutable std::shared_ptr<const OwnedState> global_ ABSL_GUARDED_BY(global_mutex_);
+  mutable Position global_end_ ABSL_GUARDED_BY(global_mutex_) = 0;  // what of the log is in it
 };
 
 }  // namespace fourfold

@@ -143,6 +143,7 @@ struct EngineStatus {
   std::vector<std::string> warnings;  // what an operator should look at, in words
   // Of every eighth request that the ranker scored since its features came into use.
   std::vector<FeatureHealth> features;
+  std::optional<FeatureStateInfo> feature_state;  // unset: no ranker is active
 };
 
 struct EntityView {

@@ -58,13 +58,24 @@ struct FeatureHealth {
   static constexpr std::size_t kStalenessBuckets = kStalenessBoundsSeconds.size() + 1;
 
   std::string name;
-  std::uint64_t values = 0;    // one for each candidate, or for each request
-  std::uint64_t nulls = 0;     // no value; of a sequence: no action
-  std::uint64_t defaults = 0;  // what the feature says of somebody without events: a count of 0, ...
+  std::uint64_t values = 0;  // one for each candidate, or for each request
+  std::uint64_t nulls = 0;   // no value; of a sequence: no action
+  std::uint64_t defaults =
+      0;  // what the feature says of somebody without events: a count of 0, ...
   // From the newest event of those that a value comes of to its request: how many values are in
   // each bucket, and all of them added up. Values that come of no dated event count in none.
   std::array<std::uint64_t, kStalenessBuckets> staleness{};
   double staleness_seconds = 0;
+};
+
+// What the state of the active ranker's features takes in memory.
+struct FeatureStateInfo {
+  std::uint64_t bytes = 0;
+  // Not all of it is in memory: of `cached_entities`, while others are read from the histories.
+  bool is_cached = false;
+  std::uint64_t cached_entities = 0;  // of each item, user and session up to two, as features need
+  std::uint64_t reads = 0;            // of entities, by requests
+  std::uint64_t misses = 0;           // how many were read from the histories
 };
 
 // A list that the caller brings, to be put in order by the active servable's trained ranker.

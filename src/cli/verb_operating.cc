@@ -90,9 +90,9 @@ void PrintFeatures(const std::vector<FeatureHealth>& features, std::ostream& out
              " %";
     };
     const std::uint64_t dated = Dated(feature);
-    table.AddRow(
-        {feature.name, Thousands(feature.values), share(feature.nulls), share(feature.defaults),
-         dated == 0 ? "" : Span(feature.staleness_seconds / static_cast<double>(dated))});
+    table.AddRow({feature.name, Thousands(feature.values), share(feature.nulls),
+                  share(feature.defaults),
+                  dated == 0 ? "" : Span(feature.staleness_seconds / static_cast<double>(dated))});
   }
   table.Print(out);
 }
@@ -114,6 +114,7 @@ absl::StatusOr<int> ShowStatus(const Context& context) {
         {"previous_servable", status.previous_servable},
         {"disk_bytes", status.disk_bytes},
         {"memory_bytes", status.memory_bytes},
+        {"feature_state_bytes", status.feature_state.value_or(FeatureStateInfo()).bytes},
         {"warnings", status.warnings},
         {"features", FeaturesJson(features)}};
     context.out << json.dump() << "\n";
@@ -130,6 +131,10 @@ absl::StatusOr<int> ShowStatus(const Context& context) {
   table.AddRow({"previous servable", or_none(status.previous_servable)});
   table.AddRow({"on disk", Bytes(status.disk_bytes)});
   table.AddRow({"store's memory", Bytes(status.memory_bytes)});
+  if (const auto& state = status.feature_state; state.has_value()) {
+    table.AddRow({"state of features",
+                  Bytes(state->bytes) + (state->is_cached ? ", the rest in the histories" : "")});
+  }
   table.Print(context.out);
   PrintFeatures(features, context.out);
   return kExitOk;

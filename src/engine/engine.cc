@@ -182,7 +182,11 @@ absl::StatusOr<std::uint64_t> Engine::EraseUser(std::string_view user) {
   // It says what the user did, or that somebody asked for them, and can no longer be computed anew;
   // also where the log held nothing of them, or no longer does after an erasure that broke off.
   FOURFOLD_RETURN_IF_ERROR(impl_->served->Clear());
-  if (erased.ok() && *erased > 0) FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
+  if (erased.ok() && *erased > 0) {
+    FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
+    // Until now requests read the state of before.
+    FOURFOLD_RETURN_IF_ERROR(impl_->served->Clear());
+  }
   return erased;
 }
 
@@ -222,6 +226,12 @@ EngineStatus Engine::Status() const {
   }
   if (const auto ranker = impl_->ranker(); ranker != nullptr) {
     status.features = ranker->state->statistics().Read();
+    const LiveState::Stats state_stats = ranker->state->ReadStats();
+    status.feature_state = {.bytes = state_stats.bytes,
+                            .is_cached = state_stats.is_caching,
+                            .cached_entities = state_stats.cache.entities,
+                            .reads = state_stats.cache.reads,
+                            .misses = state_stats.cache.misses};
   }
   const std::shared_ptr<const Servable> active = impl_->active();
   if (active != nullptr && active->manifest.as_of_ms > status.now_ms) {

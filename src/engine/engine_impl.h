@@ -65,6 +65,10 @@ class Engine::Impl {
   // Loads a version and lets requests go to it.
   absl::Status Serve(const std::string& version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(activation_mutex);
   void Follow(absl::Span<const LoggedEvent> committed) ABSL_LOCKS_EXCLUDED(active_mutex);
+  // The cap of one servable's state of features.
+  std::size_t StateBytesMax() const {
+    return static_cast<std::size_t>(recipe.ranker.value_or(RankerSpec()).state_megabytes) << 20;
+  }
   // The servable's ranker with its state filled from the log; null where it has none.
   absl::StatusOr<std::shared_ptr<const LiveRanker>> PrepareRanker(const Servable& servable)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(activation_mutex) ABSL_LOCKS_EXCLUDED(active_mutex);

@@ -35,7 +35,7 @@ absl::Status Engine::Impl::RefillFeatures(bool anew) {
     state = active_state;
   }
   if (state == nullptr) return absl::OkStatus();
-  return anew ? state->FillAnew(*store) : state->Fill(*store);
+  return anew ? state->FillAnew() : state->Fill();
 }
 
 absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
@@ -49,11 +49,11 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
         active_state->plan().declarations() == servable.ranker->plan->declarations()) {
       state = active_state;
     } else {
-      state = std::make_shared<LiveState>(servable.ranker->plan);
+      state = std::make_shared<LiveState>(servable.ranker->plan, store.get(), StateBytesMax());
     }
     coming_state = state;
   }
-  const absl::Status filled = state->Fill(*store);
+  const absl::Status filled = state->Fill();
   if (!filled.ok()) {
     const MutexLock lock(&active_mutex);
     coming_state = nullptr;

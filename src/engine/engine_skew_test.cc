@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -86,7 +87,7 @@ class EngineSkewTest : public EngineTest {
     ServedLog log(Path("engine/served"), 1);
     for (ServedScores& served : all) {
       change(&served);
-      log.Note(served.servable, served.request, served.table,
+      log.Note(log.era(), served.servable, served.request, served.table,
                std::span<const float>(served.predictions));
     }
   }
@@ -193,6 +194,53 @@ TEST_F(EngineSkewTest, RequestsBesideWritersReadWhatTheirReadPointSays) {
     ADD_FAILURE() << difference.feature << ": " << difference.logged << ", "
                   << difference.recomputed;
   }
+}
+
+TEST_F(EngineSkewTest, StateThatDoesNotFitIntoMemoryServesTheSame) {
+  { const auto engine = OpenTrained(); }
+  const auto engine = Open(StrCat(kRecipe, "  state_megabytes: 0\n"), "2024-05-02");
+  std::thread writer([&] {
+    for (int i = 0; i < 60; ++i) Click(*engine, StrCat("u", i % 5), StrCat("i", i % 3));
+  });
+  for (int i = 0; i < 60; ++i) Rank(*engine, StrCat("u", i % 5));
+  writer.join();
+  const auto state = engine->Status().feature_state;
+  ASSERT_TRUE(state.has_value());
+  EXPECT_TRUE(state->is_cached);
+  EXPECT_GT(state->misses, 0u);
+  const SkewReport report = Verify(*engine);
+  EXPECT_EQ(report.requests, 60);
+  EXPECT_EQ(report.differing, 0);
+}
+
+TEST_F(EngineSkewTest, AServableThatWasJustActivatedAnswersFromAllOfTheLog) {
+  std::string versions[2];
+  versions[0] = OpenTrained()->Status().active_servable;
+  std::string other(kRecipe);
+  other.replace(other.find("window: 1h"), 10, "window: 2h");
+  const auto engine = Open(other, "2024-05-02");
+  versions[1] = TrainAndActivate(*engine);
+  ASSERT_NE(versions[0], versions[1]);
+  // Each activation reads the features of another plan from the log, which goes on meanwhile.
+  std::atomic<bool> is_over = false;
+  std::thread writer([&] {
+    for (int i = 0; !is_over; ++i) Click(*engine, StrCat("u", i % 5), StrCat("i", i % 3));
+  });
+  std::thread reader([&] {
+    for (int i = 0; !is_over; ++i) Rank(*engine, StrCat("u", i % 5));
+  });
+  for (int i = 0; i < 6; ++i) {
+    const absl::Status activated = engine->Activate(versions[i % 2]);
+    EXPECT_TRUE(activated.ok()) << activated;
+    Rank(*engine, "u1");
+  }
+  is_over = true;
+  writer.join();
+  reader.join();
+  const SkewReport report = Verify(*engine);
+  EXPECT_GE(report.requests, 6u);
+  EXPECT_EQ(report.without_ranker, 0u);
+  EXPECT_EQ(report.differing, 0);
 }
 
 TEST_F(EngineSkewTest, ErasingAUserEmptiesTheLogOfWhatWasServed) {

@@ -32,6 +32,7 @@ struct Arguments {
   std::string scratch;
   std::size_t batch = 500;
   std::size_t candidates = 20;
+  std::size_t state_bytes = LiveState::kUncapped;
   std::size_t stored = SIZE_MAX;
   std::size_t plain = SIZE_MAX;
 };
@@ -158,7 +159,7 @@ absl::StatusOr<bool> Run(const Arguments& arguments) {
   options.directory = arguments.scratch;
   options.block_cache_bytes = std::size_t{256} << 20;
   FOURFOLD_ASSIGN_OR_RETURN(const auto store, EventStore::Open(options, &clock));
-  LiveState live(recipe.features);
+  LiveState live(recipe.features, store.get(), arguments.state_bytes);
   store->SetCommitListener(
       [&](absl::Span<const LoggedEvent> committed) { live.Follow(committed); });
   std::vector<Asked> asked;
@@ -232,6 +233,7 @@ int main(int argc, char** argv) {
   app.add_option("--scratch", arguments.scratch, "An empty directory")->required();
   app.add_option("--batch", arguments.batch, "Events between two requests, at most");
   app.add_option("--candidates", arguments.candidates, "Of a request, at most");
+  app.add_option("--state-bytes", arguments.state_bytes, "Cap of the live state's memory");
   app.add_option("--stored", arguments.stored, "Requests read from the histories, at most");
   app.add_option("--plain", arguments.plain, "Requests read by the plain twin, at most");
   CLI11_PARSE(app, argc, argv);

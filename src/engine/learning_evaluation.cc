@@ -153,8 +153,8 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> FitRankerForExam(const Learnin
   LiveRanker ranker;
   FOURFOLD_ASSIGN_OR_RETURN(ranker.trained,
                             FitRanker(before, KeepRows(table, exam.split.fit_rows), blend));
-  ranker.state = std::make_shared<LiveState>(ranker.trained->plan);
-  FOURFOLD_RETURN_IF_ERROR(ranker.state->Fill(learning.store));
+  ranker.state = std::make_shared<LiveState>(ranker.trained->plan, &learning.store);
+  FOURFOLD_RETURN_IF_ERROR(ranker.state->Fill());
   return std::make_shared<const LiveRanker>(std::move(ranker));
 }
 

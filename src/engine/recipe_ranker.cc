@@ -301,6 +301,7 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<Rank
     section.AppliesIf(true, "");
     section.Integer("candidates", &spec.candidates, 0, kRankedCandidatesMax);
     section.Number("log_features", &spec.log_features, 0, 1);
+    section.Integer("state_megabytes", &spec.state_megabytes, 0, 1 << 20);
     const bool retrieved = spec.rows.rows == RowOptions::Rows::kRetrieved;
     section.AppliesIf(retrieved, NameOf(spec.rows.rows));
     section.Number("retrieval_share", &spec.retrieval_share, 0.01, 0.95);

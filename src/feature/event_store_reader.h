@@ -36,8 +36,7 @@ absl::Status ReadActionsFrom(const storage::Store& store, EventStore::ActionsOf 
                              const EventStore::ActionVisitor& visit);
 // The events of a stream of facts below `end`, newest first.
 absl::Status ReadFactEventsFrom(const storage::Store& store, Stream stream, std::string_view id,
-                                Position end,
-                                const std::function<void(const LoggedEvent&)>& visit);
+                                Position end, const std::function<void(const LoggedEvent&)>& visit);
 // The fields of an item (kItemFacts) or a user (kUserFacts).
 absl::StatusOr<EntityAsOf> ReadFactsFrom(const storage::Store& store, Stream stream,
                                          std::string_view id, const ReadPoint& at);

@@ -412,15 +412,17 @@ TEST_F(ApiTest, MetricsCountWhatHappened) {
 }
 
 TEST_F(ApiTest, MetricsTellOfTheRankersFeatures) {
-  ASSERT_EQ(Ask("POST", "/v1/rank", R"({"user":"u1","items":["i1","never heard of"]})").status, 200);
+  ASSERT_EQ(Ask("POST", "/v1/rank", R"({"user":"u1","items":["i1","never heard of"]})").status,
+            200);
   const std::string body = Ask("GET", "/metrics").body;
-  for (const char* line : {"# TYPE fourfold_feature_nulls_total counter\n",
-                           "fourfold_feature_values_total{feature=\"clicks\"} 2\n",
-                           "fourfold_feature_values_total{feature=\"clicked\"} 1\n",
-                           "fourfold_feature_defaults_total{feature=\"clicks\"} 1\n",
-                           "fourfold_feature_nulls_total{feature=\"clicks\"} 0\n",
-                           "fourfold_feature_staleness_seconds_count{feature=\"clicks\"} 1\n",
-                           "fourfold_feature_staleness_seconds_bucket{feature=\"clicks\",le=\"60\"} "}) {
+  for (const char* line :
+       {"# TYPE fourfold_feature_nulls_total counter\n",
+        "fourfold_feature_values_total{feature=\"clicks\"} 2\n",
+        "fourfold_feature_values_total{feature=\"clicked\"} 1\n",
+        "fourfold_feature_defaults_total{feature=\"clicks\"} 1\n",
+        "fourfold_feature_nulls_total{feature=\"clicks\"} 0\n",
+        "fourfold_feature_staleness_seconds_count{feature=\"clicks\"} 1\n",
+        "fourfold_feature_staleness_seconds_bucket{feature=\"clicks\",le=\"60\"} "}) {
     EXPECT_THAT(body, HasSubstr(line));
   }
 }

@@ -85,6 +85,21 @@ void AppendEngineFamilies(const EngineStatus& status, std::vector<prometheus::Me
     add("fourfold_last_event_seconds", "Event time of the newest event, since the Unix epoch.",
         static_cast<double>(status.last_event_time_ms) * 1e-3);
   }
+  if (const auto& state = status.feature_state; state.has_value()) {
+    add("fourfold_feature_state_bytes", "Memory that the state of the ranker's features takes.",
+        static_cast<double>(state->bytes));
+    add("fourfold_feature_cache_entities", "Entities in memory where not all of the state is.",
+        static_cast<double>(state->cached_entities));
+    const auto count = [out](const char* name, const char* help, std::uint64_t value) {
+      auto family = Family(name, help, prometheus::MetricType::Counter);
+      family.metric.emplace_back().counter.value = static_cast<double>(value);
+      out->push_back(std::move(family));
+    };
+    count("fourfold_feature_cache_reads_total", "Entities that features read from that cache.",
+          state->reads);
+    count("fourfold_feature_cache_misses_total", "Of them, how many the histories had to tell.",
+          state->misses);
+  }
   add("process_resident_memory_bytes", "Resident memory of the process.", ResidentBytes());
   add("process_cpu_seconds_total", "Processor time spent by the process.", CpuSeconds());
 }
@@ -120,15 +135,15 @@ void AppendFeatureFamilies(const std::vector<FeatureHealth>& features,
   auto defaults = Family("fourfold_feature_defaults_total",
                          "Of them, how many said what is said of somebody without events.",
                          MetricType::Counter);
-  auto staleness = Family("fourfold_feature_staleness_seconds",
-                          "From the newest event that a value comes of to its request.",
-                          MetricType::Histogram);
+  auto staleness =
+      Family("fourfold_feature_staleness_seconds",
+             "From the newest event that a value comes of to its request.", MetricType::Histogram);
   for (const FeatureHealth& feature : features) {
     prometheus::ClientMetric metric;
     metric.label = {{"feature", feature.name}};
-    for (const auto& [family, count] : {std::pair(&values, feature.values),
-                                        std::pair(&nulls, feature.nulls),
-                                        std::pair(&defaults, feature.defaults)}) {
+    for (const auto& [family, count] :
+         {std::pair(&values, feature.values), std::pair(&nulls, feature.nulls),
+          std::pair(&defaults, feature.defaults)}) {
       metric.counter.value = static_cast<double>(count);
       family->metric.push_back(metric);
     }

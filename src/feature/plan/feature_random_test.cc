@@ -174,9 +174,13 @@ class FeatureRandomTest : public RandomLogTest {
     const std::vector<FeatureDeclaration> declared = RandomDeclarations();
     const auto plan = FeaturePlan::Compile(declared);
     ASSERT_TRUE(plan.ok()) << plan.status();
-    LiveState live(*plan);
-    store_->SetCommitListener(
-        [&](absl::Span<const LoggedEvent> committed) { live.Follow(committed); });
+    LiveState live(*plan, store_.get());
+    // So little that all, some or none of it is in memory after a read.
+    LiveState capped(*plan, store_.get(), static_cast<std::size_t>(Draw(0, 3) * Draw(0, 40'000)));
+    store_->SetCommitListener([&](absl::Span<const LoggedEvent> committed) {
+      live.Follow(committed);
+      capped.Follow(committed);
+    });
     for (int step = 0; step < steps; ++step) {
       ASSERT_NO_FATAL_FAILURE(AppendSome());
       clock_.Advance(DrawSpan(-5, 15));
@@ -186,14 +190,16 @@ class FeatureRandomTest : public RandomLogTest {
         is_erased = true;
       }
       // What the bulk path takes in is told to no listener.
-      ASSERT_TRUE((is_erased ? live.FillAnew(*store_) : live.Fill(*store_)).ok());
+      for (LiveState* state : {&live, &capped}) {
+        ASSERT_TRUE((is_erased ? state->FillAnew() : state->Fill()).ok());
+      }
       if (step % 4 != 3) continue;
-      ASSERT_NO_FATAL_FAILURE(CompareFeatures(**plan, live));
+      ASSERT_NO_FATAL_FAILURE(CompareFeatures(**plan, live, capped));
     }
     store_->SetCommitListener(nullptr);
   }
 
-  void CompareFeatures(const FeaturePlan& plan, const LiveState& live) {
+  void CompareFeatures(const FeaturePlan& plan, const LiveState& live, const LiveState& capped) {
     std::vector<LoggedEvent> shuffled = plain_.log;
     std::shuffle(shuffled.begin(), shuffled.end(), random_);
     LoggedState replayed(&plan.schema());
@@ -210,6 +216,8 @@ class FeatureRandomTest : public RandomLogTest {
       FeatureTable table;
       ASSERT_TRUE(live.Read(request, &table).ok());
       ASSERT_EQ(Describe(table, plan.declarations()), expected) << "live";
+      ASSERT_TRUE(capped.Read(request, &table).ok());
+      ASSERT_EQ(Describe(table, plan.declarations()), expected) << "capped";
       ASSERT_TRUE(ReadFeatures(plan, replayed, request, &table).ok());
       ASSERT_EQ(Describe(table, plan.declarations()), expected) << "replayed";
       ASSERT_TRUE(ReadFeatures(plan, stored, request, &table).ok());

@@ -149,7 +149,7 @@ class Reading final : public FeatureContext {
   const StateSchema& schema_;
   const StateSource& source_;
   StateHolder holder_;
-  std::vector<const EntityState*> items_;       // empty where the plan keeps none
+  std::vector<const EntityState*> items_;        // empty where the plan keeps none
   std::vector<const FactTimeline*> item_facts_;  // the same
   const EntityState* user_ = nullptr;
   const FactTimeline* user_facts_ = nullptr;

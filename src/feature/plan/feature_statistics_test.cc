@@ -39,18 +39,19 @@ class FeatureStatisticsTest : public ::testing::Test {
   }
 
   const std::shared_ptr<const FeaturePlan> plan_ =
-      FeaturePlan::Compile(
-          {{"clicks", "count", {{"entity", std::string("item")}}},
-           {"ratio",
-            "rate",
-            {{"types", std::vector<std::string>{"buy"}},
-             {"of_types", std::vector<std::string>{"click"}},
-             {"prior", 0.25},
-             {"strength", 4.0}}},
-           {"since", "recency", {{"entity", std::string("user_item")}}},
-           {"price", "attribute", {{"entity", std::string("item")}, {"field", std::string("price")}}},
-           {"place", "input_rank", {}},
-           {"latest", "sequence", {{"entity", std::string("user")}}}})
+      FeaturePlan::Compile({{"clicks", "count", {{"entity", std::string("item")}}},
+                            {"ratio",
+                             "rate",
+                             {{"types", std::vector<std::string>{"buy"}},
+                              {"of_types", std::vector<std::string>{"click"}},
+                              {"prior", 0.25},
+                              {"strength", 4.0}}},
+                            {"since", "recency", {{"entity", std::string("user_item")}}},
+                            {"price",
+                             "attribute",
+                             {{"entity", std::string("item")}, {"field", std::string("price")}}},
+                            {"place", "input_rank", {}},
+                            {"latest", "sequence", {{"entity", std::string("user")}}}})
           .value();
   FeatureStatistics statistics_{*plan_};
   LoggedState state_{&plan_->schema()};

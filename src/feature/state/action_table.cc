@@ -34,6 +34,12 @@ ActionTable::TimeSpan ActionTable::SpanOf(std::uint64_t tie_group) const {
   return found == tie_groups_.end() ? TimeSpan() : found->second;
 }
 
+void ActionTable::Shrink() {
+  if (chunks_.empty()) return;
+  chunks_.back().entries.shrink_to_fit();
+  chunks_.back().values.shrink_to_fit();
+}
+
 std::size_t ActionTable::bytes() const {
   std::size_t sum = sizeof(ActionTable) + chunks_.capacity() * sizeof(Chunk) +
                     tie_groups_.capacity() * (sizeof(*tie_groups_.begin()) + 1);

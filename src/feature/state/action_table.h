@@ -22,6 +22,9 @@ class ActionTable {
 
   ActionIndex Add(const ActionEntry& entry, std::span<const double> values);
 
+  // Gives back the room that was made for more.
+  void Shrink();
+
   const ActionEntry& EntryOf(ActionIndex action) const {
     return chunks_[action / kChunk].entries[action % kChunk];
   }

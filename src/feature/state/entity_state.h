@@ -35,8 +35,8 @@ class FactTimeline {
   std::vector<Version> versions_;  // by IsOlder
 };
 
-// The actions that are kept of one item, user or session, or of all of them (kGlobal). Const reads are
-// thread-safe beside each other; Insert needs the state for itself.
+// The actions that are kept of one item, user or session, or of all of them (kGlobal). Const reads
+// are thread-safe beside each other; Insert needs the state for itself.
 class EntityState {
  public:
   // Both must outlive the state.

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -12,33 +15,34 @@
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/feature_request.h"
 #include "feature/plan/feature_statistics.h"
-#include "feature/state/logged_state.h"
+#include "feature/state/capped_state.h"
 
 namespace fourfold {
 
 // The state of one plan's features beside serving: filled from the log, then told of each batch as
-// it commits. Thread-safe.
+// it commits. Where it outgrows its cap it keeps the entities asked for lately and reads the others
+// from the histories (CappedState): slower, with the same values. Thread-safe.
 class LiveState {
  public:
-  explicit LiveState(std::shared_ptr<const FeaturePlan> plan)
-      : plan_(std::move(plan)),
-        statistics_(*plan_),
-        state_(std::make_unique<LoggedState>(&plan_->schema())) {}
+  static constexpr std::size_t kUncapped = std::numeric_limits<std::size_t>::max();
+
+  // The store must outlive it.
+  LiveState(std::shared_ptr<const FeaturePlan> plan, const EventStore* store,
+            std::size_t bytes_max = kUncapped);
 
   const FeaturePlan& plan() const { return *plan_; }
   // Of a sample of what was read.
   const FeatureStatistics& statistics() const { return statistics_; }
 
   // Reads what the log holds that was not taken in yet; commits meanwhile are fine.
-  absl::Status Fill(const EventStore& store) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Fill() ABSL_LOCKS_EXCLUDED(mutex_);
   // Reads the whole log again, after something left it; requests meanwhile read what was before.
-  absl::Status FillAnew(const EventStore& store) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status FillAnew() ABSL_LOCKS_EXCLUDED(mutex_);
   // A batch has committed. Ignored while a Fill has not come as far, as that will read it.
   void Follow(absl::Span<const LoggedEvent> committed) ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::Status Read(const FeatureRequest& request, FeatureTable* table) const
       ABSL_LOCKS_EXCLUDED(mutex_);
-
   // How the features of requests of the past turn out, read again.
   absl::StatusOr<std::vector<FeatureHealth>> StatisticsOf(
       const std::deque<FeatureRequest>& requests) const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -46,14 +50,25 @@ class LiveState {
   // Every event before it was taken in. Behind the store's own end between a commit and Follow.
   Position end() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  std::size_t bytes() const ABSL_LOCKS_EXCLUDED(mutex_);
+  struct Stats {
+    std::size_t bytes = 0;
+    bool is_caching = false;  // not all of it is in memory
+    EntityCache::Stats cache;
+  };
+  Stats ReadStats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  absl::Status ReadNoting(const FeatureRequest& request, FeatureTable* table,
+                          FeatureStatistics* statistics) const ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status ReadLocked(const FeatureRequest& request, FeatureTable* table,
+                          FeatureStatistics* statistics) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+
   const std::shared_ptr<const FeaturePlan> plan_;
+  const EventStore* const store_;
+  const std::size_t bytes_max_;
   mutable FeatureStatistics statistics_;
   mutable SharedMutex mutex_;
-  std::unique_ptr<LoggedState> state_ ABSL_GUARDED_BY(mutex_);
-  Position end_ ABSL_GUARDED_BY(mutex_) = 0;  // everything before it was taken in
+  std::unique_ptr<CappedState> state_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace fourfold

@@ -13,7 +13,7 @@ EntityState& LoggedState::StateOf(StateEntity entity, std::string_view id) {
 }
 
 void LoggedState::AddFacts(StateEntity entity, std::string_view id, const LoggedEvent& logged) {
-  if (!schema_->KeepsFacts(entity)) return;
+  if (only_global_ || !schema_->KeepsFacts(entity)) return;
   StringMap<FactTimeline>& facts = facts_[static_cast<std::size_t>(entity)];
   auto found = facts.find(id);
   if (found == facts.end()) found = facts.emplace(std::string(id), FactTimeline()).first;
@@ -27,21 +27,33 @@ void LoggedState::Add(const LoggedEvent& logged) {
     return;
   }
   if (event.kind == EventKind::kUser) AddFacts(StateEntity::kUser, event.user, logged);
-  const ActionEntry entry = EntryOf(logged, *schema_, &interner_);
-  if (schema_->Keeps(StateEntity::kUser) && entry.session != 0 && entry.user != 0) {
+  if (only_global_ && !Keeps(StateEntity::kGlobal)) return;
+  const ActionEntry entry = EntryOf(logged, *schema_, interner_.get());
+  if (Keeps(StateEntity::kUser) && entry.session != 0 && entry.user != 0) {
     NoteSession(entry);
   }
   if (event.kind == EventKind::kInteraction) AddAction(event, entry);
 }
 
+void LoggedState::KeepOnlyGlobal() {
+  only_global_ = true;
+  for (std::size_t entity = 0; entity < kStateEntities; ++entity) {
+    if (static_cast<StateEntity>(entity) != StateEntity::kGlobal) states_[entity] = {};
+    facts_[entity] = {};
+  }
+  sessions_ = {};
+  sessions_of_user_ = {};
+  if (!Keeps(StateEntity::kGlobal)) actions_ = ActionTable(schema_->action_fields.size());
+}
+
 void LoggedState::AddAction(const Event& event, const ActionEntry& entry) {
-  ValuesOf(event.fields, *schema_, &interner_, &values_);
+  ValuesOf(event.fields, *schema_, interner_.get(), &values_);
   const ActionIndex action = actions_.Add(entry, values_);
   // All are found before any grows, so that the way to memory is made for them at once.
   EntityState* grown[kStateEntities];
   std::size_t count = 0;
   const auto find = [&](StateEntity entity, std::string_view id) {
-    if (!schema_->Keeps(entity)) return;
+    if (!Keeps(entity)) return;
     grown[count] = &StateOf(entity, id);
     grown[count++]->Prefetch(action);
   };
@@ -50,7 +62,7 @@ void LoggedState::AddAction(const Event& event, const ActionEntry& entry) {
   find(StateEntity::kGlobal, "");
   if (!event.user.empty()) {
     find(StateEntity::kUser, event.user);
-  } else if (schema_->Keeps(StateEntity::kUser)) {
+  } else if (Keeps(StateEntity::kUser)) {
     sessions_[entry.session].anonymous.push_back(action);
   }
   for (std::size_t i = 0; i < count; ++i) grown[i]->Insert(action, entry.known_time_ms);

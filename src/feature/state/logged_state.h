@@ -23,7 +23,9 @@ class LoggedState final : public StateSource {
  public:
   // The schema must outlive the state.
   explicit LoggedState(const StateSchema* schema)
-      : schema_(schema), actions_(schema->action_fields.size()) {}
+      : schema_(schema),
+        interner_(std::make_shared<Interner>()),
+        actions_(schema->action_fields.size()) {}
   // Timelines point into it.
   LoggedState(const LoggedState&) = delete;
   LoggedState& operator=(const LoggedState&) = delete;
@@ -31,12 +33,17 @@ class LoggedState final : public StateSource {
   // Takes in the log's events, each once, in any order.
   void Add(const LoggedEvent& logged);
 
+  // Forgets all entities but everybody (kGlobal), whose actions it goes on to take in where the
+  // schema keeps them.
+  void KeepOnlyGlobal();
+
   absl::StatusOr<const EntityState*> Find(StateEntity entity, std::string_view id,
                                           const ReadPoint& at, StateHolder* holder) const override;
   absl::StatusOr<const FactTimeline*> FindFacts(StateEntity entity, std::string_view id,
                                                 const ReadPoint& at,
                                                 StateHolder* holder) const override;
-  const Interner& interner() const override { return interner_; }
+  const Interner& interner() const override { return *interner_; }
+  const std::shared_ptr<Interner>& shared_interner() const { return interner_; }
 
   std::size_t bytes() const;  // walks everything
 
@@ -53,8 +60,13 @@ class LoggedState final : public StateSource {
   void NoteSession(const ActionEntry& entry);
   static const ActionEntry* OwnerAt(const Session& session, const StateRead& read);
 
+  bool Keeps(StateEntity entity) const {
+    return schema_->Keeps(entity) && (!only_global_ || entity == StateEntity::kGlobal);
+  }
+
   const StateSchema* schema_;
-  Interner interner_;
+  const std::shared_ptr<Interner> interner_;
+  bool only_global_ = false;
   ActionTable actions_;
   StringMap<EntityState> states_[kStateEntities];
   StringMap<FactTimeline> facts_[kStateEntities];

@@ -6,28 +6,10 @@
 #include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
 #include "feature/event_store.h"
+#include "feature/state/owned_state.h"
 #include "feature/state/state_source.h"
 
 namespace fourfold {
-
-// The actions of one entity, with nothing beside them.
-struct OwnedState {
-  OwnedState(const StateSchema* schema, StateEntity entity)
-      : actions(schema->action_fields.size()), state(schema, entity, &actions) {}
-  // The state points into it.
-  OwnedState(const OwnedState&) = delete;
-  OwnedState& operator=(const OwnedState&) = delete;
-
-  ActionTable actions;
-  EntityState state;
-};
-
-// The actions of an item, user or session as the event store's histories have them, good for reads
-// at `at`. The schema must outlive it.
-absl::StatusOr<std::shared_ptr<OwnedState>> ReadOwnedState(const EventStore& store,
-                                                           const StateSchema& schema,
-                                                           StateEntity entity, std::string_view id,
-                                                           const ReadPoint& at, Interner* interner);
 
 // State out of the event store's histories, made anew for each read: slow for entities with many
 // actions, but nothing is kept in memory, except of everybody (kGlobal): those actions are read

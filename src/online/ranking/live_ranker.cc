@@ -33,11 +33,12 @@ ReadPoint LiveRanker::Clip(ReadPoint at) const {
 
 absl::Status LiveRanker::Score(const FeatureRequest& request, LiveRankerScratch* scratch,
                                std::span<float> scores) const {
+  const std::uint64_t era = log == nullptr ? 0 : log->era();
   FOURFOLD_RETURN_IF_ERROR(state->Read(request, &scratch->table));
   scratch->predictions.resize(trained->heads() * scores.size());
   const std::span<float> predictions(scratch->predictions);
   trained->Predict(request, scratch->table, &scratch->ranker, predictions);
-  if (log != nullptr) log->Note(version, request, scratch->table, predictions);
+  if (log != nullptr) log->Note(era, version, request, scratch->table, predictions);
   scratch->weights = trained->values;
   if (value_model != nullptr) value_model->Apply(*trained, scratch->weights);
   trained->Score(predictions, scratch->weights, scores);

@@ -65,7 +65,7 @@ Servable SmallServable() {
 // A world whose feed a ranker puts in order; its state follows the log.
 struct RankedWorld {
   explicit RankedWorld(std::shared_ptr<const TrainedRanker> trained) {
-    state = std::make_shared<LiveState>(trained->plan);
+    state = std::make_shared<LiveState>(trained->plan, world.store.get());
     live = std::make_shared<const LiveRanker>(
         LiveRanker{"by-hand", std::move(trained), state, nullptr});
     world.store->SetCommitListener([this](absl::Span<const LoggedEvent> committed) {

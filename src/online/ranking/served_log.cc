@@ -230,7 +230,7 @@ void ServedLog::Write(std::string_view record) {
   }
 }
 
-void ServedLog::Note(std::string_view servable, const FeatureRequest& request,
+void ServedLog::Note(std::uint64_t era, std::string_view servable, const FeatureRequest& request,
                      const FeatureTable& table, std::span<const float> predictions) {
   if (share_ <= 0) return;
   {
@@ -246,7 +246,7 @@ void ServedLog::Note(std::string_view servable, const FeatureRequest& request,
   framed += record;
 
   const MutexLock lock(&mutex_);
-  if (!OpenFile()) return;
+  if (era != era_.load() || !OpenFile()) return;
   if (bytes_ + framed.size() > bytes_max_ / 2 && bytes_ > kMagic.size()) {
     CloseFile();
     std::error_code error;
@@ -258,6 +258,7 @@ void ServedLog::Note(std::string_view servable, const FeatureRequest& request,
 
 absl::Status ServedLog::Clear() {
   const MutexLock lock(&mutex_);
+  era_.fetch_add(1);
   CloseFile();
   for (const std::string& path : {NewerPath(directory_), OlderPath(directory_)}) {
     std::error_code error;

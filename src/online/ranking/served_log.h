@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -40,12 +41,16 @@ class ServedLog {
   ServedLog(const ServedLog&) = delete;
   ServedLog& operator=(const ServedLog&) = delete;
 
-  // Keeps the request where it falls to the share: the first is kept, then evenly. What cannot be
-  // written is left out; the request it is about goes on.
-  void Note(std::string_view servable, const FeatureRequest& request, const FeatureTable& table,
-            std::span<const float> predictions) ABSL_LOCKS_EXCLUDED(mutex_);
+  // To be taken before a request reads what it notes.
+  std::uint64_t era() const { return era_.load(); }
 
-  // Leaves nothing behind.
+  // Keeps the request where it falls to the share: the first is kept, then evenly. What cannot be
+  // written is left out; the request it is about goes on. So is what was read before a Clear.
+  void Note(std::uint64_t era, std::string_view servable, const FeatureRequest& request,
+            const FeatureTable& table, std::span<const float> predictions)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Leaves nothing behind, and nothing of the requests that are under way.
   absl::Status Clear() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Every record of a directory, oldest first; none where it does not exist. A record at the end
@@ -62,6 +67,7 @@ class ServedLog {
   const std::string directory_;
   const double share_;
   const std::size_t bytes_max_;
+  std::atomic<std::uint64_t> era_ = 0;  // changes under the mutex
   Mutex mutex_;
   std::uint64_t requests_ ABSL_GUARDED_BY(mutex_) = 0;
   int file_ ABSL_GUARDED_BY(mutex_) = -1;  // -1: none is open

@@ -49,8 +49,9 @@ class ServedLogTest : public testing::Test {
     served.predictions = {0.1F, -3.0F};
     return served;
   }
-  static void Note(ServedLog& log, const ServedScores& served) {
-    log.Note(served.servable, served.request, served.table,
+  static void Note(ServedLog& log, const ServedScores& served) { Note(log, log.era(), served); }
+  static void Note(ServedLog& log, std::uint64_t era, const ServedScores& served) {
+    log.Note(era, served.servable, served.request, served.table,
              std::span<const float>(served.predictions));
   }
   std::vector<ServedScores> ReadAll() const {
@@ -158,6 +159,17 @@ TEST_F(ServedLogTest, DamageIsToldWithItsPlace) {
       ServedLog::Read(Directory(), [](const ServedScores&) { return absl::OkStatus(); });
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_NE(MessageOf(status).find("served.log: byte 8"), std::string_view::npos) << status;
+}
+
+TEST_F(ServedLogTest, WhatWasReadBeforeItWasClearedIsNotKeptAfterwards) {
+  ServedLog log(Directory(), 1);
+  const std::uint64_t before = log.era();
+  ASSERT_TRUE(log.Clear().ok());
+  Note(log, before, Sample(0));
+  Note(log, log.era(), Sample(1));
+  const std::vector<ServedScores> all = ReadAll();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].request.at.as_of_ms, 1001);
 }
 
 TEST_F(ServedLogTest, ClearedItIsEmptyAndGoesOn) {

@@ -34,10 +34,16 @@ absl::Status SlateLogger::Observe(const RecommendRequest& request, const ReadPoi
                        .position_end = at.position_end,
                        .servable = response.servable,
                        .after_request = request.after_request};
-  FOURFOLD_ASSIGN_OR_RETURN(const std::vector<AppendResult> results,
+  FOURFOLD_ASSIGN_OR_RETURN(std::vector<AppendResult> results,
                             store_->Append({&event, 1}, Durability::kBuffered));
+  if (results[0].outcome != EventOutcome::kRejected) return absl::OkStatus();
+  // How 500 candidates were found may be more than an event holds; that they were shown counts
+  // more.
+  for (RankedItem& item : event.items) item.fields.clear();
+  const absl::Status with_fields = results[0].status;
+  FOURFOLD_ASSIGN_OR_RETURN(results, store_->Append({&event, 1}, Durability::kBuffered));
   if (results[0].outcome == EventOutcome::kRejected) return results[0].status;
-  return absl::OkStatus();
+  return Annotate(with_fields, "logged without how its items were found");
 }
 
 }  // namespace fourfold

@@ -1,0 +1,289 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "feature/event_store.h"
+#include "feature/plan/feature_plan.h"
+#include "feature/plan/twenty_features.h"
+#include "feature/state/live_state.h"
+
+// Features of a log that outgrows memory, through the store: 20 features of 8 kinds beside a log
+// that goes in with a request every so many events; then requests of 500 candidates from a cold
+// cache; then durable events at a fixed rate beside such requests.
+namespace fourfold::bench {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+struct Arguments {
+  std::string directory;
+  std::uint64_t events = 10'000'000;
+  std::uint64_t users = 1'000'000;
+  std::uint64_t items = 20'000;
+  std::size_t state_megabytes = 192;
+  std::size_t batch = 1000;  // events between two requests
+  std::size_t candidates = 20;
+  std::size_t live_candidates = 500;
+  int live_seconds = 10;
+  int live_events = 20'000;  // a second
+  int live_requests = 50;    // a second
+};
+
+double SecondsSince(SteadyClock::time_point began) {
+  return std::chrono::duration<double>(SteadyClock::now() - began).count();
+}
+
+// Of /proc/self/status, in MiB: "VmRSS" now, "VmHWM" at most so far.
+double ResidentMebibytes(const char* what) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind(what, 0) == 0) return std::stod(line.substr(line.find(':') + 1)) / 1024;
+  }
+  return 0;
+}
+
+double Percentile(std::vector<double>* values, double share) {
+  if (values->empty()) return 0;
+  std::sort(values->begin(), values->end());
+  const auto place = static_cast<std::size_t>(share * static_cast<double>(values->size()));
+  return (*values)[std::min(place, values->size() - 1)];
+}
+
+class Shop {
+ public:
+  Shop(const Arguments& arguments, std::uint64_t seed) : arguments_(arguments), random_(seed) {}
+
+  std::string User() { return StrCat("u", random_() % arguments_.users); }
+  std::string Item() {
+    std::uniform_real_distribution<double> uniform(0, 1);
+    const double skewed = uniform(random_) * uniform(random_) * uniform(random_);
+    return StrCat("i", static_cast<std::uint64_t>(skewed * static_cast<double>(arguments_.items)));
+  }
+  Event Action() {
+    Event event;
+    event.kind = EventKind::kInteraction;
+    event.user = User();
+    event.item = Item();
+    event.type = random_() % 10 == 0 ? "buy" : "click";
+    event.fields = {{"price", static_cast<double>(random_() % 1000) / 10}};
+    return event;
+  }
+  FeatureRequest Request(const ReadPoint& at, std::size_t candidates) {
+    FeatureRequest request;
+    request.user = User();
+    request.at = at;
+    request.now_ms = at.as_of_ms;
+    for (std::size_t c = 0; c < candidates; ++c) request.candidates.push_back({Item(), {}, 0});
+    return request;
+  }
+
+ private:
+  const Arguments& arguments_;
+  std::mt19937_64 random_;
+};
+
+void PrintState(const LiveState& live) {
+  const LiveState::Stats stats = live.ReadStats();
+  std::printf(
+      "  state %.0f MiB%s, %zu entities; %llu reads, %llu from the histories; "
+      "resident %.0f MiB, at most %.0f\n",
+      static_cast<double>(stats.bytes) / (1 << 20),
+      stats.is_caching ? " of a cache" : ", all of it", stats.cache.entities,
+      static_cast<unsigned long long>(stats.cache.reads),
+      static_cast<unsigned long long>(stats.cache.misses), ResidentMebibytes("VmRSS"),
+      ResidentMebibytes("VmHWM"));
+}
+
+// Events of 30 days in order, with a request after each batch.
+absl::Status PassLog(const Arguments& arguments, EventStore* store, LiveState* live) {
+  Shop shop(arguments, 1);
+  Shop asking(arguments, 2);
+  const double step_ms = 30.0 * 86'400'000 / static_cast<double>(arguments.events);
+  FeatureTable table;
+  std::vector<double> read_milliseconds;
+  double appending = 0;
+  double reading = 0;
+  const auto began = SteadyClock::now();
+  std::uint64_t told = 0;
+  for (std::uint64_t next = 0; next < arguments.events;) {
+    std::vector<TimedEvent> batch;
+    for (; batch.size() < arguments.batch && next < arguments.events; ++next) {
+      TimedEvent& timed = batch.emplace_back();
+      timed.event = shop.Action();
+      timed.known_time_ms = static_cast<std::int64_t>(static_cast<double>(next) * step_ms);
+      timed.event.event_time_ms = timed.known_time_ms;
+      timed.event.id = StrCat("e", next);
+    }
+    const auto append_began = SteadyClock::now();
+    FOURFOLD_RETURN_IF_ERROR(store->AppendImported(batch).status());
+    appending += SecondsSince(append_began);
+    ReadPoint at;
+    at.as_of_ms = at.known_at_ms = batch.back().known_time_ms;
+    at.position_end = store->EndPosition();
+    const auto read_began = SteadyClock::now();
+    FOURFOLD_RETURN_IF_ERROR(live->Read(asking.Request(at, arguments.candidates), &table));
+    read_milliseconds.push_back(SecondsSince(read_began) * 1e3);
+    reading += read_milliseconds.back() * 1e-3;
+    if (next * 10 / arguments.events > told) {
+      told = next * 10 / arguments.events;
+      std::printf("%llu events, %.0f events/s so far\n", static_cast<unsigned long long>(next),
+                  static_cast<double>(next) / SecondsSince(began));
+      PrintState(*live);
+      std::fflush(stdout);
+    }
+  }
+  FOURFOLD_RETURN_IF_ERROR(store->Flush());
+  const double seconds = SecondsSince(began);
+  std::printf(
+      "log through the store: %.0f events/s (%.1f s; appended and followed in %.1f s, %zu "
+      "requests of %zu candidates in %.1f s, median %.2f ms, p99 %.1f ms)\n",
+      static_cast<double>(arguments.events) / seconds, seconds, appending, read_milliseconds.size(),
+      arguments.candidates, reading, Percentile(&read_milliseconds, 0.5),
+      Percentile(&read_milliseconds, 0.99));
+  return absl::OkStatus();
+}
+
+// The first requests of a state that holds nothing, and the same ones again.
+absl::Status ReadCold(const Arguments& arguments, const EventStore& store, LiveState* live) {
+  Shop asking(arguments, 3);
+  FeatureTable table;
+  ReadPoint at;
+  at.as_of_ms = at.known_at_ms = store.LastEventTimeMs();
+  std::vector<double> cold;
+  std::vector<double> hot;
+  for (int i = 0; i < 20; ++i) {
+    const FeatureRequest request = asking.Request(at, arguments.live_candidates);
+    for (std::vector<double>* milliseconds : {&cold, &hot}) {
+      const auto began = SteadyClock::now();
+      FOURFOLD_RETURN_IF_ERROR(live->Read(request, &table));
+      milliseconds->push_back(SecondsSince(began) * 1e3);
+    }
+  }
+  std::printf(
+      "%zu candidates, the first request of all: %.0f ms; the next 19, median %.0f ms; "
+      "each again at once, median %.2f ms\n",
+      arguments.live_candidates, cold.front(), Percentile(&cold, 0.5), Percentile(&hot, 0.5));
+  PrintState(*live);
+  return absl::OkStatus();
+}
+
+// Durable events at a fixed rate, two writers, beside requests at a fixed rate.
+absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveState& live) {
+  constexpr int kWriters = 2;
+  constexpr int kBatch = 100;
+  const auto interval =
+      std::chrono::duration<double>(static_cast<double>(kBatch * kWriters) / arguments.live_events);
+  const auto began = SteadyClock::now();
+  const auto end = began + std::chrono::seconds(arguments.live_seconds);
+  std::vector<double> acknowledged[kWriters];
+  std::atomic<bool> has_failed = false;
+  std::vector<std::thread> writers;
+  for (int writer = 0; writer < kWriters; ++writer) {
+    writers.emplace_back([&, writer] {
+      Shop shop(arguments, 10 + static_cast<std::uint64_t>(writer));
+      std::vector<Event> batch(kBatch);
+      for (int number = 0;; ++number) {
+        for (Event& event : batch) event = shop.Action();
+        // From when it was due: a writer that is late has not spared anybody.
+        const auto due = began + std::chrono::duration_cast<SteadyClock::duration>(
+                                     interval * (number + 0.5 * writer));
+        if (due >= end) return;
+        std::this_thread::sleep_until(due);
+        if (!store->Append(batch).ok()) has_failed = true;
+        acknowledged[writer].push_back(SecondsSince(due) * 1e3);
+      }
+    });
+  }
+  Shop asking(arguments, 4);
+  FeatureTable table;
+  std::vector<double> read;
+  for (int number = 0;; ++number) {
+    const auto due = began + std::chrono::milliseconds(1000 * number / arguments.live_requests);
+    if (due >= end) break;
+    std::this_thread::sleep_until(due);
+    FeatureRequest request = asking.Request(store->Now(), arguments.live_candidates);
+    request.at.position_end = std::min(request.at.position_end, live.end());
+    if (!live.Read(request, &table).ok()) has_failed = true;
+    read.push_back(SecondsSince(due) * 1e3);
+  }
+  for (std::thread& writer : writers) writer.join();
+  if (has_failed) return absl::InternalError("a write or a read failed");
+  std::vector<double> all;
+  for (const std::vector<double>& of_writer : acknowledged) {
+    all.insert(all.end(), of_writer.begin(), of_writer.end());
+  }
+  std::printf(
+      "%.0f durable events/s in batches of %d: acknowledged, median %.1f ms, p99 %.1f ms; "
+      "beside it %zu requests of %zu candidates, median %.1f ms, p99 %.1f ms\n",
+      static_cast<double>(all.size() * kBatch) / SecondsSince(began), kBatch, Percentile(&all, 0.5),
+      Percentile(&all, 0.99), read.size(), arguments.live_candidates, Percentile(&read, 0.5),
+      Percentile(&read, 0.99));
+  PrintState(live);
+  return absl::OkStatus();
+}
+
+absl::Status Run(const Arguments& arguments) {
+  FOURFOLD_ASSIGN_OR_RETURN(const auto plan, FeaturePlan::Compile(TwentyFeatures()));
+  const SystemClock clock;
+  EventStoreOptions options;
+  options.directory = arguments.directory;
+  FOURFOLD_ASSIGN_OR_RETURN(const auto store, EventStore::Open(options, &clock));
+  const std::size_t bytes_max = arguments.state_megabytes << 20;
+  const auto follow = [&](LiveState* live) {
+    store->SetCommitListener(
+        [live](absl::Span<const LoggedEvent> committed) { live->Follow(committed); });
+  };
+  if (store->EndPosition() == 0) {
+    LiveState live(plan, store.get(), bytes_max);
+    follow(&live);
+    FOURFOLD_RETURN_IF_ERROR(PassLog(arguments, store.get(), &live));
+    store->SetCommitListener(nullptr);
+  }
+  LiveState live(plan, store.get(), bytes_max);
+  const auto began = SteadyClock::now();
+  FOURFOLD_RETURN_IF_ERROR(live.Fill());
+  std::printf("made ready for a log of %llu events in %.1f s\n",
+              static_cast<unsigned long long>(store->EndPosition()), SecondsSince(began));
+  FOURFOLD_RETURN_IF_ERROR(ReadCold(arguments, *store, &live));
+  follow(&live);
+  FOURFOLD_RETURN_IF_ERROR(Serve(arguments, store.get(), live));
+  store->SetCommitListener(nullptr);
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace fourfold::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Features of a log that outgrows memory, through the store");
+  fourfold::bench::Arguments arguments;
+  app.add_option("--directory", arguments.directory,
+                 "Empty, or of an earlier run: its log is not made again")
+      ->required();
+  app.add_option("--events", arguments.events, "Of the log")->capture_default_str();
+  app.add_option("--users", arguments.users)->capture_default_str();
+  app.add_option("--items", arguments.items)->capture_default_str();
+  app.add_option("--state-megabytes", arguments.state_megabytes, "Cap of the state")
+      ->capture_default_str();
+  app.add_option("--batch", arguments.batch, "Events between two requests")->capture_default_str();
+  app.add_option("--candidates", arguments.candidates, "Of those requests")->capture_default_str();
+  app.add_option("--live-candidates", arguments.live_candidates, "Of requests cold and live")
+      ->capture_default_str();
+  app.add_option("--live-seconds", arguments.live_seconds)->capture_default_str();
+  app.add_option("--live-events", arguments.live_events, "A second")->capture_default_str();
+  app.add_option("--live-requests", arguments.live_requests, "A second")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  const absl::Status status = fourfold::bench::Run(arguments);
+  if (!status.ok()) std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+  return status.ok() ? 0 : 1;
+}

@@ -1,0 +1,167 @@
+#include "feature/state/live_state.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/strings.h"
+#include "feature/event_store_testing.h"
+#include "feature/plan/feature_reader.h"
+#include "feature/state/stored_state.h"
+
+namespace fourfold {
+namespace {
+
+std::shared_ptr<const FeaturePlan> Plan(bool with_global) {
+  const auto text = [](const char* value) { return FieldValue(std::string(value)); };
+  std::vector<FeatureDeclaration> declared = {
+      {"of_item", "count", {{"entity", text("item")}}},
+      {"mine", "count", {{"entity", text("user_item")}, {"window", text("1h")}}},
+      {"paid", "sum", {{"entity", text("item")}, {"field", text("price")}}},
+      {"since", "recency", {{"entity", text("session")}}},
+      {"price", "attribute", {{"entity", text("item")}, {"field", text("price")}}},
+      {"age", "attribute", {{"entity", text("user")}, {"field", text("age")}}},
+      {"latest", "sequence", {{"entity", text("user")}, {"length", 5.0}}},
+      {"alike", "affinity", {{"entity", text("user")}, {"field", text("price")}}}};
+  if (with_global) declared.push_back({"of_all", "count", {{"entity", text("global")}}});
+  return FeaturePlan::Compile(declared).value();
+}
+
+class LiveStateTest : public EventStoreTest {
+ protected:
+  static Event RandomEvent(std::mt19937_64* random, int number) {
+    const auto name = [&](const char* kind, std::uint64_t count) {
+      return StrCat(kind, (*random)() % count);
+    };
+    Event event;
+    event.id = StrCat("e", number);
+    if (number % 11 == 0) {
+      event.kind = EventKind::kItem;
+      event.item = name("i", 20);
+      event.fields = {{"price", static_cast<double>((*random)() % 9)}};
+    } else if (number % 13 == 0) {
+      event.kind = EventKind::kUser;
+      event.user = name("u", 10);
+      event.fields = {{"age", static_cast<double>((*random)() % 90)}};
+    } else {
+      event.kind = EventKind::kInteraction;
+      event.type = "click";
+      event.item = name("i", 20);
+      event.session = name("s", 12);
+      if ((*random)() % 3 != 0) event.user = name("u", 10);
+      event.fields = {{"price", static_cast<double>((*random)() % 9)}};
+    }
+    return event;
+  }
+  FeatureRequest RandomRequest(std::mt19937_64* random, Position end) {
+    FeatureRequest request;
+    request.user = StrCat("u", (*random)() % 11);
+    request.session = StrCat("s", (*random)() % 13);
+    request.at.position_end = end;
+    request.now_ms = 10'000;
+    for (int i = 0; i < 4; ++i) {
+      request.candidates.push_back({StrCat("i", (*random)() % 21), {}, 0});
+    }
+    return request;
+  }
+  static std::vector<std::uint32_t> BitsOf(const FeatureTable& table) {
+    std::vector<std::uint32_t> bits;
+    for (const std::vector<float>& column : table.columns) {
+      for (const float value : column) bits.push_back(std::bit_cast<std::uint32_t>(value));
+    }
+    for (const std::int64_t time_ms : table.sequences[0].event_times_ms) {
+      bits.push_back(static_cast<std::uint32_t>(time_ms));
+    }
+    return bits;
+  }
+  std::vector<std::uint32_t> Stored(const FeaturePlan& plan, const FeatureRequest& request) {
+    const StoredState stored(&plan.schema(), store_.get());
+    FeatureTable table;
+    EXPECT_TRUE(ReadFeatures(plan, stored, request, &table).ok());
+    return BitsOf(table);
+  }
+};
+
+TEST_F(LiveStateTest, ReadsBesideCommitsAreExactUnderATinyCap) {
+  const auto plan = Plan(/*with_global=*/true);
+  LiveState live(plan, store_.get(), 20'000);
+  store_->SetCommitListener(
+      [&](absl::Span<const LoggedEvent> committed) { live.Follow(committed); });
+  std::thread writer([&] {
+    std::mt19937_64 random(1);
+    for (int number = 0; number < 1500;) {
+      std::vector<Event> batch;
+      for (std::uint64_t size = 1 + random() % 5; size > 0; --size) {
+        batch.push_back(RandomEvent(&random, number++));
+      }
+      ASSERT_TRUE(store_->Append(batch, Durability::kBuffered).ok());
+      clock_.Advance(1);
+    }
+  });
+  // What was read while the log went on must be what the histories say of that point afterwards.
+  std::vector<std::pair<FeatureRequest, std::vector<std::uint32_t>>> read[2];
+  std::vector<std::thread> readers;
+  for (std::uint64_t reader = 0; reader < 2; ++reader) {
+    readers.emplace_back([&, reader] {
+      std::mt19937_64 random(2 + reader);
+      FeatureTable table;
+      for (int i = 0; i < 150; ++i) {
+        const FeatureRequest request = RandomRequest(&random, live.end());
+        ASSERT_TRUE(live.Read(request, &table).ok());
+        read[reader].emplace_back(request, BitsOf(table));
+      }
+    });
+  }
+  for (std::thread& reader : readers) reader.join();
+  writer.join();
+  const LiveState::Stats stats = live.ReadStats();
+  EXPECT_TRUE(stats.is_caching);
+  EXPECT_GT(stats.cache.misses, 0u);
+  EXPECT_LT(stats.cache.misses, stats.cache.reads);
+  for (const auto& of_reader : read) {
+    for (const auto& [request, bits] : of_reader) ASSERT_EQ(bits, Stored(*plan, request));
+  }
+  store_->SetCommitListener(nullptr);
+}
+
+TEST_F(LiveStateTest, PastItsCapItKeepsWhatWasAskedForLatelyAndNoMore) {
+  const auto plan = Plan(/*with_global=*/false);
+  std::mt19937_64 random(3);
+  std::vector<Event> events;
+  for (int number = 0; number < 2000; ++number) events.push_back(RandomEvent(&random, number));
+  ASSERT_TRUE(store_->Append(events).ok());
+
+  LiveState whole(plan, store_.get(), 100 << 20);
+  ASSERT_TRUE(whole.Fill().ok());
+  EXPECT_FALSE(whole.ReadStats().is_caching);
+
+  constexpr std::size_t kCap = 200'000;
+  LiveState capped(plan, store_.get(), kCap);
+  ASSERT_TRUE(capped.Fill().ok());
+  EXPECT_EQ(capped.end(), store_->EndPosition());
+  EXPECT_TRUE(capped.ReadStats().is_caching);
+  FeatureTable expected;
+  FeatureTable table;
+  for (int i = 0; i < 200; ++i) {
+    const FeatureRequest request = RandomRequest(&random, store_->EndPosition());
+    ASSERT_TRUE(whole.Read(request, &expected).ok());
+    ASSERT_TRUE(capped.Read(request, &table).ok());
+    ASSERT_EQ(BitsOf(table), BitsOf(expected));
+    ASSERT_LE(capped.ReadStats().bytes, kCap);
+  }
+  // The same request again finds all it needs; its user may have sessions that became theirs,
+  // which are read anew at each read point.
+  FeatureRequest request = RandomRequest(&random, store_->EndPosition());
+  ASSERT_TRUE(capped.Read(request, &table).ok());
+  const std::uint64_t misses = capped.ReadStats().cache.misses;
+  ASSERT_TRUE(capped.Read(request, &table).ok());
+  EXPECT_EQ(capped.ReadStats().cache.misses, misses);
+}
+
+}  // namespace
+}  // namespace fourfold

@@ -192,7 +192,7 @@ TEST_F(EngineHeadsTest, APredictionAndASequenceThatWereNotWhatTheLogSaysAreFound
   all[0].table.sequences[0].event_times_ms[0] += 1;
   std::filesystem::remove_all(Path("engine/served"));
   ServedLog(Path("engine/served"), 1)
-      .Note(all[0].servable, all[0].request, all[0].table, all[0].predictions);
+      .Note(0, all[0].servable, all[0].request, all[0].table, all[0].predictions);
   const auto engine = Open(kRecipe, "2024-05-03");
   const auto skew = engine->VerifySkew();
   ASSERT_TRUE(skew.ok()) << skew.status();

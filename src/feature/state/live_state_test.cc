@@ -92,9 +92,15 @@ TEST_F(LiveStateTest, ReadsBesideCommitsAreExactUnderATinyCap) {
   LiveState live(plan, store_.get(), 20'000);
   store_->SetCommitListener(
       [&](absl::Span<const LoggedEvent> committed) { live.Follow(committed); });
+  // Past the cap before anybody reads.
+  std::mt19937_64 first(4);
+  std::vector<Event> events;
+  for (int number = 0; number < 400; ++number) events.push_back(RandomEvent(&first, number));
+  ASSERT_TRUE(store_->Append(events).ok());
+  ASSERT_TRUE(live.ReadStats().is_caching);
   std::thread writer([&] {
     std::mt19937_64 random(1);
-    for (int number = 0; number < 1500;) {
+    for (int number = 400; number < 1500;) {
       std::vector<Event> batch;
       for (std::uint64_t size = 1 + random() % 5; size > 0; --size) {
         batch.push_back(RandomEvent(&random, number++));

@@ -34,9 +34,9 @@ enum class IngestOutcome : std::uint8_t { kAccepted, kDuplicate, kRejected };
 struct IngestResult {
   IngestOutcome outcome = IngestOutcome::kRejected;
   std::string id;
-  std::string position;  // opaque; reads may ask for `after` it
-  std::int64_t event_time_ms = 0;
-  std::string error;  // kRejected: what is wrong, and where
+  std::string position;                    // opaque; reads may ask for `after` it
+  std::int64_t event_time_ms = kNoTimeMs;  // as stored; kNoTimeMs: the stored event was erased
+  std::string error;                       // kRejected: what is wrong, and where
 };
 
 struct ImportRequest {
@@ -63,6 +63,9 @@ struct TrainRequest {
   // What is worth knowing beside the result: the weights found, an evaluation that the log is too
   // short for.
   std::function<void(std::string_view note)> note;
+  // Asked between steps, from any thread; once it says so, the training ends with Cancelled and
+  // publishes nothing.
+  std::function<bool()> is_cancelled;
 };
 
 struct ServableInfo {
@@ -138,6 +141,7 @@ struct EvaluationReport {
 
 struct EngineStatus {
   std::string recipe, directory, active_servable, previous_servable;
+  std::string refused_servable;  // was activated and cannot be served; empty: none
   std::uint64_t events = 0, items = 0, disk_bytes = 0, memory_bytes = 0;
   std::int64_t now_ms = 0, last_event_time_ms = 0;
   std::vector<std::string> warnings;  // what an operator should look at, in words
@@ -147,6 +151,8 @@ struct EngineStatus {
 };
 
 struct EntityView {
+  // `exists`: an item event or a user event says so; or there are actions, of a user or, where the
+  // recipe's catalogue holds what was acted on, with an item.
   bool exists = false, erased = false;
   std::vector<Field> fields;  // sorted by name
 };
@@ -192,7 +198,7 @@ class Engine {
 
   absl::StatusOr<EntityView> GetItem(std::string_view item) const;
   absl::StatusOr<EntityView> GetUser(std::string_view user) const;
-  // Newest first.
+  // Newest first. None of an erased user: GetUser tells.
   absl::StatusOr<std::vector<Event>> GetUserActions(std::string_view user, int limit) const;
   absl::StatusOr<std::uint64_t> EraseUser(std::string_view user);
 

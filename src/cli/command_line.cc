@@ -50,6 +50,14 @@ int RunCommandLine(int argc, const char* const* argv, std::ostream& out, std::os
   AddSimulateVerb(app, context);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    // No verb was found; if there was a word in its place, that is what is wrong.
+    for (const std::string& word : app.remaining()) {
+      if (!app.get_subcommands().empty() || word.starts_with("-")) continue;
+      err << "error: there is no verb " << word << "; fourfold --help lists them\n";
+      return kExitUsage;
+    }
+    return app.exit(error, out, err) == 0 ? kExitOk : kExitUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error, out, err) == 0 ? kExitOk : kExitUsage;
   }

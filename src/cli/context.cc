@@ -4,14 +4,17 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "data/timestamp.h"
 #include "engine/time_text.h"
 
 namespace fourfold {
 
-absl::StatusOr<std::unique_ptr<Engine>> Context::OpenEngine(bool with_servable) const {
+absl::StatusOr<std::unique_ptr<Engine>> Context::OpenEngine(bool with_servable,
+                                                            std::string_view instead) const {
   EngineOptions options;
   options.directory = directory;
   options.recipe_path = recipe;
@@ -23,11 +26,30 @@ absl::StatusOr<std::unique_ptr<Engine>> Context::OpenEngine(bool with_servable) 
     if (!time_ms.ok()) return Annotate(time_ms.status(), "--clock-at");
     options.clock_at_ms = *time_ms;
   }
-  FOURFOLD_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::Open(options));
+  absl::StatusOr<std::unique_ptr<Engine>> opened = Engine::Open(options);
+  if (!opened.ok()) {
+    const bool is_held = absl::StrContains(ToAbsl(MessageOf(opened.status())), "holds it open");
+    if (!is_held || instead.empty()) return opened.status();
+    return FailedPrecondition(MessageOf(opened.status()), "; while it is a server, ", instead);
+  }
+  std::unique_ptr<Engine> engine = *std::move(opened);
   for (const std::string& warning : engine->Status().warnings) {
     err << "warning: " << warning << "\n";
   }
   return engine;
+}
+
+void Context::WarnOfClock(const Engine& engine) const {
+  constexpr std::int64_t kLongMs = std::int64_t{30} * 24 * 3600 * 1000;
+  const EngineStatus status = engine.Status();
+  if (!clock_at.empty() || status.last_event_time_ms == kSinceForEverMs ||
+      status.now_ms - status.last_event_time_ms < kLongMs) {
+    return;
+  }
+  err << "warning: the clock is at " << FormatTimestamp(status.now_ms)
+      << ", long after the newest event (" << FormatTimestamp(status.last_event_time_ms)
+      << "). What is logged now is of that time, and the clock cannot start before it again; "
+      << "--clock-at end goes on at the end of the log\n";
 }
 
 std::function<void(std::string_view, double)> Context::Progress() const {

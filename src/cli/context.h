@@ -28,8 +28,12 @@ class Context {
   Context(std::ostream& out_stream, std::ostream& err_stream) : out(out_stream), err(err_stream) {}
 
   bool json() const { return format == "json"; }
-  // Prints the engine's warnings to `err`.
-  absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(bool with_servable = true) const;
+  // Prints the engine's warnings to `err`. `instead`: what to do, in words, while a server holds
+  // the directory.
+  absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(bool with_servable = true,
+                                                     std::string_view instead = "") const;
+  // Before what is logged as happening now: says so where the clock is today's and the log's past.
+  void WarnOfClock(const Engine& engine) const;
 
   // A line on stderr that is written over again; nothing where nobody watches.
   std::function<void(std::string_view stage, double done)> Progress() const;

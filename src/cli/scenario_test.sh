@@ -67,7 +67,8 @@ for verb in init import validate export train eval publish activate rollback ser
   expect 0 "$fourfold" "$verb" --help; holds out Examples
 done
 expect 2 "$fourfold"
-expect 2 "$fourfold" recomend
+expect 2 "$fourfold" recomend; holds err "no verb recomend"
+expect 2 "$fourfold" recommend ann --all-users
 expect 2 "$fourfold" recommend --limit many
 
 # Validate writes nothing.
@@ -80,7 +81,11 @@ expect 1 "$fourfold" validate wrong.yaml; holds err "wrong.yaml:9: retrievers[0]
 
 # No engine yet.
 expect 1 "$fourfold" status -d nowhere; holds err "no recipe yet"
+[ ! -e nowhere ] || fail "a status that failed made a directory"
+for file in absent.csv .; do expect 1 "$fourfold" import "$file" --recipe shop.yaml -d nowhere; holds err "$file"; done
+[ ! -e nowhere ] || fail "an import that failed made a directory"
 expect 0 "$fourfold" init --recipe shop.yaml -d other; holds out shop
+expect 0 "$fourfold" status -d other; holds out none; ! grep -q since_for_ever out || fail "status of an empty engine"
 
 # In.
 expect 3 "$fourfold" import sales.csv --recipe shop.yaml
@@ -149,10 +154,21 @@ expect 1 "$fourfold" publish nowhere; holds err nowhere
 server=$!
 await_server
 expect 1 "$fourfold" status; holds err fourfold-engine
+expect 1 "$fourfold" train; holds err "POST /v1/servables"
+expect 1 "$fourfold" activate latest; holds err "POST /v1/servables/latest:activate"
+expect 1 "$fourfold" rollback; holds err "POST /v1/servables:rollback"
+expect 1 "$fourfold" publish .; holds err "stop it first"
 if command -v curl > /dev/null; then
   curl -sf "$url/health/ready" > out
   curl -sf "$url/v1/recommend" -H 'Content-Type: application/json' -d '{"user": "cy", "limit": 2}' > out
   holds out '"items":['
+  curl -sf "$url/v1/servables" -d '{"activate": true}' > out; holds out '"state":"running"'
+  for _ in $(seq 100); do
+    curl -sf "$url/v1/servables" > out
+    grep -q '"state":"running"' out || break
+    sleep 0.1
+  done
+  holds out '"training":{"state":"active"'
 fi
 kill -TERM "$server"
 wait "$server" || fail "the server did not stop in order"
@@ -161,6 +177,7 @@ holds serve.log stopped
 
 # Out.
 expect 0 "$fourfold" users erase ann; holds out forgotten
+expect 0 "$fourfold" recommend cy --log-slate --clock-at end; [ ! -s err ] || { cat err >&2; fail "an erasure moved the clock"; }
 expect 0 "$fourfold" export -o log.jsonl
 ! grep -q '"ann"' log.jsonl || fail "the log still knows ann"
 holds log.jsonl '"bob"'

@@ -84,7 +84,16 @@ ImportRequest MakeRequest(const Context& context, const ImportArguments& argumen
 }
 
 absl::StatusOr<int> Import(const Context& context, const ImportArguments& arguments) {
-  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(/*with_servable=*/false));
+  if (!context.recipe.empty()) {
+    // What cannot be read leaves no directory behind.
+    FOURFOLD_ASSIGN_OR_RETURN(const Recipe recipe, LoadRecipe(context.recipe));
+    for (const std::string& path : arguments.paths) {
+      FOURFOLD_RETURN_IF_ERROR(FindImport(recipe, path, arguments.format).status());
+    }
+  }
+  FOURFOLD_ASSIGN_OR_RETURN(
+      const auto engine,
+      context.OpenEngine(/*with_servable=*/false, "send it the events: POST /v1/events"));
   int code = kExitOk;
   for (const std::string& path : arguments.paths) {
     FOURFOLD_ASSIGN_OR_RETURN(const ImportReport report,

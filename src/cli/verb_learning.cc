@@ -17,7 +17,12 @@ struct TrainArguments {
 };
 
 absl::StatusOr<int> Train(const Context& context, const TrainArguments& arguments) {
-  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(arguments.activate));
+  FOURFOLD_ASSIGN_OR_RETURN(
+      const auto engine,
+      context.OpenEngine(arguments.activate,
+                         arguments.activate
+                             ? R"(ask it: POST /v1/servables with {"activate": true})"
+                             : "ask it: POST /v1/servables"));
   TrainRequest request;
   if (!arguments.as_of.empty()) {
     const absl::StatusOr<std::int64_t> as_of_ms = ParseTimeMs(arguments.as_of);

@@ -14,6 +14,7 @@ namespace {
 
 absl::StatusOr<int> Serve(const Context& context, const ServerOptions& options) {
   FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
+  context.WarnOfClock(*engine);
   FOURFOLD_ASSIGN_OR_RETURN(const auto server, Server::Start(*engine, options));
   const EngineStatus status = engine->Status();
   context.out << "serving " << status.recipe << " on " << server->url() << ", the clock at "
@@ -102,6 +103,7 @@ absl::StatusOr<int> ShowStatus(const Context& context) {
   const EngineStatus status = engine->Status();
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<FeatureHealth> features,
                             engine->ServedFeatures(kRequestsSampled));
+  const bool has_times = status.last_event_time_ms != kSinceForEverMs;
   if (context.json()) {
     const nlohmann::ordered_json json = {
         {"directory", status.directory},
@@ -109,9 +111,12 @@ absl::StatusOr<int> ShowStatus(const Context& context) {
         {"events", status.events},
         {"items", status.items},
         {"now", FormatTimestamp(status.now_ms)},
-        {"last_event_time", FormatTimestamp(status.last_event_time_ms)},
+        {"last_event_time", has_times
+                                ? nlohmann::ordered_json(FormatTimestamp(status.last_event_time_ms))
+                                : nlohmann::ordered_json()},
         {"active_servable", status.active_servable},
         {"previous_servable", status.previous_servable},
+        {"refused_servable", status.refused_servable},
         {"disk_bytes", status.disk_bytes},
         {"memory_bytes", status.memory_bytes},
         {"feature_state_bytes", status.feature_state.value_or(FeatureStateInfo()).bytes},
@@ -125,9 +130,12 @@ absl::StatusOr<int> ShowStatus(const Context& context) {
   table.AddRow({"recipe", status.recipe});
   table.AddRow({"clock", FormatTimestamp(status.now_ms)});
   table.AddRow({"events", Thousands(status.events)});
-  table.AddRow({"newest event", FormatTimestamp(status.last_event_time_ms)});
+  table.AddRow({"newest event", has_times ? FormatTimestamp(status.last_event_time_ms) : "none"});
   table.AddRow({"items", Thousands(status.items)});
   table.AddRow({"active servable", or_none(status.active_servable)});
+  if (!status.refused_servable.empty()) {
+    table.AddRow({"refused servable", status.refused_servable});
+  }
   table.AddRow({"previous servable", or_none(status.previous_servable)});
   table.AddRow({"on disk", Bytes(status.disk_bytes)});
   table.AddRow({"store's memory", Bytes(status.memory_bytes)});
@@ -150,7 +158,9 @@ void AddUsers(CLI::App& app, Context& context) {
   erase->add_option("USER", *user, "The user")->required();
   erase->callback([&context, user] {
     context.run = [&context, user]() -> absl::StatusOr<int> {
-      FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(/*with_servable=*/false));
+      FOURFOLD_ASSIGN_OR_RETURN(
+          const auto engine,
+          context.OpenEngine(/*with_servable=*/false, "ask it: DELETE /v1/users/ID"));
       FOURFOLD_ASSIGN_OR_RETURN(const std::uint64_t events, engine->EraseUser(*user));
       if (context.json()) {
         context.out << ErasedJson(*user, events, "") << "\n";

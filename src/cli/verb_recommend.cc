@@ -30,7 +30,9 @@ absl::StatusOr<int> RecommendToAll(const Context& context, const RecommendArgume
 
 absl::StatusOr<int> Recommend(const Context& context, const RecommendArguments& arguments) {
   if (arguments.all_users) return RecommendToAll(context, arguments);
-  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
+  FOURFOLD_ASSIGN_OR_RETURN(const auto engine,
+                            context.OpenEngine(true, "ask it: POST /v1/recommend"));
+  if (arguments.request.log_slate) context.WarnOfClock(*engine);
   FOURFOLD_ASSIGN_OR_RETURN(const RecommendResponse response, engine->Recommend(arguments.request));
   if (context.json()) {
     context.out << RecommendJson(response, arguments.request.explain) << "\n";
@@ -51,7 +53,8 @@ void AddRecommend(CLI::App& app, Context& context) {
               "  fourfold recommend 17850 --clock-at end\n"
               "  fourfold recommend 17850 --limit 5 --filter 'price < 5' --format json\n"
               "  fourfold recommend --all-users -o slates.jsonl");
-  verb->add_option("USER", request.user, "The user; without one, somebody unknown");
+  CLI::Option* const user =
+      verb->add_option("USER", request.user, "The user; without one, somebody unknown");
   verb->add_option("--session", request.session, "The session of somebody unknown");
   verb->add_option("--limit", request.limit, "How many items, 1 to 500")->capture_default_str();
   verb->add_option("--surface", request.surface, "Where the slate is for")->capture_default_str();
@@ -60,7 +63,8 @@ void AddRecommend(CLI::App& app, Context& context) {
   verb->add_option("--exclude", request.exclude_items, "Never these items")->delimiter(',');
   verb->add_option("--after-request", request.after_request, "The page after this request");
   verb->add_flag("--log-slate", request.log_slate, "Leave a ranking event, as the server does");
-  verb->add_flag("--all-users", arguments->all_users, "For every known user, as JSON lines");
+  verb->add_flag("--all-users", arguments->all_users, "For every known user, as JSON lines")
+      ->excludes(user);
   verb->add_option("-o,--output", arguments->output, "With --all-users: the file");
   verb->callback([&context, arguments] {
     context.run = [&context, arguments] { return Recommend(context, *arguments); };

@@ -11,10 +11,11 @@ namespace fourfold {
 namespace {
 
 absl::StatusOr<int> List(const Context& context) {
-  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(/*with_servable=*/false));
+  FOURFOLD_ASSIGN_OR_RETURN(
+      const auto engine, context.OpenEngine(/*with_servable=*/false, "ask it: GET /v1/servables"));
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<ServableInfo> servables, engine->Servables());
   if (context.json()) {
-    context.out << ServablesJson(servables, "") << "\n";
+    context.out << ServablesJson(servables, TrainingView(), "") << "\n";
     return kExitOk;
   }
   if (servables.empty()) {
@@ -61,7 +62,9 @@ void AddActivate(CLI::App& app, Context& context) {
   verb->add_option("VERSION", *version, "A version as `servables` shows it, or latest")->required();
   verb->callback([&context, version] {
     context.run = [&context, version]() -> absl::StatusOr<int> {
-      FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
+      FOURFOLD_ASSIGN_OR_RETURN(
+          const auto engine,
+          context.OpenEngine(true, StrCat("ask it: POST /v1/servables/", *version, ":activate")));
       FOURFOLD_RETURN_IF_ERROR(engine->Activate(*version));
       Tell(context, engine->Status().active_servable, "active");
       return kExitOk;
@@ -74,7 +77,8 @@ void AddRollback(CLI::App& app, Context& context) {
       AddVerb(app, "rollback", "Serve the previous servable again", "  fourfold rollback");
   verb->callback([&context] {
     context.run = [&context]() -> absl::StatusOr<int> {
-      FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
+      FOURFOLD_ASSIGN_OR_RETURN(const auto engine,
+                                context.OpenEngine(true, "ask it: POST /v1/servables:rollback"));
       FOURFOLD_ASSIGN_OR_RETURN(const std::string version, engine->Rollback());
       Tell(context, version, "active again");
       return kExitOk;
@@ -90,7 +94,10 @@ void AddPublish(CLI::App& app, Context& context) {
   verb->add_option("DIRECTORY", *path, "The servable's directory")->required();
   verb->callback([&context, path] {
     context.run = [&context, path]() -> absl::StatusOr<int> {
-      FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(/*with_servable=*/false));
+      FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine(
+                                                       /*with_servable=*/false,
+                                                       "stop it first, or let it learn one of its "
+                                                       "own: POST /v1/servables"));
       FOURFOLD_ASSIGN_OR_RETURN(const std::string version, engine->Publish(*path));
       context.out << "servable " << version << " is published\n";
       return kExitOk;

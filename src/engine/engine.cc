@@ -1,6 +1,8 @@
 #include "fourfold/engine.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -36,6 +38,10 @@ EntityView FromEntity(EntityAsOf entity) {
   return view;
 }
 
+absl::Status NoRecipe(const std::string& directory) {
+  return FailedPrecondition(directory, ": has no recipe yet; open it with one");
+}
+
 // The recipe to open with: the one named, else the one that the directory holds.
 absl::StatusOr<Recipe> ChooseRecipe(const EngineDirectory& directory,
                                     const std::string& recipe_path) {
@@ -45,7 +51,7 @@ absl::StatusOr<Recipe> ChooseRecipe(const EngineDirectory& directory,
     return recipe;
   }
   if (!directory.HasRecipe()) {
-    return FailedPrecondition(directory.path(), ": has no recipe yet; open it with one");
+    return NoRecipe(directory.path());
   }
   return LoadRecipe(directory.recipe());
 }
@@ -56,6 +62,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& option
   // A recipe that cannot be read leaves no directory behind.
   if (!options.recipe_path.empty()) {
     FOURFOLD_RETURN_IF_ERROR(LoadRecipe(options.recipe_path).status());
+  } else if (std::error_code error; !options.directory.empty() &&
+                                    !std::filesystem::exists(options.directory, error) && !error) {
+    return NoRecipe(options.directory);
   }
   FOURFOLD_ASSIGN_OR_RETURN(EngineDirectory directory, EngineDirectory::Open(options.directory));
   FOURFOLD_ASSIGN_OR_RETURN(Recipe recipe, ChooseRecipe(directory, options.recipe_path));
@@ -146,12 +155,26 @@ absl::StatusOr<RecommendResponse> Engine::SimilarItems(const SimilarRequest& req
 }
 
 absl::StatusOr<EntityView> Engine::GetItem(std::string_view item) const {
-  FOURFOLD_ASSIGN_OR_RETURN(EntityAsOf entity, impl_->store->ReadItem(item, impl_->store->Now()));
+  const ReadPoint now = impl_->store->Now();
+  FOURFOLD_ASSIGN_OR_RETURN(EntityAsOf entity, impl_->store->ReadItem(item, now));
+  if (!entity.exists && impl_->recipe.membership == Catalogue::Membership::kActedOn) {
+    impl_->catalogue.AdvanceTo(now.as_of_ms);
+    const Catalogue::ReadLock catalogue(impl_->catalogue);
+    const ItemIndex index = catalogue.Find(item);
+    entity.exists = index != kNoItem && catalogue.Exists(index);
+  }
   return FromEntity(std::move(entity));
 }
 
 absl::StatusOr<EntityView> Engine::GetUser(std::string_view user) const {
-  FOURFOLD_ASSIGN_OR_RETURN(EntityAsOf entity, impl_->store->ReadUser(user, impl_->store->Now()));
+  const ReadPoint now = impl_->store->Now();
+  FOURFOLD_ASSIGN_OR_RETURN(EntityAsOf entity, impl_->store->ReadUser(user, now));
+  if (!entity.exists && !entity.erased && !user.empty()) {
+    std::vector<HistoryEntry> actions;
+    FOURFOLD_RETURN_IF_ERROR(
+        impl_->store->ReadHistory({.user = user, .session = {}, .limit = 1}, now, &actions));
+    entity.exists = !actions.empty();
+  }
   return FromEntity(std::move(entity));
 }
 
@@ -209,6 +232,7 @@ EngineStatus Engine::Status() const {
   const absl::StatusOr<ServableRepository::State> state = impl_->repository.ReadState();
   if (state.ok()) {
     status.previous_servable = state->previous;
+    if (state->active != status.active_servable) status.refused_servable = state->active;
   } else {
     status.warnings.push_back(std::string(MessageOf(state.status())));
   }

@@ -41,7 +41,9 @@ absl::StatusOr<EngineDirectory> EngineDirectory::Open(const std::string& path) {
   if (fs::exists(marker, error)) {
     FOURFOLD_RETURN_IF_ERROR(CheckFormat(marker));
   } else {
-    if (!fs::is_empty(path, error) || error) {
+    const bool is_empty = fs::is_empty(path, error);
+    if (error) return FailedPrecondition(path, ": cannot be read: ", error.message());
+    if (!is_empty) {
       return FailedPrecondition(path, ": holds other files and no engine; name an empty directory");
     }
     const nlohmann::json format = {{"format_version", kFormatVersion}, {"engine", "fourfold"}};

@@ -53,6 +53,12 @@ bool LooksNative(const std::string& file_name) {
 absl::StatusOr<const ImportRecipe*> FindImport(const Recipe& recipe, const std::string& path,
                                                const std::string& format) {
   static const ImportRecipe* const kNative = new ImportRecipe();
+  std::error_code error;
+  const std::filesystem::file_status file = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(file)) {
+    return NotFound(path, ": cannot be read: ", error ? error.message() : "no such file");
+  }
+  if (std::filesystem::is_directory(file)) return InvalidArgument(path, ": is a directory");
   std::optional<Format> wanted;
   if (!format.empty()) {
     wanted = FormatOf(format);
@@ -74,8 +80,10 @@ absl::StatusOr<const ImportRecipe*> FindImport(const Recipe& recipe, const std::
     return &import;
   }
   if (wanted == Format::kJsonl || (!wanted.has_value() && LooksNative(file_name))) return kNative;
-  return InvalidArgument(path, ": the recipe ", recipe.name, " has no import section for this file",
-                         wanted.has_value() ? StrCat(" of format ", NameOf(*wanted)) : "");
+  return InvalidArgument(
+      path, ": the recipe ", recipe.name, " has no section `import:` ",
+      wanted.has_value() ? StrCat("of format ", NameOf(*wanted)) : "for a file of this name",
+      "; it would say which column is what");
 }
 
 ImportOptions MakeImportOptions(const ImportRecipe& import, const ImportRequest& request) {

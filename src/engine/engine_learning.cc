@@ -136,7 +136,8 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
                           .at = at,
                           .scratch_path = impl_->directory.temporary(),
                           .progress = request.progress,
-                          .note = request.note};
+                          .note = request.note,
+                          .is_cancelled = request.is_cancelled};
   FOURFOLD_ASSIGN_OR_RETURN(const InteractionTable table, ReadTrainingTable(learning));
   BlendSpec blend = impl_->recipe.blend;
   std::map<std::string, double> metrics;
@@ -159,7 +160,10 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
                               FitRankerIfPossible(last, table, servable.manifest.blend));
   }
   FOURFOLD_RETURN_IF_ERROR(AddGoldenRequests(learning, table, &servable));
+  FOURFOLD_RETURN_IF_ERROR(CheckNotCancelled(learning));
   FOURFOLD_ASSIGN_OR_RETURN(std::string version, impl_->repository.Publish(servable));
+  // What is being activated right now may not be taken for one that nobody needs.
+  const MutexLock lock(&impl_->activation_mutex);
   FOURFOLD_RETURN_IF_ERROR(
       impl_->repository.Prune(static_cast<std::size_t>(impl_->recipe.servables.keep)));
   return version;

@@ -37,6 +37,11 @@ std::string RecordOf(const Recipe& recipe) {
 
 }  // namespace
 
+absl::Status CheckNotCancelled(const Learning& learning) {
+  if (!learning.is_cancelled || !learning.is_cancelled()) return absl::OkStatus();
+  return absl::CancelledError("the training was called off");
+}
+
 absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning) {
   const TrainingRecipe& training = learning.recipe.training;
   if (learning.progress) learning.progress("reading the log", 0);
@@ -61,6 +66,7 @@ absl::StatusOr<Servable> FitServable(const Learning& learning, const Interaction
   options.retrievers = learning.recipe.retrievers;
   options.as_of_ms = as_of_ms;
   options.note = learning.note;
+  options.is_cancelled = learning.is_cancelled;
   // What items are is a fact of its own time, too: not what they became after the fit.
   ReadPoint fit_at = learning.at;
   fit_at.as_of_ms = as_of_ms;

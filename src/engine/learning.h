@@ -38,7 +38,11 @@ struct Learning {
   // short goes on (empty: none).
   std::shared_ptr<const TrainedRanker> earlier_ranker = nullptr;
   std::string checkpoint_path = "";
+  std::function<bool()> is_cancelled = nullptr;  // as of TrainRequest; may be empty
 };
+
+// Cancelled once `learning` is.
+absl::Status CheckNotCancelled(const Learning& learning);
 
 // The actions that the recipe trains on. FailedPrecondition: there are none.
 absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning);

@@ -179,6 +179,7 @@ absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRe
   if (learning.progress) learning.progress("tuning the blend", 0);
   const RetrieveFunction retrieve = [&](const EvaluationQuery& query, std::size_t retriever,
                                         int limit, RetrieverList* list) -> absl::Status {
+    FOURFOLD_RETURN_IF_ERROR(CheckNotCancelled(learning));
     FOURFOLD_ASSIGN_OR_RETURN(const auto* slate,
                               examinee.Ask(query, options.retrievers[retriever], nullptr, limit));
     list->items.clear();
@@ -229,6 +230,7 @@ absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const Evaluatio
                             Examinee::Make(learning, table, exam.servable, std::move(ranker)));
   const RankFunction rank = [&](const EvaluationQuery& query, std::size_t method, int limit,
                                 std::vector<std::uint32_t>* ranked) -> absl::Status {
+    FOURFOLD_RETURN_IF_ERROR(CheckNotCancelled(learning));
     const bool by_ranker = asked[method].name == kRanker;
     const std::string retriever =
         asked[method].blend || by_ranker ? std::string() : asked[method].name;

@@ -94,7 +94,8 @@ absl::StatusOr<std::unique_ptr<TrainingRowsReader>> MakeRows(const Learning& lea
   FOURFOLD_ASSIGN_OR_RETURN(
       const WrittenRows written,
       WriteTrainingRows(replay, *learning.recipe.features, path,
-                        Progress(learning, "computing features of training rows")));
+                        Progress(learning, "computing features of training rows"),
+                        learning.is_cancelled));
   if (learning.note) {
     const TrainingRowCounts& counts = written.counts;
     learning.note(StrCat("training rows: ", counts.requests, " requests, ", counts.rows,
@@ -162,6 +163,7 @@ absl::StatusOr<FittedRanker> FitTrees(const Learning& learning, const RowReplay&
   TrainTreesOptions options;
   options.validation_from_ms = validation_from_ms;
   options.end_ms = end_ms;
+  options.is_cancelled = learning.is_cancelled;
   if (learning.progress) {
     options.progress = [&](const TrainTreesOptions::Progress& progress) {
       learning.progress("growing trees",
@@ -188,6 +190,7 @@ absl::StatusOr<FittedRanker> FitTransAct(const Learning& learning, const RowRepl
   options.validation_from_ms = validation_from_ms;
   options.end_ms = end_ms;
   options.checkpoint_path = learning.checkpoint_path;
+  options.is_cancelled = learning.is_cancelled;
   const TrainedRanker* const earlier = learning.earlier_ranker.get();
   if (spec.transact.warm_start && earlier != nullptr && earlier->transact != nullptr) {
     options.warm_start = &earlier->transact->model();

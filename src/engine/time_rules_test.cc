@@ -285,6 +285,22 @@ TEST_F(TimeRulesTest, Rule2TheClockNeverGoesBackBehindALiveEvent) {
 
 // Rule 3: a value is a function of the set of events, whatever order they came in.
 
+TEST_F(TimeRulesTest, Rule2AnErasureByAnotherClockLeavesTheEnginesClockAlone) {
+  {
+    const auto engine = Open(kRecipe, "2011-12-09T10:00:00Z");
+    Ingest(*engine, R"({"event":"interaction","user":"ann","item":"a","type":"buy"})");
+    Ingest(*engine, R"({"event":"interaction","user":"bob","item":"b","type":"buy"})");
+  }
+  {
+    const auto engine = Open("");  // the wall's clock
+    EXPECT_EQ(engine->EraseUser("ann").value(), 1u);
+  }
+  const auto engine = Open("", "2011-12-09T11:00:00Z");
+  EXPECT_LT(engine->NowMs(), At("2011-12-09T11:10:00Z"));
+  EXPECT_THAT(engine->Status().warnings, IsEmpty());
+  EXPECT_TRUE(engine->GetUser("ann")->erased);
+}
+
 TEST_F(TimeRulesTest, Rule3TheOrderOfArrivalChangesNothing) {
   std::vector<std::string> lines;
   for (int i = 0; i < 60; ++i) {

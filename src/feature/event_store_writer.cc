@@ -271,7 +271,10 @@ absl::Status EventWriter::DescribeStoredDuplicates(std::vector<AppendResult>* re
   for (AppendResult& result : *results) {
     if (result.outcome != EventOutcome::kDuplicate || result.event_time_ms != 0) continue;
     const absl::Status found = store_->ReadLog(result.position, &record);
-    if (absl::IsNotFound(found)) continue;  // erased: nothing to tell
+    if (absl::IsNotFound(found)) {  // erased: nothing to tell
+      result.event_time_ms = kNoTimeMs;
+      continue;
+    }
     FOURFOLD_RETURN_IF_ERROR(found);
     FOURFOLD_ASSIGN_OR_RETURN(const LoggedEvent logged, DecodeLogged(result.position, record));
     Describe(logged, EventOutcome::kDuplicate, &result);
@@ -305,13 +308,12 @@ absl::StatusOr<std::uint64_t> EventWriter::EraseUser(std::string_view user) {
       entities.push_back(EntityOf(Stream::kSessionAnonymousActions, session));
       entities.push_back(EntityOf(Stream::kSessionAnonymousSlates, session));
     }
-    StoreState state{end_.load(), NowMs(), last_event_time_ms_.load()};
+    // Nothing is acknowledged: the last known time stays, so that an erasure by the wall's clock
+    // does not move the clock of a log that is served as of the past.
     std::string erased_at;
-    AppendVarint(&erased_at, ZigZag(state.last_known_ms));
+    AppendVarint(&erased_at, ZigZag(NowMs()));
     batch->PutValue(ErasedKey(user), erased_at);
-    batch->PutValue(kStateKey, EncodeState(state));
     FOURFOLD_RETURN_IF_ERROR(store_->Write(batch.get(), storage::Logging::kLogged));
-    Publish(state);
     sessions_.Forget();
   }
   // From the buffers and the write-ahead log first: compaction reaches only files.

@@ -158,6 +158,7 @@ class Recommender::Impl {
     FOURFOLD_RETURN_IF_ERROR(CheckLimit(request.limit));
     FOURFOLD_RETURN_IF_ERROR(CheckId("item", request.item));
     if (request.item.empty()) return InvalidArgument("item: is empty");
+    if (!IsHeardOf(request.item)) return NotFound("there is no item ", request.item);
     FOURFOLD_ASSIGN_OR_RETURN(const std::optional<Expression> filter, ParseFilter(request.filter));
     const std::shared_ptr<const BoundSurfaces> bound = Active();
 
@@ -204,6 +205,12 @@ class Recommender::Impl {
     if (!position.ok()) return InvalidArgument("after_position: ", MessageOf(position.status()));
     if (*position < at.position_end) return absl::OkStatus();
     return FailedPrecondition("after_position: the state does not hold ", after_position, " yet");
+  }
+
+  // In an event, or in what a servable learned from.
+  bool IsHeardOf(std::string_view item) const {
+    const Catalogue::ReadLock lock(*catalogue_);
+    return lock.Find(item) != kNoItem;
   }
 
   static absl::Status CheckRetriever(const std::string& name, const Pipeline& pipeline) {

@@ -154,6 +154,54 @@ TEST(RecommenderTest, FirstPageOfASessionGoesOnForTheUserItBecame) {
   EXPECT_THAT(ItemsOf(world.Ask(request)), UnorderedElementsAre("d", "e", "f"));
 }
 
+TEST(RecommenderTest, FirstPageOfASessionGoesOnForTheUserAloneOnceItIsKnown) {
+  World world;
+  StartSmall(&world);
+  RecommendRequest request = For("", 2);
+  request.session = "s";
+  RecommendRequest next = For("u", 2);
+  next.after_request = world.Ask(request).request_id;
+  EXPECT_THAT(world.recommender->Recommend(next).status().ToString(), HasSubstr("another user"));
+  world.Act("u", "a", "click", "s");  // from here on the session is u's
+  const RecommendResponse second = world.Ask(next);
+  EXPECT_THAT(second.items, SizeIs(2));
+  for (const std::string& item : ItemsOf(second)) EXPECT_TRUE(item != "a" && item != "b") << item;
+  next.user = "other";
+  EXPECT_THAT(world.recommender->Recommend(next).status().ToString(), HasSubstr("another user"));
+}
+
+TEST(RecommenderTest, ASlateOfOneItemHasANextPageAndOneThatWasNotLoggedIsToldWhyNot) {
+  World world;
+  StartSmall(&world);
+  RecommendRequest request = For("u", 1);
+  RecommendRequest next = request;
+  next.after_request = world.Ask(request).request_id;
+  EXPECT_THAT(ItemsOf(world.Ask(next)), ElementsAre("b"));
+  const auto refusal = [&](const RecommendRequest& first) {
+    RecommendRequest second = first;
+    second.after_request = world.Ask(first).request_id;
+    return world.recommender->Recommend(second).status().ToString();
+  };
+  EXPECT_THAT(refusal(For("", 1)), HasSubstr("for a user or a session"));
+  request.log_slate = false;
+  EXPECT_THAT(refusal(request), HasSubstr("log_slate false"));
+
+  World silent({.policy = {}, .log_slates = false});
+  StartSmall(&silent);
+  request = For("u", 1);
+  request.after_request = silent.Ask(request).request_id;
+  EXPECT_THAT(silent.recommender->Recommend(request).status().ToString(),
+              HasSubstr("server.log_slates is off"));
+}
+
+TEST(RecommenderTest, SimilarItemsOfAnItemNeverHeardOfAreNotFound) {
+  World world;
+  StartSmall(&world);
+  EXPECT_TRUE(world.recommender->Similar({.item = "a"}).ok());
+  EXPECT_EQ(world.recommender->Similar({.item = "nonsense"}).status().code(),
+            absl::StatusCode::kNotFound);
+}
+
 TEST(RecommenderTest, ChainOfPagesEndsAtItsLimit) {
   World world;
   std::vector<std::string> items;

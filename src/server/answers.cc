@@ -175,7 +175,9 @@ void WriteIngestResult(JsonWriter* writer, const IngestResult& result) {
     Member(writer, "error", result.error);
   } else {
     Member(writer, "position", result.position);
-    Member(writer, "event_time_ms", result.event_time_ms);
+    if (result.event_time_ms != kNoTimeMs) {
+      Member(writer, "event_time_ms", result.event_time_ms);
+    }
   }
   writer->EndObject();
 }
@@ -194,6 +196,45 @@ void WriteServable(JsonWriter* writer, const ServableInfo& servable) {
   for (const auto& [name, value] : servable.metrics) Member(writer, name, value);
   writer->EndObject();
   MemberUnlessEmpty(writer, "problem", servable.problem);
+  writer->EndObject();
+}
+
+constexpr std::string_view NameOf(TrainingView::State state) {
+  using State = TrainingView::State;
+  switch (state) {
+    case State::kNone:
+      return "none";
+    case State::kRunning:
+      return "running";
+    case State::kPublished:
+      return "published";
+    case State::kActive:
+      return "active";
+    case State::kCancelled:
+      return "cancelled";
+    case State::kFailed:
+      break;
+  }
+  return "failed";
+}
+
+void TrainingMember(JsonWriter* writer, const TrainingView& training) {
+  writer->Key("training");
+  writer->BeginObject();
+  Member(writer, "state", NameOf(training.state));
+  Member(writer, "started_at_ms", training.started_at_ms);
+  if (training.state == TrainingView::State::kRunning) {
+    Member(writer, "stage", training.stage);
+    Member(writer, "done", training.done);
+  } else {
+    Member(writer, "ended_at_ms", training.ended_at_ms);
+  }
+  MemberUnlessEmpty(writer, "servable", training.servable);
+  MemberUnlessEmpty(writer, "problem", training.problem);
+  writer->Key("notes");
+  writer->BeginArray();
+  for (const std::string& note : training.notes) writer->String(note);
+  writer->EndArray();
   writer->EndObject();
 }
 
@@ -388,13 +429,19 @@ std::string ErasedJson(std::string_view user, std::uint64_t events, std::string_
   });
 }
 
-std::string ServablesJson(const std::vector<ServableInfo>& servables, std::string_view request_id) {
+std::string ServablesJson(const std::vector<ServableInfo>& servables, const TrainingView& training,
+                          std::string_view request_id) {
   return Object(request_id, [&](JsonWriter* writer) {
     writer->Key("servables");
     writer->BeginArray();
     for (const ServableInfo& servable : servables) WriteServable(writer, servable);
     writer->EndArray();
+    if (training.state != TrainingView::State::kNone) TrainingMember(writer, training);
   });
+}
+
+std::string TrainingJson(const TrainingView& training, std::string_view request_id) {
+  return Object(request_id, [&](JsonWriter* writer) { TrainingMember(writer, training); });
 }
 
 std::string ActiveServableJson(std::string_view version, std::string_view request_id) {

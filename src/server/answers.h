@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fourfold/engine.h"
+#include "server/trainer.h"
 
 // The bodies of good answers. src/server/openapi.json describes them; a test holds both together.
 namespace fourfold {
@@ -28,7 +29,9 @@ std::string FeaturesJson(const FeatureReadResponse& response, std::string_view r
 std::string SkewJson(const SkewReport& report);
 std::string ErasedJson(std::string_view user, std::uint64_t events, std::string_view request_id);
 
-std::string ServablesJson(const std::vector<ServableInfo>& servables, std::string_view request_id);
+std::string ServablesJson(const std::vector<ServableInfo>& servables, const TrainingView& training,
+                          std::string_view request_id);
+std::string TrainingJson(const TrainingView& training, std::string_view request_id);
 std::string ActiveServableJson(std::string_view version, std::string_view request_id);
 std::string ReadyJson(const EngineStatus& status, std::string_view request_id);
 std::string LiveJson(std::string_view request_id);

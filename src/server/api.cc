@@ -56,7 +56,8 @@ Api::Api(Engine* engine, ServerMetrics* metrics, std::string api_key)
     : engine_(engine),
       metrics_(metrics),
       api_key_(std::move(api_key)),
-      request_id_prefix_(RandomPrefix()) {}
+      request_id_prefix_(RandomPrefix()),
+      trainer_(engine) {}
 
 std::span<const Api::Route> Api::Routes() {
   static const std::vector<Route> routes = {
@@ -77,6 +78,7 @@ std::span<const Api::Route> Api::Routes() {
       {"GET", "/v1/value-model", {}, Lane::kControl, &Api::GetValueModel},
       {"PUT", "/v1/value-model", {}, Lane::kControl, &Api::PutValueModel},
       {"GET", "/v1/servables", {}, Lane::kControl, &Api::GetServables},
+      {"POST", "/v1/servables", {}, Lane::kControl, &Api::TrainServable},
       {"POST", "/v1/servables:rollback", {}, Lane::kControl, &Api::RollbackServable},
       {"POST", "/v1/servables/{version}:activate", {}, Lane::kControl, &Api::ActivateServable},
       {"GET", "/health/live", {}, Lane::kHere, &Api::HealthLive, /*open=*/true},

@@ -14,6 +14,7 @@
 #include "server/http_bodies.h"
 #include "server/problem.h"
 #include "server/server_metrics.h"
+#include "server/trainer.h"
 
 // The routes and what each does, without a socket in sight.
 namespace fourfold {
@@ -78,8 +79,13 @@ class Api {
   Call Admit(const ApiRequest& request) const;
   ApiAnswer Answer(const Call& call, const ApiRequest& request);
 
-  // /health/ready says no from now on.
-  void SetStopping() { stopping_.store(true, std::memory_order_relaxed); }
+  // /health/ready says no from now on, and a training that runs is called off.
+  void SetStopping() {
+    stopping_.store(true, std::memory_order_relaxed);
+    trainer_.Cancel();
+  }
+  // Once stopping: returns when the training has ended.
+  void AwaitTraining() { trainer_.Stop(); }
 
   // A request id that no other request has.
   std::string NewRequestId() const;
@@ -107,6 +113,7 @@ class Api {
   ApiAnswer GetValueModel(const Call& call, const ApiRequest& request);
   ApiAnswer PutValueModel(const Call& call, const ApiRequest& request);
   ApiAnswer GetServables(const Call& call, const ApiRequest& request);
+  ApiAnswer TrainServable(const Call& call, const ApiRequest& request);
   ApiAnswer ActivateServable(const Call& call, const ApiRequest& request);
   ApiAnswer RollbackServable(const Call& call, const ApiRequest& request);
   ApiAnswer HealthLive(const Call& call, const ApiRequest& request);
@@ -127,6 +134,7 @@ class Api {
   std::atomic<bool> stopping_{false};
   // PUT reads the fields that it replaces: two of one entity go one after the other.
   std::array<Mutex, 64> entity_mutexes_;
+  Trainer trainer_;
 };
 
 }  // namespace fourfold

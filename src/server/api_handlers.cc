@@ -212,6 +212,11 @@ ApiAnswer Api::GetUserActions(const Call& call, const ApiRequest&) {
   const std::string& user = call.values.front();
   const absl::StatusOr<std::vector<Event>> actions = engine_->GetUserActions(user, limit);
   if (!actions.ok()) return Failed(actions.status(), call.request_id);
+  if (actions->empty()) {
+    const absl::StatusOr<EntityView> entity = engine_->GetUser(user);
+    if (!entity.ok()) return Failed(entity.status(), call.request_id);
+    if (entity->erased) return Refuse(kGone, StrCat("user ", user, " was erased"), call.request_id);
+  }
   return Good(ActionsJson(user, *actions, call.request_id));
 }
 
@@ -251,7 +256,18 @@ ApiAnswer Api::PutValueModel(const Call& call, const ApiRequest& request) {
 ApiAnswer Api::GetServables(const Call& call, const ApiRequest&) {
   const absl::StatusOr<std::vector<ServableInfo>> servables = engine_->Servables();
   if (!servables.ok()) return Failed(servables.status(), call.request_id);
-  return Good(ServablesJson(*servables, call.request_id));
+  return Good(ServablesJson(*servables, trainer_.View(), call.request_id));
+}
+
+ApiAnswer Api::TrainServable(const Call& call, const ApiRequest& request) {
+  bool activate = false;
+  const FieldErrors errors = DecodeTrainBody(request.body, &activate);
+  if (!errors.empty()) return Invalid(errors, call.request_id);
+  const absl::Status status = trainer_.Start(activate);
+  if (!status.ok()) return Failed(status, call.request_id);
+  ApiAnswer answer = Good(TrainingJson(trainer_.View(), call.request_id));
+  answer.status = 202;
+  return answer;
 }
 
 ApiAnswer Api::ActivateServable(const Call& call, const ApiRequest&) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "base/strings.h"
 #include "server/http_bodies.h"
@@ -68,6 +69,15 @@ class ApiTest : public ::testing::Test {
       EXPECT_EQ(answer.json().at("request_id"), answer.request_id);
     }
     return answer;
+  }
+
+  // What came of the training that was asked for last.
+  Json AwaitTraining() {
+    for (;;) {
+      const Json training = Ask("GET", "/v1/servables").json().at("training");
+      if (training.at("state") != "running") return training;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
   }
 
   TestEngine engine_;
@@ -339,7 +349,17 @@ TEST_F(ApiTest, AUserIsReplacedMergedAndForgotten) {
   ASSERT_EQ(erased.status, 200) << erased.body;
   EXPECT_GE(erased.json().at("erased_events"), 1);
   EXPECT_EQ(Ask("GET", "/v1/users/w").problem(), "gone");
-  EXPECT_THAT(Ask("GET", "/v1/users/w/actions").json().at("actions"), IsEmpty());
+  EXPECT_EQ(Ask("GET", "/v1/users/w/actions").problem(), "gone");
+  // A user without fields who has acted is somebody.
+  EXPECT_EQ(Ask("GET", "/v1/users/v").problem(), "not-found");
+  EXPECT_THAT(Ask("GET", "/v1/users/v/actions").json().at("actions"), IsEmpty());
+  ASSERT_EQ(Ask("POST", "/v1/events", Click("v", "i2", "once")).status, 200);
+  EXPECT_EQ(Ask("GET", "/v1/users/v").json().at("fields"), Json::object());
+  // What an erased event said, its duplicate is not told.
+  ASSERT_EQ(Ask("DELETE", "/v1/users/v").status, 200);
+  const Json again = Ask("POST", "/v1/events", Click("v", "i2", "once")).json().at("results").at(0);
+  EXPECT_EQ(again.at("outcome"), "duplicate");
+  EXPECT_FALSE(again.contains("event_time_ms"));
 }
 
 TEST_F(ApiTest, AnIdempotencyKeyMakesAWriteCountOnce) {
@@ -356,6 +376,7 @@ TEST_F(ApiTest, SimilarItemsAreNeighbours) {
   ASSERT_EQ(answer.status, 200) << answer.body;
   EXPECT_THAT(ItemsOf(answer), ::testing::SizeIs(2));
   for (const std::string& item : ItemsOf(answer)) EXPECT_GT(std::stoi(item.substr(1)), 10);
+  EXPECT_EQ(Ask("GET", "/v1/items/nonsense/similar").problem(), "not-found");
   EXPECT_EQ(Ask("GET", "/v1/items/i10/similar?limit=0").problem(), "invalid-request");
   EXPECT_EQ(Ask("GET", "/v1/items/i10/similar?filter=price+%3C").problem(), "invalid-request");
 }
@@ -376,6 +397,26 @@ TEST_F(ApiTest, ServablesAreListedActivatedAndRolledBack) {
   EXPECT_EQ(Ask("POST", "/v1/recommend", "{}").json().at("servable"), second);
   EXPECT_EQ(Ask("POST", "/v1/servables/latest:activate").json().at("active"), second);
   EXPECT_EQ(Ask("POST", "/v1/servables/nonsense:activate").status, 404);
+}
+
+TEST_F(ApiTest, AServableIsTrainedAndActivatedBesideServing) {
+  ASSERT_FALSE(Ask("GET", "/v1/servables").json().contains("training"));
+  ASSERT_EQ(Ask("POST", "/v1/events", Click("u1", "i20")).status, 200);
+  EXPECT_EQ(Ask("POST", "/v1/servables", R"({"activat":true})").problem(), "invalid-request");
+  const HttpAnswer begun = Ask("POST", "/v1/servables", R"({"activate":true})");
+  ASSERT_EQ(begun.status, 202) << begun.body;
+  const Json done = AwaitTraining();
+  EXPECT_EQ(done.at("state"), "active") << done;
+  const std::string version = done.at("servable");
+  EXPECT_NE(version, version_);
+  EXPECT_EQ(Ask("POST", "/v1/recommend", "{}").json().at("servable"), version);
+
+  // Without a word it is published only.
+  ASSERT_EQ(Ask("POST", "/v1/events", Click("u2", "i20")).status, 200);
+  ASSERT_EQ(Ask("POST", "/v1/servables").status, 202);
+  EXPECT_EQ(AwaitTraining().at("state"), "published");
+  EXPECT_EQ(Ask("POST", "/v1/recommend", "{}").json().at("servable"), version);
+  EXPECT_EQ(Ask("GET", "/v1/servables").json().at("servables").size(), 3U);
 }
 
 TEST_F(ApiTest, TheDefaultTenantIsTheSamePlace) {
@@ -533,15 +574,17 @@ TEST_F(ApiTest, EveryFieldOfAnAnswerThatIsDescribedIsServed) {
   Ask("GET", "/v1/servables");
   Ask("POST", "/v1/features:read", R"({"items":["i1"]})");
   Ask("POST", "/v1/rank", R"({"user":"u3","items":["i1",{"item":"i2"}],"explain":true})");
-  const std::set<std::string> only_when_something_broke = {"Servable.problem", "Degradation.stage",
-                                                           "Degradation.reason"};
+  Ask("POST", "/v1/servables");
+  AwaitTraining();
+  const std::set<std::string> only_when_something_broke = {
+      "Servable.problem", "Training.problem", "Degradation.stage", "Degradation.reason"};
   // ApiHeadsTest has them.
   const std::set<std::string> only_with_heads = {"RankedResult.predictions",
                                                  "RecommendedItem.predictions"};
   for (const auto& [name, schema] : checker_.document().at("components").at("schemas").items()) {
     if (name == "Event" || name == "RecommendRequest" || name == "EntityBody" ||
         name == "FeatureReadRequest" || name == "RankRequest" || name == "ValueModelBody" ||
-        name == "ValueModelAnswer" || name == "Predictions") {
+        name == "ValueModelAnswer" || name == "TrainBody" || name == "Predictions") {
       continue;
     }
     const Json properties = schema.value("properties", Json::object());

@@ -153,6 +153,19 @@ FieldErrors DecodeEntityBody(std::string_view body, EntityBody* entity) {
   return errors;
 }
 
+FieldErrors DecodeTrainBody(std::string_view body, bool* activate) {
+  FieldErrors errors;
+  if (body.empty()) return errors;
+  ForEachMember(body, &errors, [&](std::string_view key, dom::element value) {
+    if (key != "activate") {
+      errors.push_back({std::string(key), "is not known here"});
+    } else if (!value.is_null() && value.get(*activate) != simdjson::SUCCESS) {
+      errors.push_back({"activate", "must be true or false"});
+    }
+  });
+  return errors;
+}
+
 std::optional<std::string> DecodePercent(std::string_view text, bool plus_is_space) {
   std::string decoded;
   decoded.reserve(text.size());

@@ -41,6 +41,9 @@ struct EntityBody {
 // list of strings or list of numbers. The timestamp is as an event's and may be absent.
 FieldErrors DecodeEntityBody(std::string_view body, EntityBody* entity);
 
+// Reads {"activate": true or false}; absent or null leaves it as it is, and so does an empty body.
+FieldErrors DecodeTrainBody(std::string_view body, bool* activate);
+
 // "%2F" to "/". Nullopt for a broken escape, for text that is no UTF-8 and for a NUL.
 std::optional<std::string> DecodePercent(std::string_view text, bool plus_is_space);
 

@@ -25,6 +25,8 @@ void ReadBodies(std::string_view bytes) {
   (void)fourfold::DecodeRankBody(bytes, &rank);
   std::vector<std::pair<std::string, double>> weights;
   (void)fourfold::DecodeValueModelBody(bytes, &weights);
+  bool activate = false;
+  (void)fourfold::DecodeTrainBody(bytes, &activate);
   fourfold::EntityBody entity;
   if (fourfold::DecodeEntityBody(bytes, &entity).empty()) {
     for (std::size_t i = 1; i < entity.fields.size(); ++i) {

@@ -137,6 +137,17 @@ TEST(EntityBodyTest, MistakesAreNamed) {
               ElementsAre("fields.a: is longer than 32768 bytes"));
 }
 
+TEST(TrainBodyTest, ActivateIsReadAndMistakesAreNamed) {
+  bool activate = false;
+  EXPECT_THAT(DecodeTrainBody("", &activate), IsEmpty());
+  EXPECT_FALSE(activate);
+  EXPECT_THAT(DecodeTrainBody(R"({"activate":true})", &activate), IsEmpty());
+  EXPECT_TRUE(activate);
+  EXPECT_THAT(DecodeTrainBody(R"({"activate":1,"tune":false})", &activate),
+              ElementsAre(FieldError{"activate", "must be true or false"},
+                          FieldError{"tune", "is not known here"}));
+}
+
 TEST(DecodePercentTest, EscapesBecomeBytes) {
   EXPECT_EQ(DecodePercent("a%2Fb%20c%c3%A9+", false), "a/b cé+");
   EXPECT_EQ(DecodePercent("a+b", true), "a b");

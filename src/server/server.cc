@@ -11,6 +11,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <thread>
@@ -38,23 +39,23 @@ constexpr std::size_t kRefusedMax = 64;
 constexpr std::chrono::milliseconds kAcceptPause{50};
 
 absl::Status CheckOptions(const ServerOptions& options) {
-  const auto check = [](std::string_view name, std::size_t value, std::size_t min,
-                        std::size_t max) {
+  const auto check = [](std::string_view name, std::int64_t value, std::int64_t min,
+                        std::int64_t max) {
     if (value >= min && value <= max) return absl::OkStatus();
     return InvalidArgument(name, " must be from ", min, " to ", max, ", not ", value);
   };
-  const auto whole = [](int value) { return static_cast<std::size_t>(value < 0 ? 0 : value); };
+  const auto bytes = [](std::size_t value) { return static_cast<std::int64_t>(value); };
   const absl::Status checks[] = {
-      check("threads", whole(options.threads), 1, 256),
-      check("ingest_threads", whole(options.ingest_threads), 1, 256),
+      check("threads", options.threads, 1, 256),
+      check("ingest_threads", options.ingest_threads, 1, 256),
       check("connections_max", options.connections_max, 1, 1 << 20),
-      check("header_bytes_max", options.header_bytes_max, 1 << 10, 1 << 20),
-      check("body_bytes_max", options.body_bytes_max, 1 << 10, 1 << 30),
-      check("bodies_bytes_max", options.bodies_bytes_max, options.body_bytes_max,
-            std::size_t{1} << 40),
-      check("request_seconds_max", whole(options.request_seconds_max), 1, 3600),
-      check("idle_seconds_max", whole(options.idle_seconds_max), 1, 3600),
-      check("drain_seconds_max", whole(options.drain_seconds_max), 1, 3600),
+      check("header_bytes_max", bytes(options.header_bytes_max), 1 << 10, 1 << 20),
+      check("body_bytes_max", bytes(options.body_bytes_max), 1 << 10, 1 << 30),
+      check("bodies_bytes_max", bytes(options.bodies_bytes_max), bytes(options.body_bytes_max),
+            std::int64_t{1} << 40),
+      check("request_seconds_max", options.request_seconds_max, 1, 3600),
+      check("idle_seconds_max", options.idle_seconds_max, 1, 3600),
+      check("drain_seconds_max", options.drain_seconds_max, 1, 3600),
   };
   for (const absl::Status& status : checks) {
     if (!status.ok()) return status;
@@ -117,6 +118,7 @@ class Server::Impl {
       for (std::thread& thread : threads_) thread.join();
       ingest_.join();
       control_.join();
+      api_.AwaitTraining();
     });
   }
 

@@ -46,7 +46,8 @@ class Server {
   std::string url() const;  // "http://127.0.0.1:8080"
 
   // Accepts no more, lets every request that has begun finish (at most drain_seconds_max), closes
-  // the connections and returns. Every event acknowledged before is durable in any case.
+  // the connections and returns. A training that runs is called off and publishes nothing; the step
+  // that it is at is waited for. Every event acknowledged before is durable in any case.
   void Stop();
 
   // Blocks until SIGINT or SIGTERM, then stops as above. A second signal ends the process at once.

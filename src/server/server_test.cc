@@ -268,6 +268,7 @@ TEST_F(ServerTest, BadOptionsAndTakenPortsAreErrors) {
   };
   EXPECT_THAT(error({.address = "nowhere", .port = 0}), HasSubstr("address"));
   EXPECT_THAT(error({.port = 0, .threads = 0}), HasSubstr("threads"));
+  EXPECT_THAT(error({.port = 0, .connections_max = -1}), HasSubstr("not -1"));
   EXPECT_THAT(error({.port = 0, .bodies_bytes_max = 1}), HasSubstr("bodies_bytes_max"));
   Serve({});
   EXPECT_EQ(server_->url(), StrCat("http://127.0.0.1:", server_->port()));
@@ -312,6 +313,35 @@ TEST_F(ServerTest, NoRequestFailsWhileServablesAreSwapped) {
   EXPECT_GT(slates, 20);
   EXPECT_EQ(failures, 0);
   EXPECT_EQ(strangers, 0);
+}
+
+TEST(ServerTrainingTest, OneTrainingRunsAtATimeAndStoppingCallsItOff) {
+  std::string recipe(TestEngine::kItemCfRecipe);
+  const std::string_view few = "rounds: 3";
+  recipe.replace(recipe.find(few), few.size(), "rounds: 10000");  // longer than anybody waits
+  TestEngine engine(recipe);
+  engine.Fill();
+  auto server = Server::Start(*engine, {.port = 0});
+  ASSERT_TRUE(server.ok()) << server.status();
+  HttpClient client(**server);
+  ASSERT_EQ(client.Ask("POST", "/v1/servables", R"({"activate":true})").status, 202);
+  EXPECT_EQ(client.Ask("POST", "/v1/servables").problem(), "conflict");
+  // Requests and events go on meanwhile.
+  EXPECT_EQ(client.Ask("POST", "/v1/events", ClickEvent("u1", "i20", "meanwhile")).status, 200);
+  EXPECT_EQ(client.Ask("POST", "/v1/recommend", R"({"user":"u1"})").status, 200);
+  std::string stage;
+  while (stage != "growing trees") {
+    const nlohmann::json training = client.Ask("GET", "/v1/servables").json().at("training");
+    ASSERT_EQ(training.at("state"), "running") << training;
+    stage = training.at("stage");
+  }
+  (*server)->Stop();
+  EXPECT_TRUE(engine->Servables()->empty());
+  // Nobody trains any more: the turn is free.
+  EvaluateRequest request;
+  request.resamples = 1;
+  request.methods = {"popular"};
+  EXPECT_FALSE(absl::IsFailedPrecondition(engine->Evaluate(request).status()));
 }
 
 TEST_F(ServerTest, StoppingFinishesTheRequestThatHasBegun) {

@@ -296,6 +296,9 @@ class Training {
     }
     double loss = 0, losses = 0;
     for (std::size_t begin = 0; begin < order.size();) {
+      if (options_.is_cancelled && options_.is_cancelled()) {
+        return absl::CancelledError("the training was called off");
+      }
       const std::span<const Request> batch = BatchAt(order, begin);
       begin += batch.size();
       step->Forward(batch, /*is_training=*/true, taken_);

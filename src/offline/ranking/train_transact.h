@@ -30,6 +30,8 @@ struct TrainTransActOptions {
     double metric = 0;                  // of the last epoch that was validated
   };
   std::function<void(const Progress&)> progress;
+  // Asked before each step: true ends the training with Cancelled. May be empty.
+  std::function<bool()> is_cancelled;
 };
 
 struct TrainedTransAct {

@@ -270,6 +270,9 @@ class Training {
 
   absl::Status Grow() {
     for (int round = 0; round < spec_.rounds; ++round) {
+      if (options_.is_cancelled && options_.is_cancelled()) {
+        return absl::CancelledError("the training was called off");
+      }
       FOURFOLD_RETURN_IF_ERROR(
           Checked(XGBoosterUpdateOneIter(booster_.get(), round, training_.get())));
       result_.rounds_grown = round + 1;

@@ -50,6 +50,8 @@ struct TrainTreesOptions {
     int best_round = 0;
   };
   std::function<void(const Progress&)> progress;
+  // Asked before each round: true ends the training with Cancelled. May be empty.
+  std::function<bool()> is_cancelled;
 };
 
 struct TrainedTrees {

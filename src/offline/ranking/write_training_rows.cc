@@ -159,7 +159,8 @@ TrainingSchema TrainingSchemaOf(const FeaturePlan& plan) {
 
 absl::StatusOr<WrittenRows> WriteTrainingRows(const RowReplay& replay, const FeaturePlan& plan,
                                               const std::string& path,
-                                              const std::function<void(double done)>& progress) {
+                                              const std::function<void(double done)>& progress,
+                                              const std::function<bool()>& is_cancelled) {
   TrainingSchema schema = TrainingSchemaOf(plan);
   for (const RankerHead& head : replay.options().heads) schema.heads.push_back(head.name);
   FOURFOLD_ASSIGN_OR_RETURN(const std::unique_ptr<TrainingRowsWriter> writer,
@@ -169,6 +170,9 @@ absl::StatusOr<WrittenRows> WriteTrainingRows(const RowReplay& replay, const Fea
   FeatureTable table;
   WrittenRows written;
   for (std::size_t row = 0; row < replay.size(); ++row) {
+    if (is_cancelled && is_cancelled()) {
+      return absl::CancelledError("the training was called off");
+    }
     FOURFOLD_RETURN_IF_ERROR(replay.Read(row, &replayed, &table));
     written.relevant += replayed.relevant;
     written.retrieved += static_cast<std::uint64_t>(std::count_if(

@@ -22,9 +22,11 @@ struct WrittenRows {
 };
 
 // Writes every request of the replay, whose plan this is, with its features and labels; one without
-// candidates teaches nothing and is left out.
+// candidates teaches nothing and is left out. Cancelled once is_cancelled, which may be empty as
+// progress may, says so.
 absl::StatusOr<WrittenRows> WriteTrainingRows(const RowReplay& replay, const FeaturePlan& plan,
                                               const std::string& path,
-                                              const std::function<void(double done)>& progress);
+                                              const std::function<void(double done)>& progress,
+                                              const std::function<bool()>& is_cancelled = {});
 
 }  // namespace fourfold

@@ -150,6 +150,9 @@ absl::StatusOr<Servable> TrainRetrievers(const InteractionTable& table,
   servable.popularity = PopularityScores(counted, RetrieverSpec{}, options.as_of_ms);
   IndexVocabulary(&servable);
   for (const RetrieverSpec& spec : options.retrievers) {
+    if (options.is_cancelled && options.is_cancelled()) {
+      return absl::CancelledError("the training was called off");
+    }
     if (options.progress) options.progress(spec.name, 0);
     FOURFOLD_RETURN_IF_ERROR(Train(table, spec, options, &servable));
     if (options.progress) options.progress(spec.name, 1);

@@ -21,6 +21,8 @@ struct TrainRetrieversOptions {
   std::vector<SideField> side_fields;
   std::function<void(std::string_view retriever, double done)> progress;  // done 0..1
   std::function<void(std::string_view note)> note;                        // may be empty
+  // Asked before each retriever: true ends the training with Cancelled. May be empty.
+  std::function<bool()> is_cancelled;
 };
 
 // Every side field that some retriever names, once.

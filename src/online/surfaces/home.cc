@@ -25,7 +25,7 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> BuildHome(const SurfaceParts& pa
   PipelineBuilder home;
   home.Hydrate(make_unique<HistoryHydrator>(parts.store, HistoryActions(policy, specs)));
   home.Hydrate(make_unique<ListsHydrator>());
-  home.Hydrate(make_unique<PagesHydrator>(parts.store));
+  home.Hydrate(make_unique<PagesHydrator>(parts.store, parts.slate_log != nullptr));
   home.Hydrate(make_unique<SeenHydrator>(parts.store, &policy));
   for (const RetrieverSpec& spec : specs) home.Retrieve(MakeRetriever(spec));
   home.Hydrate(make_unique<TieOrderHydrator>());

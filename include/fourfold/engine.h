@@ -44,7 +44,9 @@ struct ImportRequest {
   std::string format;  // empty: by the recipe's import section, else by the extension
   bool strict = false;
   bool dry_run = false;
-  std::string reject_path;  // empty: <path>.rejects.jsonl in the current directory
+  // Refused lines are added there. Empty: <file name>.rejects.jsonl in the current directory; of a
+  // dry run nowhere.
+  std::string reject_path;
   std::function<void(std::string_view phase, double done)> progress;  // done 0..1
 };
 

@@ -74,7 +74,10 @@ expect 2 "$fourfold" recommend --limit many
 # Validate writes nothing.
 expect 0 "$fourfold" validate shop.yaml; holds out "a sound recipe"
 expect 3 "$fourfold" validate sales.csv --recipe shop.yaml; holds out "1 lines refused"
-rm -f sales.csv.rejects.jsonl
+holds out "line 8: "
+[ ! -e sales.csv.rejects.jsonl ] || fail "validate wrote a reject file"
+echo '{"event":"user","user":"u","fields":[]}' > native.jsonl
+expect 0 "$fourfold" validate native.jsonl; holds out "1 events"
 [ ! -e fourfold-engine ] || fail "validate made a directory"
 sed 's/covisitation/covisitaton/' shop.yaml > wrong.yaml
 expect 1 "$fourfold" validate wrong.yaml; holds err "wrong.yaml:9: retrievers[0].kind"; holds err "did you mean covisitation?"
@@ -179,6 +182,10 @@ holds serve.log stopped
 expect 0 "$fourfold" users erase ann; holds out forgotten
 expect 0 "$fourfold" recommend cy --log-slate --clock-at end; [ ! -s err ] || { cat err >&2; fail "an erasure moved the clock"; }
 expect 0 "$fourfold" export -o log.jsonl
+# Standard output is written as it stands, be it a file or a pipe.
+expect 0 "$fourfold" export; cmp -s out log.jsonl || fail "export to a file of the shell's differs"
+"$fourfold" export 2> /dev/null | cmp -s - log.jsonl || fail "export into a pipe differs"
+[ -L /dev/stdout ] || fail "/dev/stdout was replaced"
 ! grep -q '"ann"' log.jsonl || fail "the log still knows ann"
 holds log.jsonl '"bob"'
 

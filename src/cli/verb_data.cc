@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
@@ -26,7 +27,7 @@ nlohmann::ordered_json ToJson(const std::string& path, const ImportReport& repor
                                  {"accepted", report.accepted},
                                  {"duplicates", report.duplicates},
                                  {"rejected", report.rejected}};
-  if (report.rejected > 0) json["reject_file"] = report.reject_path;
+  if (!report.reject_path.empty()) json["reject_file"] = report.reject_path;
   if (HasTimes(report)) {
     json["first_event_time"] = FormatTimestamp(report.first_event_time_ms);
     json["last_event_time"] = FormatTimestamp(report.last_event_time_ms);
@@ -60,8 +61,8 @@ void PrintReport(const Context& context, const std::string& path, const ImportRe
         << "them\n";
   }
   if (report.rejected > 0) {
-    out << "  " << Thousands(report.rejected) << " lines refused; why: " << report.reject_path
-        << "\n";
+    out << "  " << Thousands(report.rejected) << " lines refused"
+        << (report.reject_path.empty() ? "" : "; why: " + report.reject_path) << "\n";
   }
 }
 
@@ -83,6 +84,14 @@ ImportRequest MakeRequest(const Context& context, const ImportArguments& argumen
   return request;
 }
 
+// What an earlier run refused is not this one's.
+void RemoveRejects(const ImportArguments& arguments, const std::string& path) {
+  const std::string file =
+      arguments.reject_path.empty() ? RejectPathOf(path) : arguments.reject_path;
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(file, ignored)) std::filesystem::remove(file, ignored);
+}
+
 absl::StatusOr<int> Import(const Context& context, const ImportArguments& arguments) {
   if (!context.recipe.empty()) {
     // What cannot be read leaves no directory behind.
@@ -94,6 +103,7 @@ absl::StatusOr<int> Import(const Context& context, const ImportArguments& argume
   FOURFOLD_ASSIGN_OR_RETURN(
       const auto engine,
       context.OpenEngine(/*with_servable=*/false, "send it the events: POST /v1/events"));
+  for (const std::string& path : arguments.paths) RemoveRejects(arguments, path);
   int code = kExitOk;
   for (const std::string& path : arguments.paths) {
     FOURFOLD_ASSIGN_OR_RETURN(const ImportReport report,
@@ -111,7 +121,8 @@ void AddFileOptions(CLI::App* verb, ImportArguments* arguments) {
       ->check(CLI::IsMember({"jsonl", "csv", "recbole", "sequences"}));
   verb->add_option(
       "--reject-file", arguments->reject_path,
-      "Where refused lines go; without it FILE.rejects.jsonl in the current directory");
+      "Where refused lines go, those of all files; without it FILE.rejects.jsonl in the current "
+      "directory, of validate nowhere");
   verb->add_flag("--strict", arguments->strict, "Stop at the first bad line and take nothing");
 }
 
@@ -142,16 +153,36 @@ absl::Status ValidateRecipe(const Context& context, const std::string& path) {
   return absl::OkStatus();
 }
 
+// The one named, else the engine's; without either none, which is enough for native events.
+absl::StatusOr<Recipe> RecipeOf(const Context& context) {
+  if (!context.recipe.empty()) return LoadRecipe(context.recipe);
+  const std::string path = context.directory + "/recipe.yaml";
+  if (std::filesystem::exists(path)) return LoadRecipe(path);
+  Recipe none;
+  none.name = "(none: name one with --recipe)";
+  return none;
+}
+
+void PrintFirstRejected(const Context& context, const ImportSummary& summary) {
+  if (context.json()) return;
+  for (const RejectedLine& line : summary.first_rejected) {
+    context.out << "  line " << line.line << ": " << (line.field.empty() ? "" : line.field + " ")
+                << line.reason << "\n";
+  }
+  if (summary.rejected > summary.first_rejected.size()) {
+    context.out << "  ...; --reject-file FILE takes them all\n";
+  }
+}
+
 absl::StatusOr<int> Validate(const Context& context, const ImportArguments& arguments) {
   int code = kExitOk;
+  if (!arguments.reject_path.empty()) RemoveRejects(arguments, "");
   for (const std::string& path : arguments.paths) {
     if (IsRecipe(path)) {
       FOURFOLD_RETURN_IF_ERROR(ValidateRecipe(context, path));
       continue;
     }
-    const std::string recipe_path =
-        context.recipe.empty() ? context.directory + "/recipe.yaml" : context.recipe;
-    FOURFOLD_ASSIGN_OR_RETURN(const Recipe recipe, LoadRecipe(recipe_path));
+    FOURFOLD_ASSIGN_OR_RETURN(const Recipe recipe, RecipeOf(context));
     ImportRequest request = MakeRequest(context, arguments, path);
     request.dry_run = true;
     FOURFOLD_ASSIGN_OR_RETURN(const ImportRecipe* import,
@@ -162,6 +193,7 @@ absl::StatusOr<int> Validate(const Context& context, const ImportArguments& argu
     context.EndProgress();
     const ImportReport report = ReportOf(summary);
     PrintReport(context, path, report, /*dry_run=*/true);
+    PrintFirstRejected(context, summary);
     if (report.rejected > 0) code = kExitRejects;
   }
   return code;

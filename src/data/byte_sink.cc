@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -22,11 +23,28 @@ namespace {
 constexpr std::size_t kBufferBytes = 256 << 10;
 constexpr int kZstdLevel = 3;
 
+// Whatever standard output is, a file of the shell's among them, it is written as it stands.
+bool IsStandardOutput(const std::string& path) { return path == "-" || path == "/dev/stdout"; }
+
+// What a link points to: the file is replaced, the link stays.
+std::string TargetOf(std::string path) {
+  struct stat found = {};
+  if (IsStandardOutput(path) || lstat(path.c_str(), &found) != 0 || !S_ISLNK(found.st_mode)) {
+    return path;
+  }
+  char* const target = realpath(path.c_str(), nullptr);
+  if (target == nullptr) return path;
+  path = target;
+  std::free(target);
+  return path;
+}
+
 class PlainSink final : public ByteSink {
  public:
-  explicit PlainSink(std::string path) : path_(std::move(path)) {
+  explicit PlainSink(std::string path) : path_(TargetOf(std::move(path))) {
     struct stat found = {};
-    streams_ = stat(path_.c_str(), &found) == 0 && !S_ISREG(found.st_mode);
+    streams_ =
+        IsStandardOutput(path_) || (stat(path_.c_str(), &found) == 0 && !S_ISREG(found.st_mode));
     written_path_ = streams_ ? path_ : path_ + ".partial";
   }
   ~PlainSink() override {
@@ -37,7 +55,8 @@ class PlainSink final : public ByteSink {
 
   absl::Status Open() {
     const int flags = O_WRONLY | O_CLOEXEC | (streams_ ? 0 : O_CREAT | O_TRUNC);
-    descriptor_ = open(written_path_.c_str(), flags, 0666);
+    descriptor_ = IsStandardOutput(path_) ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
+                                          : open(written_path_.c_str(), flags, 0666);
     if (descriptor_ < 0) return FailedPrecondition(written_path_, ": ", std::strerror(errno));
     buffer_.reserve(kBufferBytes);
     return absl::OkStatus();

@@ -12,8 +12,9 @@ namespace fourfold {
 
 // A file that is written from front to end and appears under its name when it is whole: until
 // Finish it lies beside it as NAME.partial, and is removed when Finish is never reached. Pipes,
-// terminals and devices get their bytes as they come. A name that ends in .zst or .gz is packed
-// accordingly. Bounded memory. Not thread-safe.
+// terminals and devices get their bytes as they come, as does standard output ("-" or
+// "/dev/stdout") whatever it is. Of a link, what it points to is replaced. A name that ends in .zst
+// or .gz is packed accordingly. Bounded memory. Not thread-safe.
 class ByteSink {
  public:
   // FailedPrecondition where the file cannot be made.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "base/strings.h"
 #include "data/byte_source.h"
@@ -52,6 +53,19 @@ TEST_P(ByteSinkTest, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(ReadAll(path), wanted);
   EXPECT_EQ(GetParam().empty(), std::filesystem::file_size(path) == wanted.size());
   EXPECT_FALSE(std::filesystem::exists(path + ".partial"));
+}
+
+TEST_P(ByteSinkTest, OfALinkWhatItPointsToIsReplaced) {
+  const std::string link = StrCat(directory_, "/link", GetParam());
+  const std::string target = StrCat(directory_, "/target", GetParam());
+  std::ofstream(target) << "old";
+  std::filesystem::create_symlink(target, link);
+  absl::StatusOr<std::unique_ptr<ByteSink>> sink = ByteSink::Create(link);
+  ASSERT_TRUE(sink.ok()) << sink.status();
+  ASSERT_TRUE((*sink)->Write("new").ok());
+  ASSERT_TRUE((*sink)->Finish().ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(ReadAll(target), "new");
 }
 
 TEST_P(ByteSinkTest, AnEmptyFileIsWhole) {

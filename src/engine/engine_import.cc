@@ -86,6 +86,10 @@ absl::StatusOr<const ImportRecipe*> FindImport(const Recipe& recipe, const std::
       "; it would say which column is what");
 }
 
+std::string RejectPathOf(const std::string& path) {
+  return std::filesystem::path(path).filename().string() + ".rejects.jsonl";
+}
+
 ImportOptions MakeImportOptions(const ImportRecipe& import, const ImportRequest& request) {
   ImportOptions options;
   options.source = import.source;
@@ -94,10 +98,9 @@ ImportOptions MakeImportOptions(const ImportRecipe& import, const ImportRequest&
   options.lag_ms = import.lag_ms;
   options.strict = request.strict;
   options.dry_run = request.dry_run;
-  options.reject_path =
-      !request.reject_path.empty()
-          ? request.reject_path
-          : std::filesystem::path(request.path).filename().string() + ".rejects.jsonl";
+  options.reject_path = request.reject_path;
+  if (request.reject_path.empty() && !request.dry_run)
+    options.reject_path = RejectPathOf(request.path);
   if (request.progress) {
     options.progress = [report = request.progress](const ImportOptions::Progress& progress) {
       const double done = progress.total == 0 ? 0

@@ -14,6 +14,8 @@ namespace fourfold {
 absl::StatusOr<const ImportRecipe*> FindImport(const Recipe& recipe, const std::string& path,
                                                const std::string& format);
 
+// Where a file's refused lines go by default: the current directory.
+std::string RejectPathOf(const std::string& path);
 ImportOptions MakeImportOptions(const ImportRecipe& import, const ImportRequest& request);
 ImportReport ReportOf(const ImportSummary& summary);
 

@@ -36,8 +36,10 @@ class Import {
       : store_(store),
         clock_(clock),
         options_(options),
-        rejects_(options.reject_path.empty() ? options.source.path + ".rejects.jsonl"
-                                             : options.reject_path) {}
+        rejects_(options.reject_path.empty() && !options.dry_run
+                     ? options.source.path + ".rejects.jsonl"
+                     : options.reject_path,
+                 options.source.path) {}
 
   absl::StatusOr<ImportSummary> Run() {
     std::string directory = options_.temporary_directory;
@@ -125,6 +127,9 @@ class Import {
 
   absl::Status Reject(const RejectedLine& line) {
     ++summary_.rejected;
+    if (summary_.first_rejected.size() < ImportSummary::kFirstRejected) {
+      summary_.first_rejected.push_back(line);
+    }
     return rejects_.Write(line);
   }
 

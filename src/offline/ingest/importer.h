@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "data/event_source.h"
@@ -22,7 +23,8 @@ struct ImportOptions {
   bool strict = false;   // stop at the first rejected line, with an error that names it; nothing of
                          // the file is taken
   bool dry_run = false;  // `fourfold validate`: read and check everything, write nothing
-  std::string reject_path;  // JSON lines {line, field, reason, text}; empty: <file>.rejects.jsonl
+  // RejectFile's, which is added to. Empty: <file>.rejects.jsonl, of a dry run none.
+  std::string reject_path;
   std::string temporary_directory;  // for sorted runs; empty: the system's
   std::size_t sort_memory_bytes = 256 << 20;
   // Called a few times a second from the importing thread.
@@ -37,13 +39,15 @@ struct ImportOptions {
 };
 
 struct ImportSummary {
+  static constexpr std::size_t kFirstRejected = 10;
   std::uint64_t lines = 0;
   std::uint64_t lines_skipped = 0;
   std::uint64_t events = 0;  // made of the lines
   std::uint64_t accepted = 0;
   std::uint64_t duplicates = 0;  // of earlier imports or within the file, by event id
   std::uint64_t rejected = 0;
-  std::string reject_path;  // empty when nothing was rejected
+  std::string reject_path;                   // empty when nothing was rejected, or written nowhere
+  std::vector<RejectedLine> first_rejected;  // at most kFirstRejected
   std::int64_t first_event_time_ms = 0;
   std::int64_t last_event_time_ms = 0;
 };

@@ -142,10 +142,23 @@ TEST_F(ImporterTest, BadLinesGoToTheRejectFileAndTheOthersAreTaken) {
   EXPECT_EQ(summary.reject_path, options.reject_path);
   const std::string rejects = Contents(options.reject_path);
   EXPECT_EQ(std::count(rejects.begin(), rejects.end(), '\n'), 2);
-  EXPECT_THAT(rejects, HasSubstr("{\"line\":2,\"field\":\"\",\"reason\":\"is not JSON"));
+  EXPECT_THAT(rejects, HasSubstr("\"line\":2,\"field\":\"\",\"reason\":\"is not JSON"));
   EXPECT_THAT(rejects, HasSubstr("\xef\xbf\xbd"));
-  EXPECT_THAT(rejects, HasSubstr("{\"line\":3,\"field\":\"item\",\"reason\":\"is empty\",\"text\":"
+  EXPECT_THAT(rejects, HasSubstr("\"line\":3,\"field\":\"item\",\"reason\":\"is empty\",\"text\":"
                                  "\"{\\\"event\\\":"));
+}
+
+TEST_F(ImporterTest, FilesThatShareARejectFileKeepEachOthersLines) {
+  ImportOptions options = FileOf(StrCat(Click("u", "a", 1), "{oops\n"));
+  options.reject_path = directory_ / "rejected.jsonl";
+  Imported(options);
+  fs::copy_file(options.source.path, directory_ / "more.jsonl");
+  options.source.path = directory_ / "more.jsonl";
+  Imported(options);
+  const std::string rejects = Contents(options.reject_path);
+  EXPECT_EQ(std::count(rejects.begin(), rejects.end(), '\n'), 2);
+  EXPECT_THAT(rejects, HasSubstr("events.jsonl\",\"line\":2"));
+  EXPECT_THAT(rejects, HasSubstr("more.jsonl\",\"line\":2"));
 }
 
 TEST_F(ImporterTest, StrictTakesNothingAndNamesTheLine) {

@@ -13,10 +13,14 @@ RejectFile::~RejectFile() {
 }
 
 absl::Status RejectFile::Write(const RejectedLine& line) {
-  if (file_ == nullptr) file_ = std::fopen(path_.c_str(), "we");
+  if (path_.empty()) return absl::OkStatus();
+  if (file_ == nullptr) file_ = std::fopen(path_.c_str(), "ae");
   if (file_ == nullptr) return Error();
-  const nlohmann::ordered_json json = {
-      {"line", line.line}, {"field", line.field}, {"reason", line.reason}, {"text", line.text}};
+  const nlohmann::ordered_json json = {{"file", source_},
+                                       {"line", line.line},
+                                       {"field", line.field},
+                                       {"reason", line.reason},
+                                       {"text", line.text}};
   // A line may be rejected for not being UTF-8, or be cut within a character.
   const std::string text =
       json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";

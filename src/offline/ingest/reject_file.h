@@ -3,17 +3,21 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "data/event_source.h"
 
 namespace fourfold {
 
-// Rejected lines as JSON lines {"line", "field", "reason", "text"}. The file is made, over one of
-// that name, with the first of them. Not thread-safe.
+// Rejected lines of one file as JSON lines {"file", "line", "field", "reason", "text"}. They are
+// added to what stands under that name, so that several files can share one; it is made with the
+// first of them. Not thread-safe.
 class RejectFile {
  public:
-  explicit RejectFile(std::string path) : path_(std::move(path)) {}
+  // An empty path: nothing is written.
+  RejectFile(std::string path, std::string source)
+      : path_(std::move(path)), source_(std::move(source)) {}
   ~RejectFile();
   RejectFile(const RejectFile&) = delete;
   RejectFile& operator=(const RejectFile&) = delete;
@@ -27,6 +31,7 @@ class RejectFile {
   absl::Status Error() const;
 
   const std::string path_;
+  const std::string source_;
   std::FILE* file_ = nullptr;
   std::uint64_t lines_written_ = 0;
 };

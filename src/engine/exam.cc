@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "data/timestamp.h"
 #include "offline/evaluation/evaluator.h"
+#include "offline/ranking/train_trees.h"
 
 namespace fourfold {
 namespace {
@@ -27,17 +30,12 @@ absl::StatusOr<EvaluationSplit> SplitTable(const Recipe& recipe, const Evaluatio
                       : LeaveOneOutOptions::Fit::kStrict;
     return SplitLeaveOneOut(table, options);
   }
-  if (!evaluation.cut_ms.has_value()) {
-    return InvalidArgument("evaluation.cut: a split in time needs it");
-  }
+  FOURFOLD_CHECK(evaluation.cut_ms.has_value() && evaluation.validation_cut_ms.has_value());
   TimeSplitOptions options{common};
   if (part == ExamPart::kTest) {
     options.cut_ms = *evaluation.cut_ms;
     if (evaluation.end_ms.has_value()) options.end_ms = *evaluation.end_ms;
   } else {
-    if (!evaluation.validation_cut_ms.has_value()) {
-      return InvalidArgument("evaluation.validation_cut: tuning with a split in time needs it");
-    }
     options.cut_ms = *evaluation.validation_cut_ms;
     options.end_ms = *evaluation.cut_ms;
   }
@@ -58,6 +56,29 @@ bool IsKnownAtImport(const Recipe& recipe) {
   return std::any_of(recipe.imports.begin(), recipe.imports.end(), [](const ImportRecipe& import) {
     return import.knowledge == Knowledge::kIngest;
   });
+}
+
+absl::StatusOr<EvaluationRecipe> WithCuts(const EvaluationRecipe& evaluation,
+                                          const InteractionTable& table) {
+  EvaluationRecipe with_cuts = evaluation;
+  if (evaluation.split != EvaluationRecipe::Split::kTime) return with_cuts;
+  std::vector<std::int64_t> times_ms = table.event_time_ms;
+  // Where the part after `share` of those times begins.
+  const auto cut_at = [&times_ms](double share) -> std::optional<std::int64_t> {
+    const std::optional<TimeCuts> cuts = CutByTime(times_ms, share, 0);
+    return cuts.has_value() ? std::optional(cuts->validation_from_ms) : std::nullopt;
+  };
+  if (!with_cuts.cut_ms.has_value()) with_cuts.cut_ms = cut_at(0.9);
+  if (!with_cuts.cut_ms.has_value()) return InvalidArgument("the log holds no action to judge by");
+  if (!with_cuts.validation_cut_ms.has_value()) {
+    std::erase_if(times_ms, [&](std::int64_t time_ms) { return time_ms >= *with_cuts.cut_ms; });
+    with_cuts.validation_cut_ms = cut_at(8.0 / 9);
+  }
+  if (!with_cuts.validation_cut_ms.has_value()) {
+    return InvalidArgument("the log holds no action before ", FormatTimestamp(*with_cuts.cut_ms),
+                           " to learn from");
+  }
+  return with_cuts;
 }
 
 absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecipe& evaluation,

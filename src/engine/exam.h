@@ -21,6 +21,12 @@ struct Exam {
   std::uint64_t fit_actions = 0;
 };
 
+// A split in time with its cuts set, those that the recipe leaves out by the table's actions.
+// InvalidArgument when there are none.
+absl::StatusOr<EvaluationRecipe> WithCuts(const EvaluationRecipe& evaluation,
+                                          const InteractionTable& table);
+
+// `evaluation` has its cuts.
 absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecipe& evaluation,
                                  const InteractionTable& table, ExamPart part);
 

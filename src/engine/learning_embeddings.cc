@@ -13,16 +13,20 @@ namespace {
 
 constexpr double kHiddenEdges = 1.0 / 3, kHiddenItems = 0.1;
 
-absl::StatusOr<std::vector<RetrieverSpec>> ChooseEmbeddings(
-    const Recipe& recipe, const std::vector<std::string>& wanted) {
+absl::StatusOr<std::vector<RetrieverSpec>> ChooseEmbeddings(const Recipe& recipe,
+                                                            const std::vector<std::string>& wanted,
+                                                            bool links) {
   std::vector<RetrieverSpec> specs;
   for (const RetrieverSpec& spec : recipe.retrievers) {
     const bool is_wanted =
         wanted.empty() || std::find(wanted.begin(), wanted.end(), spec.name) != wanted.end();
+    // Without side fields nothing is known of a cold item: asked for by name, that is an error.
+    if (wanted.empty() && !links && spec.side_fields.empty()) continue;
     if (HasEmbeddings(spec) && is_wanted) specs.push_back(spec);
   }
   if (specs.empty() || (!wanted.empty() && specs.size() < wanted.size())) {
-    return InvalidArgument("methods: only retrievers of kind eges have embeddings to judge");
+    return InvalidArgument("methods: only retrievers of kind eges",
+                           links ? "" : " with side_fields", " have embeddings to judge");
   }
   return specs;
 }
@@ -52,7 +56,7 @@ absl::StatusOr<EvaluationReport> JudgeEmbeddings(const Learning& learning,
                            "\" is none of ranking, link_prediction, cold_items");
   }
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<RetrieverSpec> specs,
-                            ChooseEmbeddings(learning.recipe, request.methods));
+                            ChooseEmbeddings(learning.recipe, request.methods, links));
   const auto started = std::chrono::steady_clock::now();
   EvaluationReport report;
   for (const RetrieverSpec& spec : specs) {

@@ -160,10 +160,11 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> FitRankerForExam(const Learnin
 
 }  // namespace
 
-absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRecipe& evaluation,
+absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRecipe& in_recipe,
                                     const InteractionTable& table) {
   const Recipe& recipe = learning.recipe;
   if (!recipe.tuning.enabled || recipe.retrievers.size() < 2) return recipe.blend;
+  FOURFOLD_ASSIGN_OR_RETURN(const EvaluationRecipe evaluation, WithCuts(in_recipe, table));
   FOURFOLD_ASSIGN_OR_RETURN(Exam exam,
                             PrepareExam(learning, evaluation, table, ExamPart::kValidation));
   Sample(&exam.split.queries, static_cast<std::size_t>(recipe.tuning.queries));
@@ -202,9 +203,10 @@ absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRe
   return tuned.spec;
 }
 
-absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const EvaluationRecipe& evaluation,
+absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const EvaluationRecipe& in_recipe,
                                        const InteractionTable& table, const BlendSpec& blend,
                                        const EvaluateRequest& request) {
+  FOURFOLD_ASSIGN_OR_RETURN(const EvaluationRecipe evaluation, WithCuts(in_recipe, table));
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<EvaluationMethod> chosen,
                             ChooseMethods(learning.recipe, evaluation, request.methods));
   std::vector<EvaluationMethod> asked = chosen;

@@ -313,7 +313,6 @@ void ReadEvaluation(RecipeSection& section, const TrainingRecipe& training,
   const bool by_time = evaluation->split == Split::kTime;
   section.AppliesIf(by_time, "split leave_one_out");
   section.Time("cut", &evaluation->cut_ms);
-  if (by_time && section.Has("split")) section.RequireKey("cut");
   section.Time("validation_cut", &evaluation->validation_cut_ms);
   section.Time("end", &evaluation->end_ms);
   section.AppliesIf(!by_time, "split time");
@@ -372,10 +371,6 @@ void ReadSections(RecipeSection& root, Recipe* recipe) {
   root.Mapping("evaluation", [&](RecipeSection& section) {
     ReadEvaluation(section, recipe->training, &recipe->evaluation);
   });
-  if (recipe->tuning.enabled && recipe->evaluation.split == EvaluationRecipe::Split::kTime &&
-      !recipe->evaluation.validation_cut_ms.has_value()) {
-    root.Problem("tuning", "needs evaluation.validation_cut with split time");
-  }
   root.Mapping("servables", [&](RecipeSection& section) {
     section.Integer("keep", &recipe->servables.keep, 2, 1'000);
     section.Integer("golden_requests", &recipe->servables.golden_requests, 0, 1'000);

@@ -48,10 +48,12 @@ struct TuningRecipe {
 };
 
 struct EvaluationRecipe {
-  enum class Split : std::uint8_t { kTime, kLeaveOneOut } split = Split::kLeaveOneOut;
-  std::optional<std::int64_t> cut_ms;             // kTime: fit before, test from here on
-  std::optional<std::int64_t> validation_cut_ms;  // kTime: tuning fits before, validates up to cut
-  std::optional<std::int64_t> end_ms;             // kTime: test rows before here; none: all
+  enum class Split : std::uint8_t { kTime, kLeaveOneOut } split = Split::kTime;
+  // kTime: fit before, test from here on. None: where the last tenth of the actions begins.
+  std::optional<std::int64_t> cut_ms;
+  // kTime: tuning fits before, validates up to cut. None: where the last ninth before cut begins.
+  std::optional<std::int64_t> validation_cut_ms;
+  std::optional<std::int64_t> end_ms;  // kTime: test rows before here; none: all
   enum class Variant : std::uint8_t { kNew, kAll } variant = Variant::kNew;
   enum class Fit : std::uint8_t { kStrict, kRefit } fit = Fit::kRefit;
   std::vector<std::string> action_types;  // positives; empty: as training

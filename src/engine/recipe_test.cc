@@ -149,12 +149,7 @@ TEST(RecipeTest, AQuotedNumberIsAText) {
             "r.yaml:3: retrievers[0].candidates: must be a number, not \"5\"");
 }
 
-TEST(RecipeTest, SplitByTimeNeedsItsCuts) {
-  EXPECT_THAT(ProblemsOf(StrCat(kSmall, "evaluation: {split: time}\n")),
-              HasSubstr("evaluation.cut: is required and missing"));
-  EXPECT_THAT(ProblemsOf(StrCat(kSmall, "tuning: {enabled: true}\n",
-                                "evaluation: {split: time, cut: 2011-11-01}\n")),
-              HasSubstr("tuning: needs evaluation.validation_cut with split time"));
+TEST(RecipeTest, CutsInTimeStandInOrder) {
   EXPECT_THAT(ProblemsOf(StrCat(kSmall,
                                 "evaluation: {split: time, cut: 2011-11-01, "
                                 "validation_cut: 2011-12-01}\n")),

@@ -304,7 +304,7 @@ absl::Status ItemEmbeddings::Save(const std::string& path) const {
     tensors.push_back(
         MakeTensor<std::int64_t>(FieldTensor(number, "begin"), Dtype::kI64, field.begin));
     tensors.push_back(
-        MakeTensor<std::uint32_t>(FieldTensor(number, "value"), Dtype::kU32, field.value));
+        MakeTensor<std::uint32_t>(FieldTensor(number, "value"), Dtype::kI32, field.value));
     tensors.push_back(MakeMatrix(FieldTensor(number, "vectors"), field.vectors, storage.dimension));
   }
   return WriteSafetensors(path, tensors, metadata);
@@ -337,7 +337,7 @@ absl::StatusOr<ItemEmbeddings> ItemEmbeddings::OpenUnnamed(const std::string& pa
     FOURFOLD_ASSIGN_OR_RETURN(const TensorView begin,
                               file.Find(FieldTensor(number, "begin"), Dtype::kI64));
     FOURFOLD_ASSIGN_OR_RETURN(const TensorView value,
-                              file.Find(FieldTensor(number, "value"), Dtype::kU32));
+                              file.Find(FieldTensor(number, "value"), Dtype::kI32));
     FOURFOLD_ASSIGN_OR_RETURN(const TensorView field_vectors,
                               file.Find(FieldTensor(number, "vectors"), Dtype::kF32, 2));
     field.begin = begin.As<std::int64_t>();

@@ -100,6 +100,12 @@ absl::Status TrainEmbeddings(const TrainingActions& actions, const RetrieverSpec
   return absl::OkStatus();
 }
 
+std::size_t ItemsActedOn(const TrainingActions& actions) {
+  std::vector<bool> met(actions.items);
+  for (const std::uint32_t item : actions.item) met[item] = true;
+  return static_cast<std::size_t>(std::count(met.begin(), met.end(), true));
+}
+
 absl::Status Train(const InteractionTable& table, const RetrieverSpec& spec,
                    const TrainRetrieversOptions& options, Servable* servable) {
   const TrainingActions actions = SelectActions(table, spec.action_types);
@@ -117,6 +123,11 @@ absl::Status Train(const InteractionTable& table, const RetrieverSpec& spec,
         spec.name, TrainCovisitation(actions, spec, options.as_of_ms, options.threads));
   }
   if (spec.kind == RetrieverSpec::Kind::kEase) {
+    const std::size_t acted_on = ItemsActedOn(actions);
+    if (acted_on > kEaseItemsMax && options.note) {
+      options.note(StrCat(spec.name, ": of ", acted_on, " items the ", kEaseItemsMax,
+                          " of the most users take part"));
+    }
     FOURFOLD_ASSIGN_OR_RETURN(ItemToItemMap map, TrainEase(actions, spec, options.threads));
     servable->item_to_item.emplace(spec.name, std::move(map));
   }

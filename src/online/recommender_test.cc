@@ -197,9 +197,11 @@ TEST(RecommenderTest, ASlateOfOneItemHasANextPageAndOneThatWasNotLoggedIsToldWhy
 TEST(RecommenderTest, SimilarItemsOfAnItemNeverHeardOfAreNotFound) {
   World world;
   StartSmall(&world);
-  EXPECT_TRUE(world.recommender->Similar({.item = "a"}).ok());
-  EXPECT_EQ(world.recommender->Similar({.item = "nonsense"}).status().code(),
-            absl::StatusCode::kNotFound);
+  SimilarRequest request;
+  request.item = "a";
+  EXPECT_TRUE(world.recommender->Similar(request).ok());
+  request.item = "nonsense";
+  EXPECT_EQ(world.recommender->Similar(request).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST(RecommenderTest, ChainOfPagesEndsAtItsLimit) {

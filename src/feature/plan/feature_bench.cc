@@ -67,7 +67,7 @@ void EventsIntoState(benchmark::State& state) {
   for (auto _ : state) {
     LoggedState replayed(&filled.plan->schema());
     for (const LoggedEvent& logged : filled.log) replayed.Add(logged);
-    benchmark::DoNotOptimize(replayed);
+    benchmark::DoNotOptimize(&replayed);
   }
   state.counters["events/s"] = benchmark::Counter(static_cast<double>(state.iterations() * kEvents),
                                                   benchmark::Counter::kIsRate);

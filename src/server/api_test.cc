@@ -3,16 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <set>
 #include <string>
-#include <thread>
 
 #include "base/strings.h"
+#include "server/api_testing.h"
 #include "server/http_bodies.h"
 #include "server/openapi.h"
-#include "server/openapi_checker.h"
-#include "server/server_testing.h"
 
 namespace fourfold {
 namespace {
@@ -21,7 +18,6 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using Json = nlohmann::json;
 
 std::string Click(std::string_view user, std::string_view item, std::string_view id = "") {
   return StrCat(R"({"event":"interaction","user":")", user, R"(","item":")", item,
@@ -34,147 +30,6 @@ std::vector<std::string> ItemsOf(const HttpAnswer& answer) {
   const Json json = answer.json();
   for (const Json& item : json.at("items")) items.push_back(item.at("item"));
   return items;
-}
-
-// Asks over HTTP; every single answer is held against the description.
-class ApiTest : public ::testing::Test {
- protected:
-  explicit ApiTest(std::string_view recipe = TestEngine::kItemCfRecipe) : engine_(recipe) {}
-  void SetUp() override {
-    engine_.Fill();
-    version_ = engine_.Train();
-    Serve({});
-  }
-
-  void Serve(ServerOptions options) {
-    client_.reset();
-    server_.reset();
-    options.port = 0;
-    auto started = Server::Start(*engine_, options);
-    ASSERT_TRUE(started.ok()) << started.status();
-    server_ = *std::move(started);
-    client_ = std::make_unique<HttpClient>(*server_);
-  }
-
-  HttpAnswer Ask(std::string_view method, std::string_view target, std::string_view body = "",
-                 const HttpClient::Headers& headers = {}) {
-    HttpAnswer answer = client_->Ask(method, target, body, headers);
-    EXPECT_EQ(checker_.CheckAnswer(method, target, answer.status, answer.content_type, answer.body),
-              "")
-        << method << " " << target << "\n"
-        << answer.body;
-    EXPECT_FALSE(answer.request_id.empty());
-    if (method != "HEAD" && answer.json().is_object() && answer.json().contains("request_id") &&
-        headers.empty()) {
-      EXPECT_EQ(answer.json().at("request_id"), answer.request_id);
-    }
-    return answer;
-  }
-
-  // What came of the training that was asked for last.
-  Json AwaitTraining() {
-    for (;;) {
-      const Json training = Ask("GET", "/v1/servables").json().at("training");
-      if (training.at("state") != "running") return training;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-  }
-
-  TestEngine engine_;
-  std::string version_;
-  std::unique_ptr<Server> server_;
-  std::unique_ptr<HttpClient> client_;
-  OpenApiChecker checker_{OpenApiJson()};
-};
-
-TEST_F(ApiTest, AListIsPutInOrder) {
-  const auto ranked = Ask("POST", "/v1/rank", R"({"user": "u1", "items": ["i1", {"item": "i2",
-      "fields": {"price": 3}}], "explain": true})");
-  ASSERT_EQ(ranked.status, 200) << ranked.body;
-  ASSERT_EQ(ranked.json().at("items").size(), 2);
-  EXPECT_EQ(ranked.json().at("servable"), version_);
-  EXPECT_GE(ranked.json().at("items").at(0).at("score"),
-            ranked.json().at("items").at(1).at("score"));
-  EXPECT_TRUE(ranked.json().at("items").at(0).at("contributions").contains("(base)"));
-  EXPECT_EQ(Ask("POST", "/v1/rank", R"({"items": []})").status, 400);
-  const auto bad = Ask("POST", "/v1/rank", R"({"items": [{"itm": "i1"}, 5], "explain": 1})");
-  EXPECT_EQ(bad.status, 400);
-  EXPECT_EQ(bad.json().at("errors").size(), 3) << bad.body;
-}
-
-class ApiHeadsTest : public ApiTest {
- protected:
-  ApiHeadsTest() : ApiTest(Recipe()) {}
-
-  static std::string Recipe() {
-    const std::string_view all = TestEngine::kItemCfRecipe;
-    return StrCat(all.substr(0, all.find("ranker:")), R"(
-ranker:
-  kind: transact
-  rows: actions
-  labels: {click: 1, hide: 0}
-  heads: [{name: click, actions: [click]}, {name: hide, actions: [hide]}]
-  value_model: {click: 1, hide: -5}
-  validation_share: 0
-  transact: {actions: 3, action_dimension: 8, item_dimension: 8, layers: 1, latest: 1, hidden: [8], epochs: 1}
-)");
-  }
-};
-
-TEST_F(ApiHeadsTest, TheValueModelIsReadAndChangedAndExplained) {
-  const auto before = Ask("GET", "/v1/value-model");
-  ASSERT_EQ(before.status, 200) << before.body;
-  EXPECT_EQ(before.json().at("servable"), version_);
-  EXPECT_EQ(before.json().at("weights"), (Json{{"click", 1}, {"hide", -5}}));
-  const auto changed = Ask("PUT", "/v1/value-model", R"({"weights": {"hide": -7.5}})");
-  ASSERT_EQ(changed.status, 200) << changed.body;
-  EXPECT_EQ(changed.json().at("weights"), (Json{{"click", 1}, {"hide", -7.5}}));
-  EXPECT_EQ(changed.json().at("recipe_weights"), before.json().at("weights"));
-  const auto ranked =
-      Ask("POST", "/v1/rank", R"({"user": "u1", "items": ["i1", "i2"], "explain": true})");
-  const auto slate = Ask("POST", "/v1/recommend", R"({"user": "u1", "explain": true})");
-  for (const auto& answer : {ranked, slate}) {
-    ASSERT_EQ(answer.status, 200) << answer.body;
-    const Json item = answer.json().at("items").at(0);
-    const Json predictions = item.at("predictions");
-    EXPECT_EQ(predictions.at("hide").at("weight"), -7.5);
-    EXPECT_NEAR(item.at("score").get<double>(),
-                predictions.at("click").at("probability").get<double>() -
-                    7.5 * predictions.at("hide").at("probability").get<double>(),
-                1e-5);
-  }
-  for (const char* bad : {"{}", R"({"weights": 3})", R"({"weights": {"hide": "much"}})",
-                          R"({"weights": {"hide": 1e7}})", R"({"weights": {"love": 1}})",
-                          R"({"weights": {}, "more": 1})"}) {
-    EXPECT_EQ(Ask("PUT", "/v1/value-model", bad).status, 400) << bad;
-  }
-  EXPECT_EQ(Ask("GET", "/v1/value-model").json().at("weights").at("hide"), -7.5);
-  for (const char* key : {"RankedResult.predictions", "RecommendedItem.predictions",
-                          "ValueModelAnswer.weights", "ValueModelAnswer.recipe_weights"}) {
-    EXPECT_THAT(checker_.seen(), Contains(key));
-  }
-}
-
-TEST_F(ApiTest, WithoutHeadsThereIsNoValueModel) {
-  EXPECT_EQ(Ask("GET", "/v1/value-model").status, 409);
-  EXPECT_EQ(Ask("PUT", "/v1/value-model", R"({"weights": {}})").status, 409);
-}
-
-TEST_F(ApiTest, FeaturesAreReadAsOfAnyMoment) {
-  const auto now = Ask("POST", "/v1/features:read", R"({"user": "u0", "items": ["i0", "gone"]})");
-  ASSERT_EQ(now.status, 200) << now.body;
-  EXPECT_EQ(now.json().at("items").at(0).at("features").at("price"), 0);
-  EXPECT_GT(now.json().at("items").at(0).at("features").at("clicks"), 0);
-  EXPECT_TRUE(now.json().at("items").at(1).at("features").at("price").is_null());
-  EXPECT_EQ(now.json().at("sequences").at("latest").size(), 3);
-  const auto then = Ask("POST", "/v1/features:read",
-                        R"({"user": "u0", "items": ["i0"], "as_of": "2001-01-01T00:00:00Z"})");
-  ASSERT_EQ(then.status, 200) << then.body;
-  EXPECT_EQ(then.json().at("items").at(0).at("features").at("clicks"), 0);
-  EXPECT_EQ(then.json().at("as_of"), "2001-01-01T00:00:00Z");
-  const auto bad = Ask("POST", "/v1/features:read", R"({"usr": "u0", "as_of": "soon"})");
-  EXPECT_EQ(bad.status, 400);
-  EXPECT_EQ(bad.json().at("errors").size(), 2) << bad.body;
 }
 
 // An item that no training has seen, from the request that puts it to the slate.

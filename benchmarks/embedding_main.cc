@@ -1,5 +1,3 @@
-#include <sys/resource.h>
-
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cmath>
@@ -15,6 +13,7 @@
 #include "offline/retrieval/embedding/eges.h"
 #include "offline/retrieval/embedding/random_walk.h"
 #include "offline/retrieval/embedding/skip_gram.h"
+#include "resource_usage.h"
 
 // How fast item embeddings are trained on a graph of made-up items, and how long an HNSW graph over
 // them takes: pairs of skip-gram a second, seconds, memory. Prints one JSON object.
@@ -27,29 +26,14 @@ class Stopwatch {
  public:
   // Wall and processor seconds since it was made.
   Json Read() const {
-    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - wall_;
-    return {{"seconds", wall.count()}, {"processor_seconds", ProcessorSeconds() - processor_}};
+    return {{"seconds", SecondsSince(wall_)},
+            {"processor_seconds", ProcessorSeconds() - processor_}};
   }
 
  private:
-  static double ProcessorSeconds() {
-    rusage usage = {};
-    getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& time) {
-      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-    };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-  }
-
   const std::chrono::steady_clock::time_point wall_ = std::chrono::steady_clock::now();
   const double processor_ = ProcessorSeconds();
 };
-
-double PeakResidentMebibytes() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
 
 // Ten edges from each item: half of them near by in a ring, half to items that many lead to.
 ItemGraph MakeGraph(std::uint32_t items) {

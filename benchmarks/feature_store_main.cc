@@ -1,5 +1,3 @@
-#include <sys/resource.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
@@ -18,6 +16,7 @@
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/twenty_features.h"
 #include "feature/state/live_state.h"
+#include "resource_usage.h"
 
 // Features of a log that outgrows memory, through the store: 20 features of 8 kinds beside a log
 // that goes in with a request every so many events; then requests of 500 candidates from a cold
@@ -40,19 +39,6 @@ struct Arguments {
   int live_events = 20'000;  // a second
   int live_requests = 50;    // a second
 };
-
-double ProcessorSeconds() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-double SecondsSince(SteadyClock::time_point began) {
-  return std::chrono::duration<double>(SteadyClock::now() - began).count();
-}
 
 // Of /proc/self/status, in MiB: "VmRSS" now, "VmHWM" at most so far.
 double ResidentMebibytes(const char* what) {

@@ -1,5 +1,3 @@
-#include <sys/resource.h>
-
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
@@ -13,31 +11,13 @@
 #include "feature/event_store.h"
 #include "make_events.h"
 #include "offline/ingest/importer.h"
+#include "resource_usage.h"
 
 // How fast events are read from JSON lines, and imported so that they are durable.
 namespace fourfold::bench {
 namespace {
 
 namespace fs = std::filesystem;
-
-double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double ProcessorSeconds() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-double PeakResidentMebibytes() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
 
 void Print(const char* what, std::uint64_t events, double seconds, double processor_seconds) {
   std::printf("%-28s %10llu events  %6.2f s  %10.0f events/s  %6.2f processor seconds\n", what,

@@ -1,6 +1,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 
+#include "base/awake_processors.h"
 #include "base/status_macros.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -12,10 +14,19 @@
 namespace fourfold {
 namespace {
 
-absl::StatusOr<int> Serve(const Context& context, const ServerOptions& options) {
+struct ServeOptions {
+  ServerOptions server;
+  bool keeps_processors_awake = false;
+};
+
+absl::StatusOr<int> Serve(const Context& context, const ServeOptions& options) {
+  std::optional<AwakeProcessors> awake;
+  if (options.keeps_processors_awake) {
+    FOURFOLD_ASSIGN_OR_RETURN(awake, AwakeProcessors::Hold());
+  }
   FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
   context.WarnOfClock(*engine);
-  FOURFOLD_ASSIGN_OR_RETURN(const auto server, Server::Start(*engine, options));
+  FOURFOLD_ASSIGN_OR_RETURN(const auto server, Server::Start(*engine, options.server));
   const EngineStatus status = engine->Status();
   context.out << "serving " << status.recipe << " on " << server->url() << ", the clock at "
               << FormatTimestamp(status.now_ms) << ", servable "
@@ -26,20 +37,26 @@ absl::StatusOr<int> Serve(const Context& context, const ServerOptions& options) 
 }
 
 void AddServe(CLI::App& app, Context& context) {
-  const auto options = std::make_shared<ServerOptions>();
+  const auto options = std::make_shared<ServeOptions>();
   CLI::App* verb = AddVerb(app, "serve", "Answer over HTTP until Ctrl-C",
                            "  fourfold serve\n"
                            "  fourfold serve --clock-at end --port 9000\n"
                            "  FOURFOLD_API_KEY=secret fourfold serve --address 0.0.0.0");
-  verb->add_option("--address", options->address, "Address to listen on")->capture_default_str();
-  verb->add_option("--port", options->port, "Port, 0 for any free one")->capture_default_str();
-  verb->add_option("--api-key", options->api_key, "Every request but /health/* must carry it")
+  verb->add_option("--address", options->server.address, "Address to listen on")
+      ->capture_default_str();
+  verb->add_option("--port", options->server.port, "Port, 0 for any free one")
+      ->capture_default_str();
+  verb->add_option("--api-key", options->server.api_key,
+                   "Every request but /health/* must carry it")
       ->envname("FOURFOLD_API_KEY");
-  verb->add_option("--threads", options->threads, "Threads for slates")->capture_default_str();
-  verb->add_option("--ingest-threads", options->ingest_threads, "Threads for events")
+  verb->add_option("--threads", options->server.threads, "Threads for slates")
       ->capture_default_str();
-  verb->add_option("--connections", options->connections_max, "The most open connections")
+  verb->add_option("--ingest-threads", options->server.ingest_threads, "Threads for events")
       ->capture_default_str();
+  verb->add_option("--connections", options->server.connections_max, "The most open connections")
+      ->capture_default_str();
+  verb->add_flag("--keep-processors-awake", options->keeps_processors_awake,
+                 "Let no processor go idle meanwhile: answers sooner, takes more power; for root");
   verb->callback([&context, options] {
     context.run = [&context, options] { return Serve(context, *options); };
   });

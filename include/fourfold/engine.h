@@ -72,7 +72,9 @@ struct TrainRequest {
 
 struct ServableInfo {
   std::string version;
-  std::string state;  // "active" | "previous" | "retained" | "unreadable"
+  // "active" | "previous" | "retained" | "unreadable"; or "refused": chosen to serve, and it could
+  // not be opened for that (an engine opened without a servable does not try).
+  std::string state;
   std::string recipe;
   std::int64_t created_at_ms = 0, as_of_ms = 0;
   std::uint64_t actions = 0;
@@ -88,9 +90,10 @@ struct EvaluateRequest {
   // their side fields. The two print rows for each retriever and each of BGE, GES and EGES; only
   // methods, hidden_share, resamples, progress and note count for them.
   std::string task = "ranking";
-  double hidden_share = 0;  // of edges or items; 0: a third of the edges, a tenth of the items
-  std::string split;        // "time" | "leave_one_out"; empty: as the recipe says
-  std::string variant;      // "new" | "all"; empty: as the recipe says
+  // Of edges or items, above 0 and below 1; none: a third of the edges, a tenth of the items.
+  std::optional<double> hidden_share;
+  std::string split;                 // "time" | "leave_one_out"; empty: as the recipe says
+  std::string variant;               // "new" | "all"; empty: as the recipe says
   std::vector<std::string> methods;  // retriever names and "blend"; empty: all of them
   std::string fit;                   // leave_one_out: "strict" | "refit"
   int resamples = 1000;
@@ -132,11 +135,19 @@ struct SlateReport {
   std::vector<SlateRow> rows;
 };
 
+// The same figures over a part of the queries.
+struct EvaluationGroup {
+  std::string name;
+  std::uint64_t queries = 0;
+  std::vector<EvaluationRow> rows;  // without coverage and mean popularity
+};
+
 struct EvaluationReport {
   std::string description;  // split, cut, users, items, fit, in words
   std::uint64_t queries = 0;
   std::string best_part;
   std::vector<EvaluationRow> rows;
+  std::vector<EvaluationGroup> groups;  // with `evaluation.near_duplicate_run` of the recipe
   double seconds = 0;
   SlateReport slates;  // only with truth_path
 };

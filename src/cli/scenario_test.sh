@@ -113,6 +113,8 @@ expect 0 "$fourfold" why-not cy pot; holds out "dropped"
 expect 0 "$fourfold" recommend --all-users -o slates.jsonl
 [ "$(wc -l < slates.jsonl)" = 3 ] || fail "not a slate for each user"
 expect 0 "$fourfold" eval --split leave_one_out --variant all --method popular --resamples 10; holds out popular
+FOURFOLD_EVALUATION__NEAR_DUPLICATE_RUN=2 expect 0 "$fourfold" eval --split leave_one_out --variant all --method popular --resamples 10
+holds out "users who share 2 actions in a row with another: "; holds out "all other users: "
 expect 1 "$fourfold" eval --method nobody; holds err "no retriever nobody"
 
 # Features of the past.

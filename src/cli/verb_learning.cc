@@ -80,24 +80,35 @@ nlohmann::ordered_json ToJson(const std::vector<MetricEstimate>& metrics) {
   return json;
 }
 
-nlohmann::ordered_json ToJson(const EvaluationReport& report) {
-  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (const EvaluationRow& row : report.rows) {
-    nlohmann::ordered_json entry = {{"method", row.method},
-                                    {"metrics", ToJson(row.metrics)},
-                                    {"coverage", row.coverage},
-                                    {"mean_popularity", row.mean_popularity}};
+// `has_coverage`: false of a part of the queries.
+nlohmann::ordered_json ToJson(const std::vector<EvaluationRow>& rows, bool has_coverage) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const EvaluationRow& row : rows) {
+    nlohmann::ordered_json entry = {{"method", row.method}, {"metrics", ToJson(row.metrics)}};
+    if (has_coverage) {
+      entry["coverage"] = row.coverage;
+      entry["mean_popularity"] = row.mean_popularity;
+    }
     if (!row.paired_difference.empty()) {
       entry["compared_with"] = row.compared_with;
       entry["difference"] = ToJson(row.paired_difference);
     }
-    rows.push_back(std::move(entry));
+    json.push_back(std::move(entry));
   }
+  return json;
+}
+
+nlohmann::ordered_json ToJson(const EvaluationReport& report) {
   nlohmann::ordered_json json = {{"description", report.description},
                                  {"queries", report.queries},
                                  {"best_part", report.best_part},
                                  {"seconds", report.seconds},
-                                 {"methods", std::move(rows)}};
+                                 {"methods", ToJson(report.rows, /*has_coverage=*/true)}};
+  for (const EvaluationGroup& group : report.groups) {
+    json["groups"].push_back({{"name", group.name},
+                              {"queries", group.queries},
+                              {"methods", ToJson(group.rows, /*has_coverage=*/false)}});
+  }
   if (!report.slates.rows.empty()) {
     nlohmann::ordered_json slates = nlohmann::ordered_json::array();
     for (const SlateRow& row : report.slates.rows) {
@@ -119,37 +130,47 @@ void PrintSlates(std::ostream& out, const SlateReport& slates) {
   table.Print(out);
 }
 
-// `of_slates`: what was judged are slates, which cover a part of the catalogue.
-void PrintReport(std::ostream& out, const EvaluationReport& report, bool of_slates) {
-  out << report.description << "\n\n";
+// `has_coverage`: what was judged are slates, which cover a part of the catalogue. Says whether
+// methods are compared.
+bool PrintRows(std::ostream& out, const std::vector<EvaluationRow>& rows, bool has_coverage) {
   std::vector<Table::Column> columns = {{"method"}};
-  for (const MetricEstimate& metric : report.rows.front().metrics) columns.push_back({metric.name});
-  if (of_slates) {
+  for (const MetricEstimate& metric : rows.front().metrics) columns.push_back({metric.name});
+  if (has_coverage) {
     columns.push_back({"coverage", Table::Align::kRight});
     columns.push_back({"popularity", Table::Align::kRight});
   }
   Table table(columns);
-  for (const EvaluationRow& row : report.rows) {
+  for (const EvaluationRow& row : rows) {
     std::vector<std::string> cells = {row.method};
     for (const MetricEstimate& metric : row.metrics) cells.push_back(WithInterval(metric));
-    if (of_slates) {
+    if (has_coverage) {
       cells.push_back(StrCat(Decimal(100 * row.coverage, 1), " %"));
       cells.push_back(Decimal(row.mean_popularity, 1));
     }
     table.AddRow(std::move(cells));
   }
   bool is_paired = false;
-  for (const EvaluationRow& row : report.rows) {
+  for (const EvaluationRow& row : rows) {
     if (row.paired_difference.empty()) continue;
     is_paired = true;
     std::vector<std::string> cells = {StrCat(row.method, " - ", row.compared_with)};
     for (const MetricEstimate& metric : row.paired_difference) {
       cells.push_back(WithSign(metric));
     }
-    if (of_slates) cells.insert(cells.end(), 2, "");
+    if (has_coverage) cells.insert(cells.end(), 2, "");
     table.AddRow(std::move(cells));
   }
   table.Print(out);
+  return is_paired;
+}
+
+void PrintReport(std::ostream& out, const EvaluationReport& report, bool of_slates) {
+  out << report.description << "\n\n";
+  const bool is_paired = PrintRows(out, report.rows, of_slates);
+  for (const EvaluationGroup& group : report.groups) {
+    out << "\n" << group.name << ": " << Thousands(group.queries) << " queries\n\n";
+    if (group.queries > 0) PrintRows(out, group.rows, /*has_coverage=*/false);
+  }
   out << "\n95 % intervals by bootstrap"
       << (is_paired ? "; differences are paired, query by query. " : ". ") << "Evaluated in "
       << Decimal(report.seconds, 1) << " s.\n";
@@ -198,7 +219,7 @@ void AddEvaluate(CLI::App& app, Context& context) {
       ->capture_default_str();
   verb->add_option("--hidden-share", request.hidden_share,
                    "Of the edges (a third) or the items (a tenth) that are hidden from training")
-      ->check(CLI::Range(0.0, 0.9));
+      ->check(CLI::Range(0.001, 0.9));
   verb->add_option("--split", request.split, "time or leave_one_out; else as the recipe says")
       ->check(CLI::IsMember({"time", "leave_one_out"}));
   verb->add_option("--variant", request.variant,

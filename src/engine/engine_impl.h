@@ -53,6 +53,8 @@ class Engine::Impl {
   const std::shared_ptr<ValueModel> value_model = std::make_shared<ValueModel>();
   std::unique_ptr<Recommender> recommender;
   std::vector<std::string> open_warnings;  // of Start; constant afterwards
+  // What was chosen to serve and could not at Start, with the reason; constant afterwards.
+  std::string refused_version, refused_problem;
 
   Mutex activation_mutex;   // one activation at a time, from loading to the repository's state
   Mutex value_model_mutex;  // one change at a time, from the check to the file

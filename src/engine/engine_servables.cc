@@ -86,8 +86,10 @@ void Engine::Impl::LoadActive() {
   if (state->active.empty()) return;
   const absl::Status status = Serve(state->active);
   if (status.ok()) return;
+  refused_version = state->active;
+  refused_problem = std::string(MessageOf(status));
   std::string warning =
-      StrCat("the active servable ", state->active, " is refused: ", MessageOf(status));
+      StrCat("the active servable ", refused_version, " is refused: ", refused_problem);
   // What served before is better than nothing; the repository keeps saying what was chosen.
   if (!state->previous.empty() && Serve(state->previous).ok()) {
     StrAppend(&warning, "; the previous one, ", state->previous, ", serves instead");
@@ -137,12 +139,14 @@ absl::StatusOr<std::vector<ServableInfo>> Engine::Servables() const {
   FOURFOLD_ASSIGN_OR_RETURN(const ServableRepository::State state, impl_->repository.ReadState());
   FOURFOLD_ASSIGN_OR_RETURN(std::vector<ServableRepository::Listed> listed,
                             impl_->repository.List());
+  const std::string serving = impl_->recommender->active_version();
+  const std::string& active = serving.empty() ? state.active : serving;
   std::vector<ServableInfo> infos;
   for (ServableRepository::Listed& entry : listed) {
     ServableInfo info;
     info.version = std::move(entry.version);
     info.problem = std::move(entry.problem);
-    info.state = info.version == state.active     ? "active"
+    info.state = info.version == active           ? "active"
                  : info.version == state.previous ? "previous"
                                                   : "retained";
     if (entry.manifest.has_value()) {
@@ -154,6 +158,10 @@ absl::StatusOr<std::vector<ServableInfo>> Engine::Servables() const {
       info.metrics.assign(manifest.metrics.begin(), manifest.metrics.end());
     } else {
       info.state = "unreadable";
+    }
+    if (info.version == impl_->refused_version && info.version != serving) {
+      info.state = "refused";
+      info.problem = impl_->refused_problem;
     }
     infos.push_back(std::move(info));
   }

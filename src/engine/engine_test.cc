@@ -89,6 +89,15 @@ class EngineEndToEndTest : public EngineTest {
     for (const RecommendedItem& item : response.items) items.push_back(item.item);
     return items;
   }
+  void Corrupt(const std::string& version) {
+    for (const auto& file :
+         std::filesystem::directory_iterator(Path("engine/servables/" + version))) {
+      if (file.path().extension() != ".safetensors") continue;
+      std::fstream bytes(file.path(), std::ios::in | std::ios::out | std::ios::binary);
+      bytes.seekp(-1, std::ios::end);
+      bytes.put('\x55');
+    }
+  }
   static std::string StateOf(const Engine& engine, const std::string& version) {
     const auto servables = engine.Servables();
     if (!servables.ok()) return "unknown";
@@ -205,18 +214,33 @@ TEST_F(EngineEndToEndTest, ACorruptedServableIsRefusedWhileTheOldOneServes) {
   training.evaluate = training.tune = false;
   const auto second = engine->Train(training);
   ASSERT_TRUE(second.ok());
-  for (const auto& file :
-       std::filesystem::directory_iterator(Path("engine/servables/" + *second))) {
-    if (file.path().extension() != ".safetensors") continue;
-    std::fstream bytes(file.path(), std::ios::in | std::ios::out | std::ios::binary);
-    bytes.seekp(-1, std::ios::end);
-    bytes.put('\x55');
-  }
+  Corrupt(*second);
   EXPECT_FALSE(engine->Activate(*second).ok());
   EXPECT_EQ(engine->Activate("0123456789abcdef0123456789abcdef").code(),
             absl::StatusCode::kNotFound);
   EXPECT_EQ(Ask(*engine, For("u1")).servable, first);
   EXPECT_EQ(engine->Status().active_servable, first);
+}
+
+TEST_F(EngineEndToEndTest, WhatCannotServeAtTheNextStartIsCalledRefusedWithItsReason) {
+  std::string first, second;
+  {
+    const auto engine = OpenWorld();
+    first = TrainAndActivate(*engine);
+    Ingest(*engine, R"({"event": "interaction", "user": "u3", "type": "take", "item": "i7"})");
+    second = TrainAndActivate(*engine);
+  }
+  Corrupt(second);
+  const auto engine = Open("", "2024-02-10");
+  EXPECT_EQ(engine->Status().refused_servable, second);
+  EXPECT_EQ(StateOf(*engine, second), "refused");
+  EXPECT_EQ(StateOf(*engine, first), "active");
+  const auto servables = engine->Servables();
+  ASSERT_TRUE(servables.ok());
+  for (const ServableInfo& info : *servables) {
+    EXPECT_THAT(info.problem, info.version == second ? HasSubstr("safetensors") : HasSubstr(""));
+    EXPECT_EQ(info.problem.empty(), info.version == first);
+  }
 }
 
 TEST_F(EngineEndToEndTest, NoRequestFailsWhileServablesAreSwapped) {
@@ -299,8 +323,34 @@ TEST_F(EngineEndToEndTest, EvaluationPutsEveryRetrieverAndTheBlendIntoOneTable) 
   request.methods.clear();
   request.split = "leave_one_out";
   EXPECT_TRUE(engine->Evaluate(request).ok());
+  EXPECT_THAT(report->groups, IsEmpty());
   request.variant = "some";
   EXPECT_EQ(engine->Evaluate(request).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(EngineEndToEndTest, EvaluationTellsNearDuplicateUsersApart) {
+  std::string recipe(kRecipe);
+  const std::string_view cut = ", cut: 2024-02-01";
+  recipe.insert(recipe.find(cut), ", near_duplicate_run: 2");
+  const auto engine = Open(recipe, "2024-02-10");
+  ASSERT_NE(engine, nullptr);
+  Import(*engine, Write("world.csv", World()));
+  EvaluateRequest request;
+  request.resamples = 10;
+  const auto report = engine->Evaluate(request);
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_THAT(report->groups, SizeIs(2));
+  EXPECT_EQ(report->groups[0].name, "users who share 2 actions in a row with another");
+  EXPECT_EQ(report->groups[0].queries + report->groups[1].queries, report->queries);
+  // The whole is its parts, each by its size.
+  for (std::size_t row = 0; row < report->rows.size(); ++row) {
+    double sum = 0;
+    for (const EvaluationGroup& group : report->groups) {
+      sum += group.rows[row].metrics[0].mean * static_cast<double>(group.queries);
+    }
+    EXPECT_NEAR(sum / static_cast<double>(report->queries), report->rows[row].metrics[0].mean,
+                1e-9);
+  }
 }
 
 TEST_F(EngineEndToEndTest, BatchFileHoldsTheSameSlatesAsRequests) {

@@ -66,9 +66,7 @@ absl::StatusOr<EvaluationReport> JudgeEmbeddings(const Learning& learning,
     EmbeddingExamOptions options;
     options.spec = spec;
     options.fields = fields;
-    options.hidden_share = request.hidden_share > 0 ? request.hidden_share
-                           : links                  ? kHiddenEdges
-                                                    : kHiddenItems;
+    options.hidden_share = request.hidden_share.value_or(links ? kHiddenEdges : kHiddenItems);
     options.bootstrap.resamples = request.resamples;
     if (learning.progress) {
       options.progress = [&](double done) {

@@ -11,6 +11,7 @@
 #include "engine/slate_exam.h"
 #include "offline/evaluation/blend_tuning.h"
 #include "offline/evaluation/evaluator.h"
+#include "offline/evaluation/query_groups.h"
 
 // Tuning and judging: both ask the online pipeline itself, at read points of the past.
 namespace fourfold {
@@ -94,11 +95,8 @@ MetricEstimate FromInterval(const RankingMetric& metric, const Interval& interva
           .high = interval.high};
 }
 
-EvaluationReport FromResult(const EvaluationResult& result) {
-  EvaluationReport report;
-  report.queries = result.queries;
-  report.best_part = result.best_part;
-  report.seconds = result.seconds;
+std::vector<EvaluationRow> RowsOf(const EvaluationResult& result) {
+  std::vector<EvaluationRow> rows;
   for (const MethodResult& method : result.methods) {
     EvaluationRow row;
     row.method = method.name;
@@ -110,9 +108,57 @@ EvaluationReport FromResult(const EvaluationResult& result) {
       if (method.difference.empty()) continue;
       row.paired_difference.push_back(FromInterval(result.metrics[i], method.difference[i]));
     }
-    report.rows.push_back(std::move(row));
+    rows.push_back(std::move(row));
   }
+  return rows;
+}
+
+EvaluationReport FromResult(const EvaluationResult& result) {
+  EvaluationReport report;
+  report.queries = result.queries;
+  report.best_part = result.best_part;
+  report.seconds = result.seconds;
+  report.rows = RowsOf(result);
   return report;
+}
+
+// The types of actions that an exam is about; empty: all.
+std::vector<std::uint16_t> ExamTypes(const EvaluationRecipe& evaluation,
+                                     const InteractionTable& table) {
+  std::vector<std::uint16_t> types;
+  for (std::size_t type = 0; type < table.types.size(); ++type) {
+    const auto& wanted = evaluation.action_types;
+    if (std::find(wanted.begin(), wanted.end(), table.types[type]) != wanted.end()) {
+      types.push_back(static_cast<std::uint16_t>(type));
+    }
+  }
+  return types;
+}
+
+// Those who may be copies of one another, and all others.
+std::vector<EvaluationGroup> JudgeNearDuplicates(const EvaluationRecipe& evaluation,
+                                                 const InteractionTable& table,
+                                                 const EvaluationSplit& split,
+                                                 const EvaluationResult& result,
+                                                 const BootstrapOptions& bootstrap) {
+  const int run = evaluation.near_duplicate_run;
+  if (run == 0) return {};
+  const std::vector<char> is_duplicate =
+      NearDuplicateUsers(table, split.fit_rows, ExamTypes(evaluation, table), run);
+  std::vector<EvaluationGroup> groups;
+  for (const bool wanted : {true, false}) {
+    std::vector<char> in_group;
+    for (const EvaluationQuery& query : split.queries) {
+      in_group.push_back((is_duplicate[query.user_index] != 0) == wanted ? 1 : 0);
+    }
+    const EvaluationResult part = ResultOfGroup(result, split.queries, in_group, bootstrap);
+    groups.push_back(
+        {.name = wanted ? StrCat("users who share ", run, " actions in a row with another")
+                        : std::string("all other users"),
+         .queries = part.queries,
+         .rows = RowsOf(part)});
+  }
+  return groups;
 }
 
 // Whether the feed's order is a ranker's, which can be trained on what came before the exam's cut.
@@ -254,6 +300,7 @@ absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const Evaluatio
                             RunEvaluation(exam.split.queries, asked, rank, options));
   EvaluationReport report = FromResult(result);
   report.description = Describe(evaluation, table, exam);
+  report.groups = JudgeNearDuplicates(evaluation, table, exam.split, result, options.bootstrap);
   if (!request.truth_path.empty()) {
     // The ranker's features are of its own candidates, not of slates of the past.
     std::vector<EvaluationMethod> ordering = asked;

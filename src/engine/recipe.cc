@@ -324,6 +324,7 @@ void ReadEvaluation(RecipeSection& section, const TrainingRecipe& training,
   CheckTrained(section, evaluation->action_types, training);
   section.Flag("anonymous_sessions", &evaluation->anonymous_sessions);
   section.Flag("fitted_items_only", &evaluation->fitted_items_only);
+  section.Integer("near_duplicate_run", &evaluation->near_duplicate_run, 0, 100);
   const auto in_order = [](const std::optional<std::int64_t>& first,
                            const std::optional<std::int64_t>& second) {
     return !first.has_value() || !second.has_value() || *first < *second;

@@ -59,6 +59,8 @@ struct EvaluationRecipe {
   std::vector<std::string> action_types;  // positives; empty: as training
   bool anonymous_sessions = false;        // are queries, too
   bool fitted_items_only = false;         // items that the fit has never seen are not asked for
+  // Users who share so many actions in a row with another are told apart; 0: nobody is.
+  int near_duplicate_run = 0;
 };
 
 struct ServablesRecipe {

@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "math/exp2.h"
+#include "math/floor_divide.h"
 
 namespace fourfold {
 namespace {
@@ -29,16 +30,12 @@ std::int64_t Weight(std::int64_t steps) {
   return weights[static_cast<std::size_t>(steps)];
 }
 
-std::int64_t FloorDivide(std::int64_t value, std::int64_t by) {
-  const std::int64_t quotient = value / by;
-  return value % by < 0 ? quotient - 1 : quotient;
-}
-
 // Sums with weights that halve.
 class DecayedSum {
  public:
   DecayedSum(std::int64_t half_life_ms, std::int64_t now_ms)
       : step_ms_(std::max<std::int64_t>(1, half_life_ms / kStepsPerHalfLife)),
+        step_of_(step_ms_),
         now_step_(FloorDivide(now_ms, step_ms_)) {}
 
   // The first moment of the step that lies `steps` back.
@@ -47,18 +44,17 @@ class DecayedSum {
     return start < INT64_MIN ? INT64_MIN : static_cast<std::int64_t>(start);
   }
   std::int64_t WeightAt(std::int64_t event_time_ms) const {
-    return Weight(std::max<std::int64_t>(0, now_step_ - FloorDivide(event_time_ms, step_ms_)));
+    return Weight(std::max<std::int64_t>(0, now_step_ - step_of_(event_time_ms)));
   }
 
   FixedSum Scan(const TimelineAt& timeline, const Aggregate& of, std::int64_t from_ms) const {
     FixedSum sum = 0;
-    timeline.Visit(
+    timeline.VisitAll(
         of.type_mask, std::max(from_ms, StartOf(kStepsMax - 1)), [&](const TimelineEntry& entry) {
           const FixedSum term =
               of.field < 0 ? 1
                            : ToFixed(timeline.ValuesOf(entry)[static_cast<std::size_t>(of.field)]);
           sum += term * WeightAt(entry.event_time_ms);
-          return true;
         });
     return sum;
   }
@@ -78,6 +74,7 @@ class DecayedSum {
 
  private:
   std::int64_t step_ms_;
+  FastFloorDivide step_of_;
   std::int64_t now_step_;
 };
 

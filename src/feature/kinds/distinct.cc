@@ -67,12 +67,11 @@ class DistinctFeature final : public FeatureKind {
       actions.clear();
       const TimelineAt& timeline = context.TimelineOf(view_.family, c);
       // Actions lie anywhere in memory: all are on their way before the first is looked at.
-      timeline.Visit(view_.type_mask, view_.FromMs(context.now_ms()),
-                     [&](const TimelineEntry& entry) {
-                       actions.push_back(&timeline.ActionOf(entry));
-                       __builtin_prefetch(IdAddressOf(*actions.back()));
-                       return true;
-                     });
+      timeline.VisitAll(view_.type_mask, view_.FromMs(context.now_ms()),
+                        [&](const TimelineEntry& entry) {
+                          actions.push_back(&timeline.ActionOf(entry));
+                          __builtin_prefetch(IdAddressOf(*actions.back()));
+                        });
       counter.Clear();
       for (const ActionEntry* action : actions) {
         const std::uint64_t id = IdOf(*action);

@@ -7,8 +7,6 @@
 namespace fourfold {
 namespace {
 
-bool IsType(std::uint64_t type_mask, std::uint16_t type) { return (type_mask >> type & 1) != 0; }
-
 std::uint16_t TieMark(std::uint64_t tie_group) { return static_cast<std::uint16_t>(tie_group); }
 
 }  // namespace
@@ -121,19 +119,6 @@ TimelineAt::TimelineAt(const Timeline* timeline, const StateRead* read)
   if (read->hidden_tie_group != 0) hidden_ = timeline->actions_->SpanOf(read->hidden_tie_group);
 }
 
-template <typename RunVisitor>
-void TimelineAt::VisitRuns(RunVisitor visit) const {
-  if (timeline_ == nullptr) return;
-  const Timeline::More* more = timeline_->more_.get();
-  if (!visit(EntrySpan(timeline_->first_), more == nullptr ? nullptr : &more->first_sums, first_)) {
-    return;
-  }
-  if (more == nullptr) return;
-  for (const Timeline::Run& run : more->runs) {
-    if (!visit(EntrySpan(run.entries), &run.sums, PrefixOf(run.entries))) return;
-  }
-}
-
 TimelineAt::EntrySpan TimelineAt::Disordered() const {
   if (timeline_ == nullptr || timeline_->more_ == nullptr) return {};
   return timeline_->more_->disordered;
@@ -164,12 +149,15 @@ TimelineAt::Prefix TimelineAt::PrefixOf(EntrySpan entries) const {
 }
 
 std::size_t TimelineAt::FirstFrom(EntrySpan entries, std::int64_t from_ms) {
-  if (entries.empty() || entries.front().event_time_ms >= from_ms) return 0;
-  return static_cast<std::size_t>(std::partition_point(entries.begin(), entries.end(),
-                                                       [&](const TimelineEntry& entry) {
-                                                         return entry.event_time_ms < from_ms;
-                                                       }) -
-                                  entries.begin());
+  if (from_ms == INT64_MIN) return 0;
+  const auto is_before = [&](const TimelineEntry& entry) { return entry.event_time_ms < from_ms; };
+  // What is sought lies in [size - reach, size - reach / 2].
+  const std::size_t size = entries.size();
+  std::size_t reach = 1;
+  while (reach <= size && !is_before(entries[size - reach])) reach *= 2;
+  const auto first = entries.begin() + static_cast<std::ptrdiff_t>(size - std::min(reach, size));
+  const auto last = entries.begin() + static_cast<std::ptrdiff_t>(size - reach / 2);
+  return static_cast<std::size_t>(std::partition_point(first, last, is_before) - entries.begin());
 }
 
 bool TimelineAt::Sees(const TimelineEntry& entry) const {
@@ -230,7 +218,7 @@ FixedSum TimelineAt::PrefixSeenSum(EntrySpan entries, const Timeline::Sums* sums
 FixedSum TimelineAt::Sum(std::size_t which, std::int64_t from_ms) const {
   FixedSum sum = 0;
   VisitRuns([&](EntrySpan entries, const Timeline::Sums* sums, const Prefix& prefix) {
-    const std::size_t begin = FirstFrom(entries, from_ms);
+    const std::size_t begin = FirstFrom(entries.first(prefix.almost_seen), from_ms);
     if (begin < prefix.seen) sum += PrefixSeenSum(entries, sums, which, begin, prefix.seen);
     const std::size_t almost = std::max(begin, prefix.seen);
     if (almost < prefix.almost_seen) {
@@ -242,35 +230,19 @@ FixedSum TimelineAt::Sum(std::size_t which, std::int64_t from_ms) const {
   return sum + SeenSum(disordered.subspan(FirstFrom(disordered, from_ms)), which);
 }
 
-void TimelineAt::Visit(std::uint64_t type_mask, std::int64_t from_ms, Visitor visit) const {
-  const auto visit_all = [&](EntrySpan entries, std::size_t end) {
-    for (std::size_t i = FirstFrom(entries, from_ms); i < end; ++i) {
-      const TimelineEntry& entry = entries[i];
-      if (IsType(type_mask, entry.type) && Sees(entry) && !visit(entry)) return false;
-    }
-    return true;
-  };
-  bool goes_on = true;
-  VisitRuns([&](EntrySpan entries, const Timeline::Sums*, const Prefix& prefix) {
-    goes_on = visit_all(entries, prefix.almost_seen);
-    return goes_on;
-  });
-  if (goes_on) visit_all(Disordered(), Disordered().size());
-}
-
 void TimelineAt::VisitNewest(std::uint64_t type_mask, std::int64_t from_ms, Visitor visit) const {
   // Of each run what is left, the newest at its end.
   std::array<EntrySpan, Timeline::kRunsMax + 1> left;
   std::size_t count = 0;
-  const auto add = [&](EntrySpan entries, std::size_t end) {
+  const auto add = [&](EntrySpan entries) {
     const std::size_t begin = FirstFrom(entries, from_ms);
-    if (begin < end) left[count++] = entries.subspan(begin, end - begin);
+    if (begin < entries.size()) left[count++] = entries.subspan(begin);
   };
   VisitRuns([&](EntrySpan entries, const Timeline::Sums*, const Prefix& prefix) {
-    add(entries, prefix.almost_seen);
+    add(entries.first(prefix.almost_seen));
     return true;
   });
-  add(Disordered(), Disordered().size());
+  add(Disordered());
   while (count > 0) {
     std::size_t newest = 0;
     for (std::size_t i = 1; i < count; ++i) {

@@ -22,6 +22,10 @@ inline constexpr double kFixedMagnitudeMax = 4294967296.0;
 std::int64_t ToFixed(double value);  // NaN is 0
 double FromFixed(FixedSum fixed, int bits = kFixedBits);
 
+inline bool IsType(std::uint64_t type_mask, std::uint16_t type) {
+  return (type_mask >> type & 1) != 0;
+}
+
 // What a timeline adds up: the actions of some types, or one of their fields.
 struct Aggregate {
   std::uint64_t type_mask = ~std::uint64_t{0};  // bit t: type t counts
@@ -62,6 +66,12 @@ class Timeline {
   // Has the processor fetch what Insert will touch.
   void Prefetch() const {
     if (!first_.empty()) __builtin_prefetch(&first_.back() + 1, 1);
+  }
+
+  // The same of what a read of now looks at first.
+  void PrefetchNewest() const {
+    if (!first_.empty()) __builtin_prefetch(&first_.back());
+    if (more_ != nullptr) __builtin_prefetch(more_.get());
   }
 
   std::size_t size() const;
@@ -122,8 +132,9 @@ class TimelineAt {
   // Entries of these types seen with event time >= from_ms, newest first, until the visitor returns
   // false.
   void VisitNewest(std::uint64_t type_mask, std::int64_t from_ms, Visitor visit) const;
-  // The same in no particular order.
-  void Visit(std::uint64_t type_mask, std::int64_t from_ms, Visitor visit) const;
+  // All of them in no particular order: visit(const TimelineEntry&).
+  template <typename EntryVisitor>
+  void VisitAll(std::uint64_t type_mask, std::int64_t from_ms, EntryVisitor visit) const;
 
   // The newest of those entries, or null; the oldest of all times.
   const TimelineEntry* Newest(std::uint64_t type_mask, std::int64_t from_ms) const;
@@ -139,6 +150,7 @@ class TimelineAt {
 
   bool Sees(const TimelineEntry& entry) const;
   Prefix PrefixOf(EntrySpan entries) const;
+  // The first with event time >= from_ms, sought from the end: most windows reach little back.
   static std::size_t FirstFrom(EntrySpan entries, std::int64_t from_ms);
   FixedSum PrefixSum(EntrySpan entries, const Timeline::Sums* sums, std::size_t which,
                      std::size_t end) const;
@@ -161,5 +173,40 @@ class TimelineAt {
   Prefix first_;                  // of the first run
   ActionTable::TimeSpan hidden_;  // within it stand all entries of the hidden tie group
 };
+
+template <typename RunVisitor>
+void TimelineAt::VisitRuns(RunVisitor visit) const {
+  if (timeline_ == nullptr) return;
+  const Timeline::More* more = timeline_->more_.get();
+  if (!visit(EntrySpan(timeline_->first_), more == nullptr ? nullptr : &more->first_sums, first_)) {
+    return;
+  }
+  if (more == nullptr) return;
+  for (const Timeline::Run& run : more->runs) {
+    if (!visit(EntrySpan(run.entries), &run.sums, PrefixOf(run.entries))) return;
+  }
+}
+
+template <typename EntryVisitor>
+void TimelineAt::VisitAll(std::uint64_t type_mask, std::int64_t from_ms, EntryVisitor visit) const {
+  const auto visit_seen = [&](EntrySpan entries) {
+    for (const TimelineEntry& entry : entries) {
+      if (IsType(type_mask, entry.type) && Sees(entry)) visit(entry);
+    }
+  };
+  VisitRuns([&](EntrySpan entries, const Timeline::Sums*, const Prefix& prefix) {
+    const EntrySpan almost_seen = entries.first(prefix.almost_seen);
+    const std::size_t begin = FirstFrom(almost_seen, from_ms);
+    const bool all_seen = hidden_.first_ms > hidden_.last_ms && begin < prefix.seen;
+    const std::size_t plain_end = all_seen ? prefix.seen : begin;
+    for (const TimelineEntry& entry : entries.subspan(begin, plain_end - begin)) {
+      if (IsType(type_mask, entry.type)) visit(entry);
+    }
+    visit_seen(almost_seen.subspan(plain_end));
+    return true;
+  });
+  const EntrySpan disordered = Disordered();
+  visit_seen(disordered.subspan(FirstFrom(disordered, from_ms)));
+}
 
 }  // namespace fourfold

@@ -113,10 +113,8 @@ class TimelineTest : public testing::Test {
     });
     ASSERT_EQ(next, seen.size());
     std::vector<ActionIndex> visited;
-    at.Visit(mask, from_ms, [&](const TimelineEntry& entry) {
-      visited.push_back(entry.action);
-      return true;
-    });
+    at.VisitAll(mask, from_ms,
+                [&](const TimelineEntry& entry) { visited.push_back(entry.action); });
     std::vector<ActionIndex> expected;
     for (const Stored* stored : seen) expected.push_back(stored->action);
     std::sort(visited.begin(), visited.end());

@@ -125,17 +125,6 @@ class Evaluation {
     error_.Update(status);
   }
 
-  // The users of the queries as numbers without gaps.
-  std::vector<std::uint32_t> Clusters() const {
-    absl::flat_hash_map<std::uint32_t, std::uint32_t> numbers;
-    std::vector<std::uint32_t> clusters;
-    for (const EvaluationQuery& query : queries_) {
-      const auto next = static_cast<std::uint32_t>(numbers.size());
-      clusters.push_back(numbers.try_emplace(query.user_index, next).first->second);
-    }
-    return clusters;
-  }
-
   double SumOfDecidingMetric(std::size_t method) const {
     const auto found = std::find(metrics_.begin(), metrics_.end(), kDecidingMetric);
     const std::size_t m =
@@ -190,7 +179,7 @@ class Evaluation {
 
 EvaluationResult Evaluation::SumUp() {
   const std::size_t best = BestPart();
-  const std::vector<std::uint32_t> clusters = Clusters();
+  const std::vector<std::uint32_t> clusters = ClustersOf(queries_);
   EvaluationResult result;
   result.metrics = metrics_;
   result.queries = queries_.size();
@@ -222,6 +211,16 @@ std::vector<RankingMetric> DefaultMetrics() {
   return {{MetricKind::kNdcg, 10},   {MetricKind::kSuccess, 10},
           {MetricKind::kNdcg, 20},   {MetricKind::kSuccess, 20},
           {MetricKind::kRecall, 20}, {MetricKind::kReciprocalRank, 20}};
+}
+
+std::vector<std::uint32_t> ClustersOf(std::span<const EvaluationQuery> queries) {
+  absl::flat_hash_map<std::uint32_t, std::uint32_t> numbers;
+  std::vector<std::uint32_t> clusters;
+  for (const EvaluationQuery& query : queries) {
+    const auto next = static_cast<std::uint32_t>(numbers.size());
+    clusters.push_back(numbers.try_emplace(query.user_index, next).first->second);
+  }
+  return clusters;
 }
 
 absl::StatusOr<EvaluationResult> RunEvaluation(std::span<const EvaluationQuery> queries,

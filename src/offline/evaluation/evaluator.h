@@ -63,6 +63,9 @@ struct EvaluationResult {
 // nDCG@10, Success@10, nDCG@20, Success@20, R@20, RR@20.
 std::vector<RankingMetric> DefaultMetrics();
 
+// The users of the queries as numbers without gaps, as the bootstrap wants them.
+std::vector<std::uint32_t> ClustersOf(std::span<const EvaluationQuery> queries);
+
 // Asks every query of every method and sums up. Intervals are over users, 95 % by default. Fails
 // with an error of `rank`, or Internal where a list breaks its
 // contract; InvalidArgument for no queries or no methods.

@@ -41,6 +41,13 @@ void Soften(const float* logits, const float* row_addends, float* powers, float*
   }
 }
 
+void ScaleColumns(const float* x, const float* factors, float* y, std::size_t stride,
+                  std::size_t rows, std::size_t columns) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t j = 0; j < columns; ++j) y[r * stride + j] = x[r * stride + j] * factors[j];
+  }
+}
+
 void DivideColumns(float* x, const float* divisors, std::size_t stride, std::size_t rows,
                    std::size_t columns) {
   for (std::size_t r = 0; r < rows; ++r) {
@@ -100,7 +107,7 @@ void Exp2(const float* x, float subtrahend, float* y, std::size_t columns) {
   }
 }
 
-constexpr ColumnKernels kPlain = {"plain",         Multiply, Soften,    DivideColumns,
+constexpr ColumnKernels kPlain = {"plain",         Multiply, Soften,    ScaleColumns, DivideColumns,
                                   AddAndNormalise, Rectify,  RowMaxima, Exp2};
 
 }  // namespace

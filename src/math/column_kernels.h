@@ -32,6 +32,9 @@ struct ColumnKernels {
   // logits. At least one row.
   void (*soften)(const float* logits, const float* row_addends, float* powers, float* sums,
                  std::size_t stride, std::size_t rows, std::size_t columns);
+  // y[r][j] = x[r][j] * factors[j].
+  void (*scale_columns)(const float* x, const float* factors, float* y, std::size_t stride,
+                        std::size_t rows, std::size_t columns);
   // x[r][j] /= divisors[j].
   void (*divide_columns)(float* x, const float* divisors, std::size_t stride, std::size_t rows,
                          std::size_t columns);

@@ -119,6 +119,16 @@ FOURFOLD_AVX2 void Soften(const float* logits, const float* row_addends, float* 
   }
 }
 
+FOURFOLD_AVX2 void ScaleColumns(const float* x, const float* factors, float* y, std::size_t stride,
+                                std::size_t rows, std::size_t columns) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t j = 0; j < columns; j += kWide) {
+      _mm256_store_ps(y + r * stride + j, _mm256_mul_ps(_mm256_load_ps(x + r * stride + j),
+                                                        _mm256_load_ps(factors + j)));
+    }
+  }
+}
+
 FOURFOLD_AVX2 void DivideColumns(float* x, const float* divisors, std::size_t stride,
                                  std::size_t rows, std::size_t columns) {
   for (std::size_t j = 0; j < columns; j += kWide) {
@@ -130,33 +140,57 @@ FOURFOLD_AVX2 void DivideColumns(float* x, const float* divisors, std::size_t st
   }
 }
 
+// kVectors vectors of columns at once: one alone waits for each of its sums.
+template <int kVectors>
+FOURFOLD_AVX2_INLINE void NormaliseStrip(const float* y, const float* bias, const float* gain,
+                                         const float* shift, float* x, std::size_t stride,
+                                         std::size_t rows) {
+  const Lanes count = _mm256_set1_ps(static_cast<float>(rows));
+  Lanes means[kVectors], scales[kVectors];
+  for (int v = 0; v < kVectors; ++v) means[v] = scales[v] = _mm256_setzero_ps();
+  for (std::size_t r = 0; r < rows; ++r) {
+    const Lanes addend = _mm256_broadcast_ss(bias + r);
+    for (int v = 0; v < kVectors; ++v) {
+      const std::size_t place = r * stride + kWide * static_cast<std::size_t>(v);
+      const Lanes added = _mm256_add_ps(_mm256_load_ps(y + place), addend);
+      const Lanes z = _mm256_add_ps(_mm256_load_ps(x + place), added);
+      _mm256_store_ps(x + place, z);
+      means[v] = _mm256_add_ps(means[v], z);
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) means[v] = _mm256_div_ps(means[v], count);
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (int v = 0; v < kVectors; ++v) {
+      const std::size_t place = r * stride + kWide * static_cast<std::size_t>(v);
+      const Lanes off = _mm256_sub_ps(_mm256_load_ps(x + place), means[v]);
+      scales[v] = _mm256_fmadd_ps(off, off, scales[v]);
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    const Lanes variance = _mm256_add_ps(_mm256_div_ps(scales[v], count), _mm256_set1_ps(1e-5f));
+    scales[v] = _mm256_div_ps(_mm256_set1_ps(1), _mm256_sqrt_ps(variance));
+  }
+  for (std::size_t r = 0; r < rows; ++r) {
+    const Lanes row_gain = _mm256_broadcast_ss(gain + r),
+                row_shift = _mm256_broadcast_ss(shift + r);
+    for (int v = 0; v < kVectors; ++v) {
+      const std::size_t place = r * stride + kWide * static_cast<std::size_t>(v);
+      const Lanes off = _mm256_sub_ps(_mm256_load_ps(x + place), means[v]);
+      _mm256_store_ps(x + place,
+                      _mm256_fmadd_ps(_mm256_mul_ps(off, scales[v]), row_gain, row_shift));
+    }
+  }
+}
+
 FOURFOLD_AVX2 void AddAndNormalise(const float* y, const float* bias, const float* gain,
                                    const float* shift, float* x, std::size_t stride,
                                    std::size_t rows, std::size_t columns) {
-  const Lanes count = _mm256_set1_ps(static_cast<float>(rows));
-  for (std::size_t j = 0; j < columns; j += kWide) {
-    Lanes sum = _mm256_setzero_ps();
-    for (std::size_t r = 0; r < rows; ++r) {
-      const Lanes added =
-          _mm256_add_ps(_mm256_load_ps(y + r * stride + j), _mm256_broadcast_ss(bias + r));
-      const Lanes z = _mm256_add_ps(_mm256_load_ps(x + r * stride + j), added);
-      _mm256_store_ps(x + r * stride + j, z);
-      sum = _mm256_add_ps(sum, z);
-    }
-    const Lanes mean = _mm256_div_ps(sum, count);
-    Lanes squares = _mm256_setzero_ps();
-    for (std::size_t r = 0; r < rows; ++r) {
-      const Lanes off = _mm256_sub_ps(_mm256_load_ps(x + r * stride + j), mean);
-      squares = _mm256_fmadd_ps(off, off, squares);
-    }
-    const Lanes variance = _mm256_add_ps(_mm256_div_ps(squares, count), _mm256_set1_ps(1e-5f));
-    const Lanes scale = _mm256_div_ps(_mm256_set1_ps(1), _mm256_sqrt_ps(variance));
-    for (std::size_t r = 0; r < rows; ++r) {
-      float* const place = x + r * stride + j;
-      const Lanes normal = _mm256_mul_ps(_mm256_sub_ps(_mm256_load_ps(place), mean), scale);
-      _mm256_store_ps(place, _mm256_fmadd_ps(normal, _mm256_broadcast_ss(gain + r),
-                                             _mm256_broadcast_ss(shift + r)));
-    }
+  std::size_t j = 0;
+  for (; j + 4 * kWide <= columns; j += 4 * kWide) {
+    NormaliseStrip<4>(y + j, bias, gain, shift, x + j, stride, rows);
+  }
+  for (; j < columns; j += kWide) {
+    NormaliseStrip<1>(y + j, bias, gain, shift, x + j, stride, rows);
   }
 }
 
@@ -198,7 +232,7 @@ FOURFOLD_AVX2 void Exp2(const float* x, float subtrahend, float* y, std::size_t 
   }
 }
 
-constexpr ColumnKernels kAvx2 = {"avx2",          Multiply, Soften,    DivideColumns,
+constexpr ColumnKernels kAvx2 = {"avx2",          Multiply, Soften,    ScaleColumns, DivideColumns,
                                  AddAndNormalise, Rectify,  RowMaxima, Exp2};
 
 }  // namespace

@@ -121,6 +121,10 @@ TEST_P(ColumnKernelsTest, TheSmallOnesAgree) {
   plain_.divide_columns(expected.data(), divisors.data(), columns_, 5, columns_);
   fast_.divide_columns(actual.data(), divisors.data(), columns_, 5, columns_);
   ExpectNear(expected, actual, 1e-6f);
+  const Numbers scaled(5, columns_, 22), fast_scaled(5, columns_, 23);
+  plain_.scale_columns(expected.data(), divisors.data(), scaled.data(), columns_, 5, columns_);
+  fast_.scale_columns(expected.data(), divisors.data(), fast_scaled.data(), columns_, 5, columns_);
+  ExpectNear(scaled, fast_scaled, 0);
   plain_.row_maxima(expected.data(), expected_maxima.data(), columns_, 5, columns_);
   fast_.row_maxima(actual.data(), actual_maxima.data(), columns_, 5, columns_);
   ExpectNear(expected_maxima, actual_maxima, 1e-6f);

@@ -134,7 +134,7 @@ void TransActBackprop::Forward(const TransActParameters& parameters,
   FOURFOLD_CHECK(sequence.types.size() == shape_.actions && count > 0 &&
                  outputs.size() == count * shape_.output_width());
   tape->threshold = DropoutThreshold(dropout.share);
-  tape->layout.LayOut(sequence, hidden);
+  tape->layout.LayOut(sequence, hidden, /*merges_equal=*/false);
   Reserve(count, tape);
   tape->layout.FillUser(sequence, shape_, parameters.action_table, tape->user.data());
   const TransActLayer& first = parameters.layers.front();

@@ -170,7 +170,7 @@ class TransActBackpropTest : public testing::TestWithParam<Case> {
   double Loss(const TransActParameters& parameters, const TransActUser& user,
               const std::vector<float>& candidates) const {
     TransActTokens layout;
-    layout.LayOut(user.sequence(), hidden_);
+    layout.LayOut(user.sequence(), hidden_, /*merges_equal=*/false);
     const DoubleTwin twin(parameters, layout, dropout_);
     double loss = 0;
     for (std::size_t c = 0; c < kCandidates; ++c) {

@@ -1,9 +1,15 @@
+#include <algorithm>
+#include <random>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "benchmark/benchmark.h"
+#include "model/transact/packed_ranking_network.h"
 #include "model/transact/transact_backprop.h"
 #include "model/transact/transact_encoder.h"
 #include "model/transact/transact_plain.h"
+#include "model/transact/transact_ranker.h"
 #include "model/transact/transact_testing.h"
 
 // One user with 100 actions and 500 candidates, one thread; two heads and two layers, as published.
@@ -33,11 +39,10 @@ void BM_TransActPlain(benchmark::State& state) {
 }
 BENCHMARK(BM_TransActPlain)->Unit(benchmark::kMillisecond);
 
-// The first argument: how many actions the user has.
-void BM_TransActEncoder(benchmark::State& state) {
-  const TransActShape shape = PublishedShape(state.range(1) != 0);
+// A user with so many actions.
+void RunEncoder(benchmark::State& state, const TransActShape& shape, std::size_t actions) {
   const TransActEncoder encoder(RandomTransAct(shape, 1));
-  const TransActUser user(shape, static_cast<std::size_t>(state.range(0)), 2);
+  const TransActUser user(shape, actions, 2);
   const auto candidates = RandomCandidates(shape, kCandidates, 3);
   const auto hidden = HiddenRows(user.sequence(), TransActUser::kRequestTimeMs, 0);
   std::vector<float> outputs(kCandidates * shape.output_width());
@@ -49,10 +54,116 @@ void BM_TransActEncoder(benchmark::State& state) {
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kCandidates));
 }
+
+void BM_TransActEncoder(benchmark::State& state) {
+  RunEncoder(state, PublishedShape(state.range(1) != 0), static_cast<std::size_t>(state.range(0)));
+}
 BENCHMARK(BM_TransActEncoder)
     ->ArgNames({"actions", "max_pool"})
     ->ArgsProduct({{100, 20}, {1, 0}})
     ->Unit(benchmark::kMillisecond);
+
+// With one head, as in the paper.
+void BM_TransActEncoderOneHead(benchmark::State& state) {
+  RunEncoder(state, TransActShape(), static_cast<std::size_t>(state.range(0)));
+}
+BENCHMARK(BM_TransActEncoderOneHead)
+    ->ArgName("actions")
+    ->Arg(100)
+    ->Arg(50)
+    ->Unit(benchmark::kMillisecond);
+
+// The network behind it: 320 rows of numbers, 50 of them the request's, an item and 11 rows.
+RankingNetworkParameters PublishedNetwork() {
+  RankingNetworkShape shape;
+  shape.inputs = 320 + 32 + 11 * 96;
+  shape.heads = 2;
+  RankingNetworkParameters parameters = RankingNetworkParameters::Zeros(shape);
+  std::mt19937_64 random(4);
+  std::uniform_real_distribution<float> draw(-0.04F, 0.04F);
+  for (auto& [name, values] : TensorsOf(&parameters)) {
+    for (float& value : *values) value = draw(random);
+  }
+  return parameters;
+}
+
+// As it is trained, which is the plain twin of how it answers.
+void BM_RankingNetwork(benchmark::State& state) {
+  const RankingNetworkParameters parameters = PublishedNetwork();
+  const RankingNetwork network;
+  RankingNetworkTape tape;
+  tape.Begin(parameters.shape, kCandidates);
+  std::fill_n(tape.input(), parameters.shape.inputs * tape.columns(), 0.5F);
+  for (auto _ : state) {
+    network.Forward(parameters, 0, nullptr, &tape);
+    benchmark::DoNotOptimize(tape.logits());
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kCandidates));
+}
+BENCHMARK(BM_RankingNetwork)->Unit(benchmark::kMillisecond);
+
+void BM_PackedRankingNetwork(benchmark::State& state) {
+  const RankingNetworkParameters parameters = PublishedNetwork();
+  const PackedRankingNetwork network(parameters, 50);
+  RankingStrips strips;
+  strips.Begin(parameters.shape, kCandidates);
+  for (std::size_t c = 0; c < kCandidates; ++c) {
+    for (std::size_t i = 0; i < parameters.shape.inputs; ++i) {
+      strips.input(c)[i * kStripColumns] = 0.5F;
+    }
+  }
+  for (auto _ : state) {
+    network.Forward(&strips);
+    benchmark::DoNotOptimize(strips.logit(0, 0));
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kCandidates));
+}
+BENCHMARK(BM_PackedRankingNetwork)->Unit(benchmark::kMillisecond);
+
+// A whole ranker with two heads around that: 5 numbers of the request and 27 of each candidate,
+// with `actions` different actions.
+void BM_TransActRanker(benchmark::State& state) {
+  constexpr std::size_t kRequestNumbers = 5, kCandidateNumbers = 27, kItems = 1000;
+  std::mt19937_64 random(5);
+  std::uniform_real_distribution<float> draw(0, 100);
+  TransActRankerModel model;
+  model.request_numbers.resize(kRequestNumbers);
+  model.candidate_numbers.resize(kCandidateNumbers);
+  model.heads = {"purchase", "cancel"};
+  model.action_types = {"purchase", "cancel"};
+  std::vector<std::vector<float>> fitted(kRequestNumbers + kCandidateNumbers);
+  for (std::vector<float>& values : fitted) {
+    for (int i = 0; i < 100; ++i) values.push_back(draw(random));
+  }
+  model.encoding = NumberEncoding::Fit(fitted);
+  TransActShape shape;
+  shape.action_types = 4;
+  model.encoder = RandomTransAct(shape, 1);
+  model.network = PublishedNetwork();
+  for (std::size_t i = 0; i < kItems; ++i) model.items.push_back("item" + std::to_string(i));
+  model.item_table = RandomCandidates(shape, kItems, 6);
+  const TransActRanker ranker(model);
+
+  const auto actions = static_cast<std::size_t>(state.range(0));
+  const std::vector<std::string> acted(model.items.begin(), model.items.begin() + state.range(0));
+  const std::vector<std::string> types(actions, "purchase");
+  const std::vector<std::int64_t> times_ms(actions, TransActUser::kRequestTimeMs - 1);
+  std::vector<std::string_view> candidates(model.items.end() - kCandidates, model.items.end());
+  std::vector<float> rows, row(kRequestNumbers + kCandidateNumbers);
+  for (std::size_t c = 0; c < kCandidates; ++c) {
+    for (std::size_t i = c == 0 ? 0 : kRequestNumbers; i < row.size(); ++i) row[i] = draw(random);
+    rows.insert(rows.end(), row.begin(), row.end());
+  }
+  std::vector<float> logits(2 * kCandidates);
+  TransActScratch scratch;
+  for (auto _ : state) {
+    ranker.Score({{acted, types, times_ms}, TransActUser::kRequestTimeMs, candidates, rows},
+                 &scratch, logits);
+    benchmark::DoNotOptimize(logits.data());
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kCandidates));
+}
+BENCHMARK(BM_TransActRanker)->ArgName("actions")->Arg(100)->Arg(43)->Unit(benchmark::kMillisecond);
 
 // A step of training, forwards and backwards with dropout, of one user's candidates.
 void BM_TransActTraining(benchmark::State& state) {

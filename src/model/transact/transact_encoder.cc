@@ -19,12 +19,16 @@ constexpr float kLeastSum = 1e-25f;
 
 std::atomic<std::size_t> exact_heads = 0;
 
-// c += a b for [m, k] times [k, n], with a row step for a.
-void AddProduct(const float* a, std::size_t a_step, const float* b, std::size_t b_step, float* c,
-                std::size_t m, std::size_t k, std::size_t n) {
+// c += a b for [m, k] times [k, n]; rows of b are b_step apart.
+void AddProduct(StridedMatrix a, const float* b, std::size_t b_step, float* c, std::size_t m,
+                std::size_t k, std::size_t n) {
   for (std::size_t r = 0; r < m; ++r) {
-    for (std::size_t i = 0; i < k; ++i) {
-      for (std::size_t j = 0; j < n; ++j) c[r * n + j] += a[r * a_step + i] * b[i * b_step + j];
+    for (std::size_t j = 0; j < n; ++j) {
+      double sum = double{c[r * n + j]};
+      for (std::size_t i = 0; i < k; ++i) {
+        sum += double{a.data[r * a.row_step + i * a.column_step]} * double{b[i * b_step + j]};
+      }
+      c[r * n + j] = static_cast<float>(sum);
     }
   }
 }
@@ -48,18 +52,41 @@ TransActEncoder::TransActEncoder(TransActParameters parameters, const ColumnKern
     for (std::size_t r = 0; r < width; ++r) layer.in_bias[r] = from.in_projection.bias[r] * scale;
     layer.out_weight = std::move(from.out_projection.weight);
     layer.out_bias = std::move(from.out_projection.bias);
-    AddProduct(layer.out_weight.data(), width, from.in_projection.bias.data() + 2 * width, 1,
+    AddProduct({layer.out_weight.data(), width, 1}, from.in_projection.bias.data() + 2 * width, 1,
                layer.out_bias.data(), width, width, 1);
     layer.norm1 = std::move(from.norm1);
     layer.linear1 = std::move(from.linear1);
     layer.linear2 = std::move(from.linear2);
     layer.norm2 = std::move(from.norm2);
+    const bool is_first = layers_.size() == 1;
+    if (is_first) {
+      candidate_out_weight_.assign(width * shape_.item_dimension, 0);
+      AddProduct({layer.out_weight.data(), width, 1},
+                 layer.in_weight.data() + 2 * width * width + shape_.user_width(), width,
+                 candidate_out_weight_.data(), width, width, shape_.item_dimension);
+    }
+    if (shape_.heads == 1) MergeProjections(is_first, &layer);
   }
-  candidate_out_weight_.assign(width * shape_.item_dimension, 0);
-  const Layer& first = layers_.front();
-  AddProduct(first.out_weight.data(), width,
-             first.in_weight.data() + 2 * width * width + shape_.user_width(), width,
-             candidate_out_weight_.data(), width, width, shape_.item_dimension);
+}
+
+void TransActEncoder::MergeProjections(bool is_first, Layer* layer) const {
+  const std::size_t width = shape_.width(), square = width * width;
+  const float* const queries = layer->in_weight.data();
+  const StridedMatrix transposed_keys = {queries + square, 1, width};
+  std::vector<float> values(square);
+  AddProduct({layer->out_weight.data(), width, 1}, queries + 2 * square, width, values.data(),
+             width, width, width);
+  layer->out_weight.clear();
+  if (is_first) {
+    std::copy(values.begin(), values.end(), layer->in_weight.begin() + 2 * square);
+    return;
+  }
+  std::vector<float> weight(square), bias(2 * width);
+  AddProduct(transposed_keys, queries, width, weight.data(), width, width, width);
+  AddProduct(transposed_keys, layer->in_bias.data(), 1, bias.data(), width, width, 1);
+  weight.insert(weight.end(), values.begin(), values.end());
+  layer->in_weight = std::move(weight);
+  layer->in_bias = std::move(bias);
 }
 
 std::size_t TransActEncoder::exact_heads_for_testing() { return exact_heads.load(); }
@@ -96,7 +123,7 @@ void TransActEncoder::Begin(const TransActSequence& sequence, std::span<const st
                             TransActRequest* request) const {
   const FlushedDenormals flushed;
   FOURFOLD_CHECK(sequence.types.size() == shape_.actions);
-  request->layout.LayOut(sequence, hidden);
+  request->layout.LayOut(sequence, hidden, /*merges_equal=*/true);
   request->out_columns = LatestAlone() ? PaddedColumns(shape_.latest) : request->layout.columns;
   Reserve(request);
   const std::size_t columns = request->layout.columns, width = shape_.width();
@@ -119,6 +146,11 @@ void TransActEncoder::Begin(const TransActSequence& sequence, std::span<const st
                       request->queries.data() + head * head_rows, columns, nullptr,
                       request->logits.data() + at, columns, request->layout.keys,
                       shape_.head_width(), columns);
+    for (std::size_t key = 0; request->layout.has_merged && key < request->layout.keys; ++key) {
+      const float addend = request->layout.log_counts[key];
+      float* const logits = request->logits.data() + at + key * columns;
+      for (std::size_t j = 0; j < columns; ++j) logits[j] += addend;
+    }
     kernels_.soften(request->logits.data() + at, nullptr, request->powers.data() + at,
                     request->sums.data(), columns, request->layout.keys, columns);
   }
@@ -201,14 +233,10 @@ void TransActEncoder::AttendFirst(std::size_t candidate, TransActRequest* reques
       exact_heads.fetch_add(1, std::memory_order_relaxed);
       kernels_.soften(request->logits.data() + head * keys * columns, logits,
                       request->attention.data(), sums, columns, keys, columns);
-      std::fill(weights, weights + keys, 1.0f);
+      std::fill(weights, weights + columns, 1.0f);
       powers = request->attention.data();
     }
-    for (std::size_t d = 0; d < head_width; ++d) {
-      for (std::size_t j = 0; j < keys; ++j) {
-        factors[d * columns + j] = values[d * columns + j] * weights[j];
-      }
-    }
+    kernels_.scale_columns(values, weights, factors, columns, head_width, columns);
     kernels_.multiply({factors, columns, 1}, powers, columns, nullptr, attended, columns,
                       head_width, keys, columns);
     kernels_.divide_columns(attended, sums, columns, head_width, columns);
@@ -230,8 +258,8 @@ void TransActEncoder::AttendFirst(std::size_t candidate, TransActRequest* reques
 void TransActEncoder::Attend(const Layer& layer, TransActRequest* request) const {
   const std::size_t columns = request->layout.columns, width = shape_.width();
   kernels_.multiply({layer.in_weight.data(), width, 1}, request->x.data(), columns,
-                    layer.in_bias.data(), request->projected.data(), columns, 3 * width, width,
-                    columns);
+                    layer.in_bias.data(), request->projected.data(), columns, layer.in_bias.size(),
+                    width, columns);
   AttendTo(request->projected.data(), columns, request);
   Finish(layer, layer.out_bias.data(), request->x.data(), columns, request);
 }
@@ -248,7 +276,7 @@ void TransActEncoder::AttendLatest(const Layer& layer, TransActRequest* request)
   }
   kernels_.multiply({layer.in_weight.data() + width * width, width, 1}, request->x.data(), columns,
                     layer.in_bias.data() + width, request->projected.data() + width * columns,
-                    columns, 2 * width, width, columns);
+                    columns, layer.in_bias.size() - width, width, columns);
   kernels_.multiply({layer.in_weight.data(), width, 1}, latest, out_columns, layer.in_bias.data(),
                     request->latest_queries.data(), out_columns, width, width, out_columns);
   AttendTo(request->latest_queries.data(), out_columns, request);
@@ -261,14 +289,18 @@ void TransActEncoder::AttendTo(const float* queries, std::size_t columns,
   const std::size_t key_columns = request->layout.columns, head_width = shape_.head_width();
   float* const attention = request->attention.data();
   float* const sums = request->sums.data();
+  const TransActTokens& layout = request->layout;
+  const float* const addends = layout.has_merged ? layout.log_counts.data() : nullptr;
   for (std::size_t head = 0; head < shape_.heads; ++head) {
     const std::size_t row = head * head_width;
-    const float* const key = request->projected.data() + (width + row) * key_columns;
-    const float* const value = key + width * key_columns;
+    const float* const key = shape_.heads == 1
+                                 ? request->x.data()
+                                 : request->projected.data() + (width + row) * key_columns;
+    const float* const value = request->projected.data() + (ValueRow() + row) * key_columns;
     float* const attended = request->attended.data() + row * columns;
     kernels_.multiply({key, 1, key_columns}, queries + row * columns, columns, nullptr, attention,
                       columns, keys, head_width, columns);
-    kernels_.soften(attention, nullptr, attention, sums, columns, keys, columns);
+    kernels_.soften(attention, addends, attention, sums, columns, keys, columns);
     kernels_.multiply({value, key_columns, 1}, attention, columns, nullptr, attended, columns,
                       head_width, keys, columns);
     kernels_.divide_columns(attended, sums, columns, head_width, columns);
@@ -280,9 +312,13 @@ void TransActEncoder::Finish(const Layer& layer, const float* out_bias, float* x
   const std::size_t width = shape_.width(), feed_forward = shape_.feed_forward;
   float* const y = request->y.data();
   float* const inner = request->inner.data();
-  kernels_.multiply({layer.out_weight.data(), width, 1}, request->attended.data(), columns, nullptr,
-                    y, columns, width, width, columns);
-  kernels_.add_and_normalise(y, out_bias, layer.norm1.gain.data(), layer.norm1.shift.data(), x,
+  const float* branch = request->attended.data();
+  if (!layer.out_weight.empty()) {
+    kernels_.multiply({layer.out_weight.data(), width, 1}, branch, columns, nullptr, y, columns,
+                      width, width, columns);
+    branch = y;
+  }
+  kernels_.add_and_normalise(branch, out_bias, layer.norm1.gain.data(), layer.norm1.shift.data(), x,
                              columns, width, columns);
   kernels_.multiply({layer.linear1.weight.data(), width, 1}, x, columns, layer.linear1.bias.data(),
                     inner, columns, feed_forward, width, columns);

@@ -44,8 +44,12 @@ class TransActRequest {
 // exponentials E_ij with a w_j of its own. Where that product vanishes, as it does with sharp
 // weights, the candidate goes through the sum of the logits instead. Keys need no bias, and that of
 // the values goes through the output projection once. Without max_pool nobody asks what the last
-// layer makes of rows that are not passed on, so it is not computed. Rows that attention must not
-// look at stand last, and equal ones among them once, as all their outputs are equal.
+// layer makes of rows that are not passed on, so it is not computed. Equal rows stand for one, as
+// all their outputs are equal, and attention looks at it as often as it stands for rows; rows that
+// attention must not look at stand last.
+//
+// With a single head two projections of each row are spared: queries times keys are x^T (Wk^T Wq)
+// x, and values come through the output projection as (Wo Wv) x.
 //
 // Immutable; thread-safe. Nothing of it is per request: one thread has one TransActRequest.
 class TransActEncoder {
@@ -68,15 +72,22 @@ class TransActEncoder {
 
  private:
   struct Layer {
-    std::vector<float> in_weight;  // queries scaled by log2(e) / sqrt(head width)
-    std::vector<float> in_bias;    // of the queries, scaled; 0 for keys and values
-    std::vector<float> out_weight;
-    std::vector<float> out_bias;  // with the output projection of the values' bias
+    // Queries, scaled by log2(e) / sqrt(head width), keys, values. With a single head the values
+    // went through the output projection, and beyond the first layer queries are multiplied with
+    // the layer's input itself, so that there are no keys.
+    std::vector<float> in_weight;
+    std::vector<float> in_bias;     // of the queries, scaled; 0 for keys and values
+    std::vector<float> out_weight;  // empty with a single head
+    std::vector<float> out_bias;    // with the output projection of the values' bias
     NormParameters norm1;
     LinearParameters linear1, linear2;
     NormParameters norm2;
   };
 
+  // Of parameters whose queries are scaled.
+  void MergeProjections(bool is_first, Layer* layer) const;
+  // Rows of a layer's in_weight before those of the values, beyond the first layer.
+  std::size_t ValueRow() const { return (shape_.heads == 1 ? 1 : 2) * shape_.width(); }
   // Whether the last layer is computed for the rows that are passed on and for no other.
   bool LatestAlone() const { return !shape_.max_pool && layers_.size() > 1; }
   void Reserve(TransActRequest* request) const;
@@ -84,7 +95,7 @@ class TransActEncoder {
   void AttendFirst(std::size_t candidate, TransActRequest* request) const;
   void Attend(const Layer& layer, TransActRequest* request) const;
   void AttendLatest(const Layer& layer, TransActRequest* request) const;
-  // Queries [width, columns] to the projected keys and values.
+  // Queries [width, columns] to the keys and values of the layout's columns.
   void AttendTo(const float* queries, std::size_t columns, TransActRequest* request) const;
   // From the attended values on; x [width, columns] is the layer's input and becomes its output.
   void Finish(const Layer& layer, const float* out_bias, float* x, std::size_t columns,

@@ -77,6 +77,38 @@ TEST(TransActEncoderTest, AgreesWithThePlainTwinOverShapesLengthsAndWindows) {
   }
 }
 
+TEST(TransActEncoderTest, EqualRowsStandForOneAndCountAsOftenAsTheyStand) {
+  std::mt19937_64 random(425);
+  TransActRequest request;
+  for (int round = 0; round < 16; ++round) {
+    TransActShape shape;
+    shape.actions = 30;
+    shape.action_types = 4;
+    shape.action_dimension = shape.item_dimension = 8;
+    shape.heads = 1 + random() % 2;
+    shape.layers = 1 + random() % 3;
+    shape.latest = 1 + random() % 12;
+    shape.max_pool = random() % 2 == 0;
+    // Sharp in some rounds, so that the sum of the logits counts rows, too.
+    const TransActParameters parameters =
+        RandomTransAct(shape, random(), round % 4 == 3 ? 15.0F : 1.0F);
+    TransActUser user(shape, 30, random());
+    const std::size_t kinds = 1 + random() % 10;
+    for (std::size_t row = kinds; row < shape.actions; ++row) {
+      const std::size_t like = random() % kinds;
+      user.types[row] = user.types[like];
+      std::copy_n(user.items.begin() + like * shape.item_dimension, shape.item_dimension,
+                  user.items.begin() + row * shape.item_dimension);
+    }
+    if (round % 3 == 0) user.times_ms[random() % shape.actions] = kNowMs + 1;  // hidden
+    const auto candidates = RandomCandidates(shape, 1 + random() % 40, random());
+    SCOPED_TRACE("round " + std::to_string(round));
+    ExpectNear(EncodeSlowly(parameters, user, candidates),
+               EncodeFast(TransActEncoder(parameters), user, candidates, &request),
+               round % 4 == 3 ? 5e-3F : 5e-5F);
+  }
+}
+
 TEST(TransActEncoderTest, SharpWeightsThatUnderflowGoThroughTheSumOfTheLogits) {
   TransActShape shape;
   shape.heads = 2;

@@ -10,7 +10,9 @@
 namespace fourfold {
 
 TransActRanker::TransActRanker(TransActRankerModel model)
-    : model_(std::move(model)), encoder_(model_.encoder) {
+    : model_(std::move(model)),
+      encoder_(model_.encoder),
+      network_(model_.network, model_.request_numbers.size() * NumberEncoding::kRows) {
   for (std::size_t row = 0; row < model_.items.size(); ++row) rows_.emplace(model_.items[row], row);
   for (std::size_t i = 0; i < model_.action_types.size(); ++i) {
     types_.emplace(model_.action_types[i], static_cast<std::int32_t>(i + kFirstActionType));
@@ -65,13 +67,19 @@ void TransActRanker::Score(const TransActQuery& query, TransActScratch* scratch,
   scratch->network.Begin(model_.network.shape, count);
   for (std::size_t c = 0; c < count; ++c) {
     const std::span<const float> row = query.rows.subspan(c * numbers, numbers);
-    FillNumbers(model_, row.first(request_numbers), row.subspan(request_numbers), c,
-                &scratch->network);
+    FillNumbers(model_, row.first(request_numbers), row.subspan(request_numbers), kStripColumns,
+                scratch->network.input(c));
   }
-  FillVectors(model_, scratch->vectors.data(), scratch->outputs.data(), count, &scratch->network);
-  network_.Forward(model_.network, 0, nullptr, &scratch->network);
+  for (std::size_t c = 0; c < count; c += kStripColumns) {
+    FillVectors(model_, scratch->vectors.data() + c * shape.item_dimension,
+                scratch->outputs.data() + c * shape.output_width(),
+                std::min(kStripColumns, count - c), kStripColumns, scratch->network.input(c));
+  }
+  network_.Forward(&scratch->network);
   for (std::size_t head = 0; head < model_.heads.size(); ++head) {
-    std::copy_n(scratch->network.logits() + head * columns, count, logits.data() + head * count);
+    for (std::size_t c = 0; c < count; ++c) {
+      logits[head * count + c] = scratch->network.logit(head, c);
+    }
   }
 }
 
@@ -92,25 +100,20 @@ std::vector<float> TransActRanker::Attention(const TransActQuery& query,
 }
 
 void FillNumbers(const TransActRankerModel& model, std::span<const float> request_numbers,
-                 std::span<const float> candidate_numbers, std::size_t column,
-                 RankingNetworkTape* tape) {
-  const std::size_t columns = tape->columns();
-  float* out = tape->input() + column;
+                 std::span<const float> candidate_numbers, std::size_t columns, float* column) {
   std::size_t number = 0;
   for (const std::span<const float> values : {request_numbers, candidate_numbers}) {
     for (const float value : values) {
-      model.encoding.Encode(number++, value, out, columns);
-      out += NumberEncoding::kRows * columns;
+      model.encoding.Encode(number++, value, column, columns);
+      column += NumberEncoding::kRows * columns;
     }
   }
 }
 
 void FillVectors(const TransActRankerModel& model, const float* vectors, const float* outputs,
-                 std::size_t candidates, RankingNetworkTape* tape) {
-  const std::size_t columns = tape->columns();
+                 std::size_t candidates, std::size_t columns, float* input) {
   const TransActShape& shape = model.encoder.shape;
   const GradientKernels& kernels = FastGradientKernels();
-  float* const input = tape->input();
   const std::size_t numbers = model.encoding.numbers() * NumberEncoding::kRows;
   std::fill(input + numbers * columns, input + model.number_rows() * columns, 0.0F);
   kernels.transpose(vectors, shape.item_dimension, input + model.vector_row() * columns, columns,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "model/transact/packed_ranking_network.h"
 #include "model/transact/transact_encoder.h"
 #include "model/transact/transact_ranker_model.h"
 
@@ -40,7 +41,7 @@ struct TransActScratch {
   AlignedFloats vectors;  // [candidates, padded][item_dimension]
   AlignedFloats outputs;  // [candidates, padded][output_width]
   TransActRequest request;
-  RankingNetworkTape network;
+  RankingStrips network;
 
   TransActSequence sequence() const { return {types, items, times_ms}; }
 };
@@ -67,16 +68,16 @@ class TransActRanker {
   const TransActEncoder encoder_;
   StringMap<std::size_t> rows_;  // of items
   StringMap<std::int32_t> types_;
-  const RankingNetwork network_;
+  const PackedRankingNetwork network_;
 };
 
-// Writes the network's input: of column `column` the encoded numbers of a request and candidate.
+// Writes the encoded numbers of a request and candidate into its column of the network's input,
+// whose rows are `columns` apart.
 void FillNumbers(const TransActRankerModel& model, std::span<const float> request_numbers,
-                 std::span<const float> candidate_numbers, std::size_t column,
-                 RankingNetworkTape* tape);
-// The rest of it: vectors [tape->columns(), item_dimension] and outputs [tape->columns(),
-// output_width], aligned, row-major; and zeros where no number stands.
+                 std::span<const float> candidate_numbers, std::size_t columns, float* column);
+// The rest of the input [inputs, columns]: vectors [candidates, padded][item_dimension] and outputs
+// [candidates, padded][output_width], aligned; and zeros where no number stands.
 void FillVectors(const TransActRankerModel& model, const float* vectors, const float* outputs,
-                 std::size_t candidates, RankingNetworkTape* tape);
+                 std::size_t candidates, std::size_t columns, float* input);
 
 }  // namespace fourfold

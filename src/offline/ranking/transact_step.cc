@@ -113,7 +113,8 @@ void TransActStep::Forward(std::span<const Request> requests, bool is_training,
     for (std::size_t c = 0; c < rows; ++c) {
       std::copy_n(VectorOf(view.items[c]), dimension, vectors_.data() + (row + c) * dimension);
       FillNumbers(model_, view.request_numbers,
-                  view.candidate_numbers.subspan(c * numbers, numbers), row + c, &tape_);
+                  view.candidate_numbers.subspan(c * numbers, numbers), tape_.columns(),
+                  tape_.input() + row + c);
     }
     const TransActDropout dropout{is_training ? spec_.dropout : 0, seed + r, step};
     backprop_.Forward(model_.encoder, sequence, hidden_,
@@ -121,7 +122,7 @@ void TransActStep::Forward(std::span<const Request> requests, bool is_training,
                       {outputs_.data() + row * width, rows * width});
     row += rows;
   }
-  FillVectors(model_, vectors_.data(), outputs_.data(), count, &tape_);
+  FillVectors(model_, vectors_.data(), outputs_.data(), count, tape_.columns(), tape_.input());
   DropoutRandom random(seed, kNetworkStream, step);
   network_.Forward(model_.network, spec_.dropout, is_training ? &random : nullptr, &tape_);
 }

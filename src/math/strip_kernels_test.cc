@@ -1,0 +1,132 @@
+#include "math/strip_kernels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace fourfold {
+namespace {
+
+using End = StripProduct::End;
+
+constexpr float kNoNumber = std::numeric_limits<float>::quiet_NaN();
+
+std::vector<float> Draw(std::size_t size, std::mt19937_64* random) {
+  std::uniform_real_distribution<float> draw(-1, 1);
+  std::vector<float> values(size);
+  for (float& value : values) value = draw(*random);
+  return values;
+}
+
+// A row-major matrix [rows, columns] in strips of `strip_rows` rows, from row `from` on. What no
+// column fills is not a number.
+AlignedFloats StripsOfRows(const std::vector<float>& matrix, std::size_t rows, std::size_t columns,
+                           std::size_t strip_rows, std::size_t from) {
+  const std::size_t size = StripsOf(columns) * strip_rows * kStripColumns;
+  AlignedFloats strips;
+  strips.Reserve(size);
+  std::fill_n(strips.data(), size, kNoNumber);
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      strips
+          .data()[(j / kStripColumns * strip_rows + from + r) * kStripColumns + j % kStripColumns] =
+          matrix[r * columns + j];
+    }
+  }
+  return strips;
+}
+
+// A product of random numbers by a set of kernels, held against sums in double.
+void ExpectProduct(const StripKernels& kernels, std::size_t rows, std::size_t depth,
+                   std::size_t columns, std::size_t skipped, End end, std::mt19937_64* random) {
+  SCOPED_TRACE(testing::Message() << kernels.name << " " << rows << " x " << depth << " x "
+                                  << columns << ", end " << static_cast<int>(end));
+  const std::size_t row_step = depth + 3;
+  const std::vector<float> a = Draw(rows * row_step, random), x = Draw(depth * columns, random);
+  const PackedMatrix weight(a.data(), row_step, rows, depth);
+  ASSERT_EQ(weight.rows() % PackedMatrix::kPanelRows, 0u);
+  std::vector<float> bias = Draw(rows, random);
+  bias.resize(weight.rows());
+  const std::vector<float> first = Draw(rows * columns, random);
+  const std::vector<float> before = Draw(rows * columns, random);
+  const AlignedFloats x_strips = StripsOfRows(x, depth, columns, skipped + depth, skipped);
+  const AlignedFloats first_strips = StripsOfRows(first, rows, columns, weight.rows(), 0);
+  const AlignedFloats before_strips = StripsOfRows(before, rows, columns, weight.rows(), 0);
+  const AlignedFloats y = StripsOfRows({}, 0, columns, weight.rows(), 0);
+  StripProduct product;
+  product.weight = &weight;
+  product.bias = bias.data();
+  product.x = x_strips.data() + skipped * kStripColumns;
+  product.x_step = (skipped + depth) * kStripColumns;
+  product.columns = columns;
+  product.end = end;
+  product.first = first_strips.data();
+  product.before = before_strips.data();
+  product.y = y.data();
+  kernels.multiply(product);
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      double expected = bias[r];
+      for (std::size_t k = 0; k < depth; ++k) {
+        expected += double{a[r * row_step + k]} * double{x[k * columns + j]};
+      }
+      if (end == End::kRectify) expected = std::max(expected, 0.0);
+      if (end == End::kCross) {
+        expected = double{first[r * columns + j]} * expected + double{before[r * columns + j]};
+      }
+      const float actual =
+          y.data()[(j / kStripColumns * weight.rows() + r) * kStripColumns + j % kStripColumns];
+      ASSERT_NEAR(double{actual}, expected, 1e-5 * std::sqrt(static_cast<double>(depth)))
+          << "row " << r << ", column " << j;
+    }
+  }
+}
+
+TEST(StripKernelsTest, ProductsAreTheSumsOfTheirTermsWhateverTheShape) {
+  std::mt19937_64 random(501);
+  for (const StripKernels* kernels : {&PlainStripKernels(), &FastStripKernels()}) {
+    for (int round = 0; round < 40; ++round) {
+      const std::size_t rows = 1 + random() % 150, depth = 1 + random() % 90;
+      const std::size_t columns = 1 + random() % 80, skipped = random() % 5;
+      const End end = round % 3 == 0 ? End::kPlain : round % 3 == 1 ? End::kRectify : End::kCross;
+      ExpectProduct(*kernels, rows, depth, columns, skipped, end, &random);
+    }
+  }
+}
+
+TEST(StripKernelsTest, DepthsPastABlockAddUp) {
+  std::mt19937_64 random(502);
+  constexpr std::size_t kBlock = PackedMatrix::kDepthBlock;
+  for (const std::size_t depth : {kBlock - 1, kBlock, kBlock + 1, 2 * kBlock, 3 * kBlock + 40}) {
+    for (const End end : {End::kPlain, End::kRectify, End::kCross}) {
+      ExpectProduct(FastStripKernels(), 12, depth, 30, 2, end, &random);
+    }
+  }
+}
+
+TEST(StripKernelsTest, WhatIsNoNumberStaysSeenInItsColumnAlone) {
+  const std::vector<float> a(8 * 8, 0.5F), bias(8);
+  const PackedMatrix weight(a.data(), 8, 8, 8);
+  std::vector<float> x(8 * 20, 1);
+  x[3 * 20 + 11] = kNoNumber;
+  const AlignedFloats strips = StripsOfRows(x, 8, 20, 8, 0);
+  for (const StripKernels* kernels : {&PlainStripKernels(), &FastStripKernels()}) {
+    const AlignedFloats y = StripsOfRows({}, 0, 20, 8, 0);
+    kernels->multiply({&weight, bias.data(), strips.data(), 8 * kStripColumns, 20, End::kRectify,
+                       nullptr, nullptr, y.data()});
+    for (std::size_t r = 0; r < 8; ++r) {
+      for (std::size_t j = 0; j < 20; ++j) {
+        const float value = y.data()[r * kStripColumns + j];
+        ASSERT_TRUE(j == 11 ? std::isnan(value) : value == 4) << kernels->name;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fourfold

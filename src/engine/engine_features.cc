@@ -8,6 +8,7 @@
 #include "engine/engine_impl.h"
 #include "feature/plan/feature_reader.h"
 #include "feature/state/stored_state.h"
+#include "servable/learned_items.h"
 
 // Reading features as of any moment, out of the event store's histories.
 namespace fourfold {
@@ -62,6 +63,7 @@ absl::StatusOr<FeatureReadResponse> Engine::ReadFeatures(const FeatureReadReques
     asked.at.known_at_ms = request.known_at_ms.value_or(asked.at.as_of_ms);
   }
   asked.now_ms = asked.at.as_of_ms;
+  asked.learned = LearnedItemsOf(impl_->active());
   for (const std::string& item : request.items) asked.candidates.push_back({item, {}, 0});
 
   FeatureTable table;
@@ -97,6 +99,7 @@ absl::StatusOr<std::vector<FeatureHealth>> Engine::ServedFeatures(std::size_t re
       ServedLog::Read(impl_->directory.served(), [&](const ServedScores& served) {
         if (served.servable != ranker->version) return absl::OkStatus();
         newest.push_back(served.request);
+        newest.back().learned = ranker->learned;
         if (newest.size() > requests) newest.pop_front();
         return absl::OkStatus();
       }));

@@ -72,7 +72,8 @@ class Engine::Impl {
     return static_cast<std::size_t>(recipe.ranker.value_or(RankerSpec()).state_megabytes) << 20;
   }
   // The servable's ranker with its state filled from the log; null where it has none.
-  absl::StatusOr<std::shared_ptr<const LiveRanker>> PrepareRanker(const Servable& servable)
+  absl::StatusOr<std::shared_ptr<const LiveRanker>> PrepareRanker(
+      const std::shared_ptr<const Servable>& servable)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(activation_mutex) ABSL_LOCKS_EXCLUDED(active_mutex);
 
   mutable Mutex active_mutex;

@@ -2,6 +2,7 @@
 #include "base/strings.h"
 #include "engine/engine_impl.h"
 #include "fourfold/engine.h"
+#include "servable/learned_items.h"
 
 // Which servable answers: publishing, activating, rolling back.
 namespace fourfold {
@@ -39,17 +40,18 @@ absl::Status Engine::Impl::RefillFeatures(bool anew) {
 }
 
 absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
-    const Servable& servable) {
-  if (servable.ranker == nullptr) return std::shared_ptr<const LiveRanker>();
+    const std::shared_ptr<const Servable>& servable) {
+  const std::shared_ptr<const TrainedRanker>& trained = servable->ranker;
+  if (trained == nullptr) return std::shared_ptr<const LiveRanker>();
   std::shared_ptr<LiveState> state;
   {
     const MutexLock lock(&active_mutex);
     // Servables with the same features share their state.
     if (active_state != nullptr &&
-        active_state->plan().declarations() == servable.ranker->plan->declarations()) {
+        active_state->plan().declarations() == trained->plan->declarations()) {
       state = active_state;
     } else {
-      state = std::make_shared<LiveState>(servable.ranker->plan, store.get(), StateBytesMax());
+      state = std::make_shared<LiveState>(trained->plan, store.get(), StateBytesMax());
     }
     coming_state = state;
   }
@@ -59,13 +61,14 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
     coming_state = nullptr;
     return filled;
   }
-  return std::make_shared<const LiveRanker>(LiveRanker{servable.manifest.version, servable.ranker,
-                                                       std::move(state), served, value_model});
+  return std::make_shared<const LiveRanker>(LiveRanker{servable->manifest.version, trained,
+                                                       std::move(state), served, value_model,
+                                                       LearnedItemsOf(servable)});
 }
 
 absl::Status Engine::Impl::Serve(const std::string& version) {
   FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const Servable> servable, repository.Load(version));
-  FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const LiveRanker> ranker, PrepareRanker(*servable));
+  FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const LiveRanker> ranker, PrepareRanker(servable));
   const absl::Status activated = recommender->Activate(servable, ranker);
   const MutexLock lock(&active_mutex);
   coming_state = nullptr;

@@ -11,6 +11,7 @@
 #include "engine/engine_impl.h"
 #include "feature/plan/feature_reader.h"
 #include "feature/state/stored_state.h"
+#include "servable/learned_items.h"
 
 // What was served, held against what the event store's histories say of the same moment.
 namespace fourfold {
@@ -125,9 +126,10 @@ std::vector<float> PartOf(const std::vector<float>& values, std::size_t number, 
 }
 
 // Reads and scores anew what was served, and compares.
-absl::Status Verify(const TrainedRanker& ranker, const StoredState& source,
-                    const ServedScores& served, SkewCheck* check) {
+absl::Status Verify(const TrainedRanker& ranker, const StoredState& source, ServedScores served,
+                    const std::shared_ptr<const LearnedItems>& learned, SkewCheck* check) {
   const FeaturePlan& plan = *ranker.plan;
+  served.request.learned = learned;
   FeatureTable table;
   FOURFOLD_RETURN_IF_ERROR(ReadFeatures(plan, source, served.request, &table));
   const std::size_t candidates = served.request.candidates.size();
@@ -159,6 +161,7 @@ absl::Status Verify(const TrainedRanker& ranker, const StoredState& source,
 struct Served {
   std::shared_ptr<const Servable> servable;  // null: it cannot be loaded, or has no ranker
   std::unique_ptr<const StoredState> source;
+  std::shared_ptr<const LearnedItems> learned;
 };
 
 }  // namespace
@@ -170,20 +173,21 @@ absl::StatusOr<SkewReport> Engine::VerifySkew() const {
   FOURFOLD_RETURN_IF_ERROR(
       ServedLog::Read(impl_->directory.served(), [&](const ServedScores& served) {
         const auto [place, is_new] = servables.try_emplace(served.servable);
-        auto& [servable, source] = place->second;
+        auto& [servable, source, learned] = place->second;
         if (is_new) {
           auto loaded = impl_->repository.Load(served.servable);
           if (loaded.ok() && (*loaded)->ranker != nullptr) {
             servable = *std::move(loaded);
             source = std::make_unique<const StoredState>(&servable->ranker->plan->schema(),
                                                          impl_->store.get());
+            learned = LearnedItemsOf(servable);
           }
         }
         if (servable == nullptr) {
           ++report.without_ranker;
           return absl::OkStatus();
         }
-        return Verify(*servable->ranker, *source, served, &check);
+        return Verify(*servable->ranker, *source, served, learned, &check);
       }));
   check.Finish();
   return report;

@@ -17,6 +17,8 @@
 #include "feature/state/live_state.h"
 #include "feature/state/logged_state.h"
 #include "feature/state/stored_state.h"
+#include "servable/learned_items.h"
+#include "servable/servable_repository.h"
 
 // Holds every driver of features against the others over a whole log: a directory into which it was
 // imported. The log passes once more, in batches, through a store of its own to a state that
@@ -100,6 +102,17 @@ absl::StatusOr<std::vector<LoggedEvent>> ReadLog(const std::string& directory, c
   return log;
 }
 
+// What the directory's active servable learned; features that read it need one.
+absl::StatusOr<std::shared_ptr<const LearnedItems>> ReadLearned(const std::string& directory,
+                                                                const FeaturePlan& plan) {
+  if (!plan.reads_learned()) return std::shared_ptr<const LearnedItems>();
+  const ServableRepository repository(directory + "/servables");
+  FOURFOLD_ASSIGN_OR_RETURN(const ServableRepository::State state, repository.ReadState());
+  FOURFOLD_ASSIGN_OR_RETURN(const auto servable, repository.Load(state.active));
+  FOURFOLD_RETURN_IF_ERROR(CheckLearned(plan, *servable));
+  return LearnedItemsOf(servable);
+}
+
 // Of the user and the items of the events that come next: at the store's end, or where a training
 // row of the first of them reads.
 FeatureRequest RequestOf(std::span<const LoggedEvent> next, const EventStore& store,
@@ -129,7 +142,8 @@ FeatureRequest RequestOf(std::span<const LoggedEvent> next, const EventStore& st
 
 // The log once more, live.
 absl::Status Follow(const std::vector<LoggedEvent>& log, const Arguments& arguments,
-                    EventStore* store, LiveState* live, std::vector<Asked>* asked) {
+                    const std::shared_ptr<const LearnedItems>& learned, EventStore* store,
+                    LiveState* live, std::vector<Asked>* asked) {
   std::mt19937_64 random(1);
   for (std::size_t begin = 0; begin < log.size();) {
     const std::size_t end = std::min(log.size(), begin + 1 + random() % arguments.batch);
@@ -142,6 +156,7 @@ absl::Status Follow(const std::vector<LoggedEvent>& log, const Arguments& argume
     Asked& read = asked->emplace_back();
     read.request = RequestOf(std::span(log).subspan(begin), *store, arguments.candidates,
                              /*as_row=*/random() % 2 == 0);
+    read.request.learned = learned;
     FeatureTable table;
     FOURFOLD_RETURN_IF_ERROR(live->Read(read.request, &table));
     read.live = BytesOf(table);
@@ -153,6 +168,7 @@ absl::StatusOr<bool> Run(const Arguments& arguments) {
   FOURFOLD_ASSIGN_OR_RETURN(const Recipe recipe, LoadRecipe(arguments.recipe));
   if (recipe.features == nullptr) return InvalidArgument("the recipe declares no features");
   const FeaturePlan& plan = *recipe.features;
+  FOURFOLD_ASSIGN_OR_RETURN(const auto learned, ReadLearned(arguments.directory, plan));
   const SystemClock clock;
   FOURFOLD_ASSIGN_OR_RETURN(std::vector<LoggedEvent> log, ReadLog(arguments.directory, clock));
   EventStoreOptions options;
@@ -163,7 +179,7 @@ absl::StatusOr<bool> Run(const Arguments& arguments) {
   store->SetCommitListener(
       [&](absl::Span<const LoggedEvent> committed) { live.Follow(committed); });
   std::vector<Asked> asked;
-  FOURFOLD_RETURN_IF_ERROR(Follow(log, arguments, store.get(), &live, &asked));
+  FOURFOLD_RETURN_IF_ERROR(Follow(log, arguments, learned, store.get(), &live, &asked));
   store->SetCommitListener(nullptr);
   std::cout << log.size() << " events, " << plan.columns().size() << " features and "
             << plan.sequences().size() << " sequences, " << asked.size() << " requests"

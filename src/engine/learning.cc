@@ -61,9 +61,11 @@ absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning) {
 }
 
 absl::StatusOr<Servable> FitServable(const Learning& learning, const InteractionTable& table,
-                                     std::int64_t as_of_ms, std::string_view stage) {
+                                     std::int64_t as_of_ms, std::string_view stage,
+                                     const std::vector<RetrieverSpec>* retrievers_wanted) {
   TrainRetrieversOptions options;
-  options.retrievers = learning.recipe.retrievers;
+  options.retrievers =
+      retrievers_wanted == nullptr ? learning.recipe.retrievers : *retrievers_wanted;
   options.as_of_ms = as_of_ms;
   options.note = learning.note;
   options.is_cancelled = learning.is_cancelled;

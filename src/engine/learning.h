@@ -47,9 +47,11 @@ absl::Status CheckNotCancelled(const Learning& learning);
 // The actions that the recipe trains on. FailedPrecondition: there are none.
 absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning);
 
-// Fits the recipe's retrievers, with the recipe's blend; as_of_ms ends their windows and decays.
+// Fits the recipe's retrievers, or where given some of them, with the recipe's blend; as_of_ms ends
+// their windows and decays.
 absl::StatusOr<Servable> FitServable(const Learning& learning, const InteractionTable& table,
-                                     std::int64_t as_of_ms, std::string_view stage);
+                                     std::int64_t as_of_ms, std::string_view stage,
+                                     const std::vector<RetrieverSpec>* retrievers = nullptr);
 
 // The blend that is best on the validation part of the table; the recipe's own where it does not
 // ask for tuning. InvalidArgument when the table is too short for the recipe's split.
@@ -73,8 +75,8 @@ absl::StatusOr<EvaluationReport> JudgeEmbeddings(const Learning& learning,
 absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
                                                     const EvaluateRequest& request);
 // Trains it on all requests, the last of which decide when to stop. `table` holds the actions that
-// retrieval learns from, up to learning.at, and `blend` merges its lists: with rows `retrieved`,
-// the candidates of the past come from retrievers fitted on the first part of it.
+// retrieval learns from, up to learning.at, and `blend` merges its lists: with rows `retrieved`, or
+// features that read what retrievers learned, those of a row are fitted on what came before it.
 absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& learning,
                                                                const InteractionTable& table,
                                                                const BlendSpec& blend);

@@ -12,6 +12,7 @@
 #include "offline/evaluation/blend_tuning.h"
 #include "offline/evaluation/evaluator.h"
 #include "offline/evaluation/query_groups.h"
+#include "servable/learned_items.h"
 
 // Tuning and judging: both ask the online pipeline itself, at read points of the past.
 namespace fourfold {
@@ -199,6 +200,7 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> FitRankerForExam(const Learnin
   LiveRanker ranker;
   FOURFOLD_ASSIGN_OR_RETURN(ranker.trained,
                             FitRanker(before, KeepRows(table, exam.split.fit_rows), blend));
+  ranker.learned = LearnedItemsOf(exam.servable);
   ranker.state = std::make_shared<LiveState>(ranker.trained->plan, &learning.store);
   FOURFOLD_RETURN_IF_ERROR(ranker.state->Fill());
   return std::make_shared<const LiveRanker>(std::move(ranker));

@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "data/timestamp.h"
 #include "engine/learning.h"
+#include "engine/past_fits.h"
 #include "engine/past_retrieval.h"
 #include "feature/plan/feature_matrix.h"
 #include "offline/evaluation/ranker_exam.h"
@@ -63,18 +64,46 @@ std::vector<std::int64_t> RetrievalCuts(const RankerSpec& spec,
   return cuts_ms;
 }
 
-absl::StatusOr<RowReplay> ReplayRows(const Learning& learning, const InteractionTable* table,
+// Whether rows need retrievers that do not know what came of them.
+bool NeedsPastFits(const Recipe& recipe) {
+  return recipe.ranker->rows.rows == RowOptions::Rows::kRetrieved ||
+         recipe.features->reads_learned();
+}
+
+// Those that what rows need comes of: all where they are retrieved, else whom features read.
+std::vector<RetrieverSpec> RetrieversOfRows(const Recipe& recipe) {
+  if (recipe.ranker->rows.rows == RowOptions::Rows::kRetrieved) return recipe.retrievers;
+  std::vector<RetrieverSpec> retrievers;
+  for (const RetrieverSpec& spec : recipe.retrievers) {
+    const auto& columns = recipe.features->columns();
+    const bool is_read = std::any_of(columns.begin(), columns.end(), [&](const auto& output) {
+      const std::optional<LearnedRead> read = output.kind->learned();
+      return read.has_value() && read->retriever == spec.name;
+    });
+    if (is_read) retrievers.push_back(spec);
+  }
+  return retrievers;
+}
+
+absl::StatusOr<RowReplay> ReplayRows(const Learning& learning, const InteractionTable& table,
                                      const BlendSpec& blend) {
   const RankerSpec& spec = *learning.recipe.ranker;
   if (learning.progress) learning.progress("reading the log", 0);
   FOURFOLD_ASSIGN_OR_RETURN(
       RowReplay replay,
       RowReplay::Start(learning.store, *learning.recipe.features, spec.rows, learning.at));
-  if (spec.rows.rows != RowOptions::Rows::kRetrieved) return replay;
+  if (!NeedsPastFits(learning.recipe)) return replay;
   const std::vector<std::int64_t> cuts_ms = RetrievalCuts(spec, TimesOf(replay));
-  if (cuts_ms.empty()) return InvalidArgument("the log holds no moment to train a ranker on");
-  FOURFOLD_ASSIGN_OR_RETURN(const auto retrieval,
-                            PastRetrieval::Make(learning, *table, blend, cuts_ms));
+  if (cuts_ms.empty()) return InvalidArgument("the log holds no request to train a ranker on");
+  FOURFOLD_ASSIGN_OR_RETURN(
+      const auto fits,
+      PastFits::Make(learning, table, blend, RetrieversOfRows(learning.recipe), cuts_ms));
+  if (learning.recipe.features->reads_learned()) {
+    replay.LearnFrom(cuts_ms.front(),
+                     [fits](std::int64_t now_ms) { return fits->LearnedBefore(now_ms); });
+  }
+  if (spec.rows.rows != RowOptions::Rows::kRetrieved) return replay;
+  FOURFOLD_ASSIGN_OR_RETURN(const auto retrieval, PastRetrieval::Make(learning, *fits));
   replay.RetrieveFrom(cuts_ms.front(), [retrieval](const FeatureRequest& request,
                                                    std::vector<FeatureCandidate>* candidates) {
     return retrieval->Retrieve(request, candidates);
@@ -293,11 +322,11 @@ absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
                                                     const EvaluateRequest& request) {
   const RankerSpec& spec = *learning.recipe.ranker;
   InteractionTable table;
-  if (spec.rows.rows == RowOptions::Rows::kRetrieved) {
+  if (NeedsPastFits(learning.recipe)) {
     FOURFOLD_ASSIGN_OR_RETURN(table, ReadTrainingTable(learning));
   }
   FOURFOLD_ASSIGN_OR_RETURN(const RowReplay replay,
-                            ReplayRows(learning, &table, learning.recipe.blend));
+                            ReplayRows(learning, table, learning.recipe.blend));
   const std::optional<TimeCuts> cuts =
       CutByTime(TimesOf(replay), spec.training_share, spec.validation_share);
   if (!cuts.has_value()) return InvalidArgument("the log holds no request to train a ranker on");
@@ -327,7 +356,7 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& l
                                                                const InteractionTable& table,
                                                                const BlendSpec& blend) {
   const RankerSpec& spec = *learning.recipe.ranker;
-  FOURFOLD_ASSIGN_OR_RETURN(const RowReplay replay, ReplayRows(learning, &table, blend));
+  FOURFOLD_ASSIGN_OR_RETURN(const RowReplay replay, ReplayRows(learning, table, blend));
   const std::optional<TimeCuts> cuts =
       CutByTime(TimesOf(replay), 1 - spec.validation_share, spec.validation_share);
   if (!cuts.has_value()) return InvalidArgument("the log holds no request to train a ranker on");

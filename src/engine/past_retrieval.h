@@ -8,23 +8,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/learning.h"
+#include "engine/past_fits.h"
 #include "feature/plan/feature_request.h"
-#include "offline/dataset/interaction_table.h"
 #include "online/ranking/retrieval_fields.h"
 #include "online/recommender.h"
 
 namespace fourfold {
 
 // Candidates of the past as the feed's own pipeline would have found them, for a ranker's training
-// rows: from each of some moments on, and until the next, by retrievers that know nothing of what
-// happened from that moment on. Immutable; thread-safe.
+// rows. Immutable; thread-safe.
 class PastRetrieval {
  public:
-  // `from_ms` rises. The recipe has a ranker; what `learning` refers to outlives the result.
-  // InvalidArgument: no action of the table lies before the first moment.
-  static absl::StatusOr<std::shared_ptr<const PastRetrieval>> Make(
-      const Learning& learning, const InteractionTable& table, const BlendSpec& blend,
-      const std::vector<std::int64_t>& from_ms);
+  // By fits of all the recipe's retrievers. The recipe has a ranker; what `learning` refers to
+  // outlives the result.
+  static absl::StatusOr<std::shared_ptr<const PastRetrieval>> Make(const Learning& learning,
+                                                                   const PastFits& fits);
 
   // For RowReplay::RetrieveFrom. The request is not before the first moment.
   absl::Status Retrieve(const FeatureRequest& request,

@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "feature/kinds/kinds.h"
+#include "servable/learned_items.h"
 
 namespace fourfold {
 namespace {
@@ -45,9 +46,28 @@ FeatureDeclaration ReadDeclaration(RecipeSection& element) {
   return declaration;
 }
 
+// What is wrong with the retriever that a feature names, if anything.
+std::string ProblemOf(const LearnedRead& read, const std::vector<RetrieverSpec>& retrievers) {
+  std::vector<std::string> names;
+  for (const RetrieverSpec& spec : retrievers) {
+    if (spec.name != read.retriever) {
+      names.push_back(spec.name);
+    } else if (!Leaves(spec, read.what)) {
+      return StrCat("\"", spec.name, "\" has no ", NameOf(read.what));
+    } else {
+      return "";
+    }
+  }
+  std::string problem = StrCat("no retriever is named \"", read.retriever, "\"");
+  if (!names.empty())
+    StrAppend(&problem, "; did you mean ", NearestName(read.retriever, names), "?");
+  return problem;
+}
+
 }  // namespace
 
-void ReadFeatureDeclarations(RecipeSection& root, std::shared_ptr<const FeaturePlan>* plan) {
+void ReadFeatureDeclarations(RecipeSection& root, const std::vector<RetrieverSpec>& retrievers,
+                             std::shared_ptr<const FeaturePlan>* plan) {
   std::vector<FeatureDeclaration> declarations;
   root.List("features", [&](RecipeSection& element) {
     declarations.push_back(ReadDeclaration(element));
@@ -65,6 +85,13 @@ void ReadFeatureDeclarations(RecipeSection& root, std::shared_ptr<const FeatureP
         element.Problem(problem.parameter, problem.message);
       }
     }
+    // On its own, which is enough for a kind that reads a retriever.
+    const auto alone = FeaturePlan::Compile({declarations.back()});
+    if (!alone.ok() || (*alone)->columns().empty()) return;
+    const std::optional<LearnedRead> read = (*alone)->columns().front().kind->learned();
+    if (!read.has_value()) return;
+    const std::string problem = ProblemOf(*read, retrievers);
+    if (!problem.empty()) element.Problem("retriever", problem);
   });
   if (declarations.empty() || root.collecting()) return;
   auto compiled = FeaturePlan::Compile(declarations);

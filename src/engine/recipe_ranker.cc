@@ -303,7 +303,8 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<Rank
     section.Number("log_features", &spec.log_features, 0, 1);
     section.Integer("state_megabytes", &spec.state_megabytes, 0, 1 << 20);
     const bool retrieved = spec.rows.rows == RowOptions::Rows::kRetrieved;
-    section.AppliesIf(retrieved, NameOf(spec.rows.rows));
+    const bool reads_learned = plan != nullptr && plan->reads_learned();
+    section.AppliesIf(retrieved || reads_learned, NameOf(spec.rows.rows));
     section.Number("retrieval_share", &spec.retrieval_share, 0.01, 0.95);
     section.Integer("retrieval_fits", &spec.retrieval_fits, 1, 100);
     section.AppliesIf(true, "");

@@ -276,8 +276,7 @@ features:
 }
 
 TEST(RecipeTest, EveryProblemOfAFeatureIsToldWithItsLine) {
-  EXPECT_EQ(
-      ProblemsOf(StrCat(kSmall, R"(features:
+  EXPECT_EQ(ProblemsOf(StrCat(kSmall, R"(features:
   - {name: clicks, kind: count, windw: 7d}
   - {name: clicks, kind: count, window: soon}
   - {name: what, kind: cuont}
@@ -285,18 +284,52 @@ TEST(RecipeTest, EveryProblemOfAFeatureIsToldWithItsLine) {
   - {name: rank, kind: slate_rank, feature: price}
   - {kind: attribute, field: price, categories: [a], contains: b}
 )")),
-      "r.yaml:8: features[0].windw: unknown key; did you mean window?\n"
-      "r.yaml:9: features[1].name: another feature has this name\n"
-      "r.yaml:9: features[1].window: must be a duration such as 30d, 12h or 90s\n"
-      "r.yaml:10: features[2].kind: must be one of affinity, age, attribute, count, distinct, "
-      "input_field, input_rank, last, rate, recency, request, sequence, shown_position, "
-      "slate_offset, slate_rank, slate_zscore, sum\n"
-      "r.yaml:11: features[3].context: names the field of an item_context, and of nothing "
-      "else\n"
-      "r.yaml:12: features[4].feature: no feature \"price\" with a number stands above\n"
-      "r.yaml:13: features[5].name: is required and missing\n"
-      "r.yaml:13: features[5].name: must have 1 to 256 bytes\n"
-      "r.yaml:13: features[5].contains: does not go with categories");
+            "r.yaml:8: features[0].windw: unknown key; did you mean window?\n"
+            "r.yaml:9: features[1].name: another feature has this name\n"
+            "r.yaml:9: features[1].window: must be a duration such as 30d, 12h or 90s\n"
+            "r.yaml:10: features[2].kind: must be one of affinity, age, attribute, count, covisit, "
+            "distinct, input_field, input_rank, last, rate, recency, request, sequence, "
+            "shown_position, similarity, slate_offset, slate_rank, slate_zscore, sum\n"
+            "r.yaml:11: features[3].context: names the field of an item_context, and of nothing "
+            "else\n"
+            "r.yaml:12: features[4].feature: no feature \"price\" with a number stands above\n"
+            "r.yaml:13: features[5].name: is required and missing\n"
+            "r.yaml:13: features[5].name: must have 1 to 256 bytes\n"
+            "r.yaml:13: features[5].contains: does not go with categories");
+}
+
+TEST(RecipeTest, AFeatureReadsARetrieverThatIsThereAndLearnsIt) {
+  constexpr std::string_view kRetrievers = R"(name: learned
+retrievers:
+  - {name: popular, kind: popular}
+  - {name: near, kind: item_cf}
+  - {name: vectors, kind: eges}
+  - {name: graph, kind: eges, search: actions}
+features:
+)";
+  EXPECT_EQ(ProblemsOf(StrCat(kRetrievers, R"(
+  - {name: a, kind: covisit, retriever: naer}
+  - {name: b, kind: covisit, retriever: popular}
+  - {name: c, kind: covisit, retriever: graph}
+  - {name: d, kind: similarity, retriever: near}
+  - {name: e, kind: similarity}
+  - {name: f, kind: covisit, retriever: vectors}
+  - {name: g, kind: similarity, retriever: graph}
+)")),
+            "r.yaml:9: features[0].retriever: no retriever is named \"naer\"; did you mean near?\n"
+            "r.yaml:10: features[1].retriever: \"popular\" has no item-to-item map\n"
+            "r.yaml:11: features[2].retriever: \"graph\" has no item-to-item map\n"
+            "r.yaml:12: features[3].retriever: \"near\" has no embeddings\n"
+            "r.yaml:13: features[4].retriever: is required and missing");
+  const absl::StatusOr<Recipe> recipe = ParseRecipe(StrCat(kRetrievers, R"(
+  - {name: a, kind: covisit, retriever: near}
+  - {name: b, kind: similarity, retriever: graph}
+ranker: {labels: {click: 1}, retrieval_share: 0.2, retrieval_fits: 3}
+)"),
+                                                    "r.yaml");
+  ASSERT_TRUE(recipe.ok()) << recipe.status();
+  EXPECT_TRUE(recipe->features->reads_learned());
+  EXPECT_EQ(recipe->ranker->retrieval_fits, 3);
 }
 
 TEST(RecipeTest, TooManyFeaturesAreToldWhereTheyBecomeTooMany) {

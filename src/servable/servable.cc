@@ -18,6 +18,7 @@
 #include "base/status_macros.h"
 #include "servable/files.h"
 #include "servable/golden_json.h"
+#include "servable/learned_items.h"
 #include "servable/manifest_json.h"
 #include "storage/safetensors.h"
 
@@ -264,6 +265,10 @@ absl::StatusOr<std::shared_ptr<const Servable>> LoadFiles(ServableManifest manif
     }
     FOURFOLD_ASSIGN_OR_RETURN(
         servable->ranker, TrainedRankerFromJson(ranker, weights.has_value() ? &*weights : nullptr));
+    if (const absl::Status status = CheckLearned(*servable->ranker->plan, *servable);
+        !status.ok()) {
+      return DataLoss(kRankerFile, ": ", MessageOf(status));
+    }
   }
   return std::shared_ptr<const Servable>(std::move(servable));
 }

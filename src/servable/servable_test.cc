@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "model/trees/tree_ensemble_testing.h"
 #include "servable/manifest_json.h"
 #include "servable/servable_testing.h"
 
@@ -175,6 +176,28 @@ TEST_F(ServableTest, FilesOfAnotherServableAreRefused) {
   fs::copy_file(directory_ / *version / "recipe.yaml", place / "recipe.yaml",
                 fs::copy_options::overwrite_existing);
   EXPECT_THAT(LoadServable(place).status().ToString(), HasSubstr("recipe.yaml"));
+}
+
+TEST_F(ServableTest, RefusesARankerWhoseFeaturesReadWhatItLacks) {
+  const auto save = [&](const char* kind, const char* retriever) {
+    RandomModel model(/*seed=*/3, /*features=*/1, /*trees=*/2, /*depth=*/2);
+    model.json()["learner"]["feature_names"] = {"learned"};
+    const auto ranker =
+        MakeTrainedRanker({{"learned", kind, {{"retriever", std::string(retriever)}}}},
+                          model.json().dump(), {1, 2}, /*candidates=*/7);
+    EXPECT_TRUE(ranker.ok()) << ranker.status();
+    Servable servable = MakeServable();
+    servable.ranker = *ranker;
+    return SaveServable(servable, directory_).status();
+  };
+  EXPECT_TRUE(save("covisit", "basket").ok());
+  EXPECT_TRUE(save("similarity", "eges").ok());
+  const absl::Status refused = save("similarity", "basket");
+  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
+  EXPECT_THAT(refused.ToString(),
+              HasSubstr("feature \"learned\" reads the embeddings of retriever \"basket\", which "
+                        "the servable lacks"));
+  EXPECT_TRUE(absl::IsInvalidArgument(save("covisit", "popular_week")));
 }
 
 TEST_F(ServableTest, RefusesToSaveWhatCouldNotBeLoaded) {

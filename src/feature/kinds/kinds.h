@@ -12,6 +12,7 @@ std::unique_ptr<FeatureKind> MakeAffinity(ParameterReader* parameters, PlanBuild
 std::unique_ptr<FeatureKind> MakeAge(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeAttribute(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeCount(ParameterReader* parameters, PlanBuilder* plan);
+std::unique_ptr<FeatureKind> MakeCovisit(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeDistinct(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeInputField(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeInputRank(ParameterReader* parameters, PlanBuilder* plan);
@@ -21,6 +22,7 @@ std::unique_ptr<FeatureKind> MakeRecency(ParameterReader* parameters, PlanBuilde
 std::unique_ptr<FeatureKind> MakeRequest(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeSequence(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeShownPosition(ParameterReader* parameters, PlanBuilder* plan);
+std::unique_ptr<FeatureKind> MakeSimilarity(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeSlateOffset(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeSlateRank(ParameterReader* parameters, PlanBuilder* plan);
 std::unique_ptr<FeatureKind> MakeSlateZScore(ParameterReader* parameters, PlanBuilder* plan);

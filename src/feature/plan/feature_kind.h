@@ -11,6 +11,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "feature/plan/feature_request.h"
+#include "feature/plan/learned_items.h"
 #include "feature/plan/parameter_reader.h"
 #include "feature/state/entity_state.h"
 
@@ -37,6 +38,9 @@ class FeatureContext {
   // Of any item, until the context is asked for another.
   virtual const FieldValue* FieldOfItem(TextIndex item, std::string_view field) const = 0;
   virtual std::string_view TextOf(TextIndex text) const = 0;
+  // For features that read what was learned, and for them alone.
+  const LearnedItems& learned() const { return *request_->learned; }
+  std::uint32_t LearnedNumber(std::size_t candidate) const { return learned_numbers_[candidate]; }
   // A column that was computed before.
   std::span<const float> Column(std::size_t feature) const { return table_->columns[feature]; }
 
@@ -44,6 +48,7 @@ class FeatureContext {
   const FeatureRequest* request_ = nullptr;
   StateRead read_;
   std::vector<std::vector<TimelineAt>> timelines_;  // by family; 1 or one a candidate
+  std::vector<std::uint32_t> learned_numbers_;      // by candidate; empty where no feature asks
   FeatureTable* table_ = nullptr;
 };
 
@@ -61,6 +66,8 @@ class FeatureKind {
   virtual FeatureOrigin origin() const { return {}; }
   // The value where there is no event to compute it of, if that is a number.
   virtual std::optional<float> default_value() const { return std::nullopt; }
+  // What it reads of the request's LearnedItems.
+  virtual std::optional<LearnedRead> learned() const { return std::nullopt; }
   // Whether it differs between the candidates of one request.
   virtual bool per_candidate() const = 0;
   // A value for each candidate, or one for all.

@@ -14,6 +14,7 @@
 #include "feature/event_store_plain.h"
 #include "feature/plan/feature_declaration.h"
 #include "feature/plan/feature_request.h"
+#include "feature/plan/learned_items.h"
 #include "math/exp2.h"
 
 // The features' plain twin, for tests: every value looks at all events that name the entity,
@@ -73,15 +74,17 @@ class PlainFeatures {
     return Parameter(name) == nullptr ? 0 : *ParseDuration(Text(name));
   }
   std::string Entity() const {
-    const bool is_own = declared_->kind == "affinity";
+    const bool is_own = declared_->kind == "affinity" || IsLearned();
     return Text("entity", is_own ? "user" : "item");
   }
+
+  bool IsLearned() const { return declared_->kind == "covisit" || declared_->kind == "similarity"; }
 
   bool PerCandidate() const {
     static const std::set<std::string> kAlways = {"affinity",       "input_field",  "input_rank",
                                                   "shown_position", "slate_offset", "slate_rank",
                                                   "slate_zscore"};
-    if (kAlways.contains(declared_->kind)) return true;
+    if (kAlways.contains(declared_->kind) || IsLearned()) return true;
     if (declared_->kind == "request") return false;
     return Entity().find("item") != std::string::npos;
   }
@@ -238,6 +241,80 @@ class PlainFeatures {
     return static_cast<float>(shared / static_cast<double>(actions.size()));
   }
 
+  // The items of the newest actions with their weights, newest first.
+  std::vector<std::pair<std::string, double>> Recent(std::size_t c) const {
+    std::vector<Action> actions = Actions(c, "types");
+    const auto most = static_cast<std::size_t>(Number("actions", 100));
+    if (actions.size() > most) actions.resize(most);
+    std::vector<std::pair<std::string, double>> recent;
+    for (const Action& action : actions) {
+      const bool is_met = std::any_of(recent.begin(), recent.end(), [&](const auto& item) {
+        return item.first == action.line.item;
+      });
+      if (is_met) continue;
+      double weight = 1;
+      for (std::size_t i = 0; i < recent.size(); ++i) weight *= Number("decay", 1);
+      recent.emplace_back(action.line.item, weight);
+    }
+    return recent;
+  }
+
+  float Covisit(std::size_t c) const {
+    const LearnedItems& learned = *request_->learned;
+    const ItemNeighbours* map = learned.FindNeighbours(Text("retriever"));
+    const auto recent = Recent(c);
+    if (map == nullptr || recent.empty()) return kNoFeature;
+    const std::string of = Text("of", "sum");
+    std::vector<double> shares;
+    for (const auto& [item, weight] : recent) {
+      if (learned.Find(item) == LearnedItems::kUnknown) continue;
+      const auto neighbours = map->NeighboursOf(learned.Find(item));
+      for (std::size_t n = 0; n < neighbours.size(); ++n) {
+        if (neighbours[n] != learned.Find(request_->candidates[c].item)) continue;
+        const double score = map->ScoresOf(learned.Find(item))[n];
+        shares.push_back(of == "count" ? weight : weight * score);
+      }
+    }
+    if (shares.empty()) return 0;
+    if (of == "max") return static_cast<float>(*std::max_element(shares.begin(), shares.end()));
+    double sum = 0;
+    for (const double share : shares) sum += share;
+    return static_cast<float>(sum);
+  }
+
+  std::vector<double> VectorOf(const std::string& item) const {
+    const ItemVectors* vectors = request_->learned->FindVectors(Text("retriever"));
+    const std::uint32_t number = request_->learned->Find(item);
+    if (vectors == nullptr || number == LearnedItems::kUnknown) return {};
+    const auto vector = vectors->VectorOf(number);
+    return {vector.begin(), vector.end()};
+  }
+
+  static double Product(const std::vector<double>& a, const std::vector<double>& b) {
+    double sum = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+    return sum;
+  }
+
+  float Similarity(std::size_t c) const {
+    const std::vector<double> vector = VectorOf(request_->candidates[c].item);
+    if (vector.empty()) return kNoFeature;
+    std::vector<double> mean(vector.size());
+    double weights = 0;
+    for (const auto& [item, weight] : Recent(c)) {
+      const std::vector<double> other = VectorOf(item);
+      if (other.empty()) continue;
+      for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += weight * other[i];
+      weights += weight;
+    }
+    if (weights == 0) return kNoFeature;
+    for (double& value : mean) value = value / weights;
+    const double product = Product(vector, mean);
+    if (Text("of", "cosine") == "dot") return static_cast<float>(product);
+    const double lengths = std::sqrt(Product(vector, vector)) * std::sqrt(Product(mean, mean));
+    return lengths == 0 ? kNoFeature : static_cast<float>(product / lengths);
+  }
+
   float Distinct(std::size_t c) const {
     std::set<std::string> met;
     for (const Action& action : Actions(c, "types")) {
@@ -332,6 +409,8 @@ class PlainFeatures {
       return is_text != (Parameter("categories") != nullptr) ? kNoFeature : AsNumber(value);
     }
     if (kind == "affinity") return Affinity(c);
+    if (kind == "covisit") return Covisit(c);
+    if (kind == "similarity") return Similarity(c);
     if (kind == "attribute") {
       const bool is_item = Entity() == "item";
       const std::optional<FieldValue> value =

@@ -118,6 +118,7 @@ absl::StatusOr<std::shared_ptr<const FeaturePlan>> FeaturePlan::Compile(
       found.push_back({i, std::move(parameter), std::move(message)});
     }
     output.per_candidate = output.kind->per_candidate();
+    plan->reads_learned_ |= output.kind->learned().has_value();
     if (output.kind->is_sequence()) {
       plan->sequences_.push_back(std::move(output));
     } else {

@@ -32,6 +32,8 @@ class FeaturePlan {
   const std::vector<Output>& columns() const { return columns_; }      // numbers
   const std::vector<Output>& sequences() const { return sequences_; }  // the rest
   const StateSchema& schema() const { return schema_; }
+  // Whether requests must bring LearnedItems (FeatureKind::learned says which).
+  bool reads_learned() const { return reads_learned_; }
 
  private:
   FeaturePlan() = default;
@@ -40,6 +42,7 @@ class FeaturePlan {
   std::vector<Output> columns_;
   std::vector<Output> sequences_;
   StateSchema schema_;
+  bool reads_learned_ = false;
 };
 
 }  // namespace fourfold

@@ -11,6 +11,7 @@
 #include "feature/plan/feature_plain.h"
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/feature_reader.h"
+#include "feature/plan/learned_items_testing.h"
 #include "feature/state/live_state.h"
 #include "feature/state/logged_state.h"
 #include "feature/state/stored_state.h"
@@ -102,6 +103,10 @@ class FeatureRandomTest : public RandomLogTest {
       add("affinity", With(View(entity), {{"field", text("kind")},
                                           {"actions", static_cast<double>(Draw(1, 9))}}));
     }
+    for (const char* entity : {"user", "session"}) {
+      for (const char* of : {"sum", "max", "count"}) add("covisit", Learned(entity, of));
+      for (const char* of : {"cosine", "dot"}) add("similarity", Learned(entity, of));
+    }
     add("request", {{"of", text("hour")}});
     add("request", {{"of", text("weekday")}});
     add("request", {{"of", text("surface")}, {"categories", categories}});
@@ -129,6 +134,42 @@ class FeatureRandomTest : public RandomLogTest {
     return declared;
   }
 
+  // Parameters of a kind that holds candidates against recent items.
+  std::vector<Field> Learned(const std::string& entity, const std::string& of) {
+    std::vector<Field> parameters = With(View(entity), {{"retriever", Name("r", 3)}, {"of", of}});
+    if (Chance(60)) parameters.push_back({"actions", static_cast<double>(Draw(1, 9))});
+    if (Chance(60)) parameters.push_back({"decay", static_cast<double>(Draw(0, 10)) / 10});
+    return parameters;
+  }
+
+  // Of some of the items, by all but one of the retrievers.
+  std::shared_ptr<const LearnedItems> RandomLearned() {
+    constexpr std::size_t kSize = 8;
+    auto learned = std::make_shared<GivenItems>();
+    for (int item = 0; item < 6; ++item) {
+      if (Chance(80)) learned->items.push_back(StrCat("i", item));
+    }
+    std::shuffle(learned->items.begin(), learned->items.end(), random_);
+    const auto number = [&] { return static_cast<float>(Draw(-1000, 3000)) / 1000; };
+    for (const char* retriever : {"r0", "r1"}) {
+      GivenItems::Neighbours& map = learned->neighbours[retriever];
+      GivenItems::Vectors& vectors = learned->vectors[retriever];
+      for (std::size_t item = 0; item < learned->items.size(); ++item) {
+        map.items.emplace_back();
+        map.scores.emplace_back();
+        for (std::uint32_t other = 0; other < learned->items.size(); ++other) {
+          if (Chance(50)) continue;
+          map.items.back().push_back(other);
+          map.scores.back().push_back(number());
+        }
+        vectors.of_item.emplace_back();
+        if (Chance(20)) continue;
+        for (std::size_t i = 0; i < kSize; ++i) vectors.of_item.back().push_back(number());
+      }
+    }
+    return learned;
+  }
+
   FeatureRequest RandomRequest() {
     FeatureRequest request;
     request.at = RandomReadPoint();
@@ -141,6 +182,7 @@ class FeatureRandomTest : public RandomLogTest {
       request.candidates.push_back(
           {Name("i", 6), RandomFields(), Chance(50) ? 0 : static_cast<int>(Draw(1, 5))});
     }
+    request.learned = RandomLearned();
     return request;
   }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/status_macros.h"
+#include "base/strings.h"
 
 namespace fourfold {
 namespace {
@@ -13,7 +14,7 @@ class Reading final : public FeatureContext {
  public:
   Reading(const FeaturePlan& plan, const StateSource& source, const FeatureRequest& request,
           FeatureTable* table)
-      : schema_(plan.schema()), source_(source) {
+      : schema_(plan.schema()), reads_learned_(plan.reads_learned()), source_(source) {
     request_ = &request;
     read_ = MakeStateRead(request.at, request.now_ms);
     table_ = table;
@@ -41,6 +42,15 @@ class Reading final : public FeatureContext {
     }
     if (schema_.Keeps(StateEntity::kGlobal)) {
       FOURFOLD_ASSIGN_OR_RETURN(global_, Find(StateEntity::kGlobal, ""));
+    }
+    if (reads_learned_) {
+      if (request_->learned == nullptr) {
+        return FailedPrecondition(
+            "features read what retrievers learned, and nothing of it is given");
+      }
+      for (const FeatureCandidate& candidate : request_->candidates) {
+        learned_numbers_.push_back(request_->learned->Find(candidate.item));
+      }
     }
     timelines_.resize(schema_.families.size());
     for (std::size_t family = 0; family < schema_.families.size(); ++family) ResolveFamily(family);
@@ -154,6 +164,7 @@ class Reading final : public FeatureContext {
   }
 
   const StateSchema& schema_;
+  const bool reads_learned_;
   const StateSource& source_;
   StateHolder holder_;
   std::vector<const EntityState*> items_;        // empty where the plan keeps none

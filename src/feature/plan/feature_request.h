@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,8 @@
 #include "fourfold/event.h"
 
 namespace fourfold {
+
+class LearnedItems;
 
 // One item whose features are asked for.
 struct FeatureCandidate {
@@ -26,6 +29,9 @@ struct FeatureRequest {
   ReadPoint at;
   std::int64_t now_ms = 0;  // windows and ages count from here: the request's own time
   std::vector<FeatureCandidate> candidates;
+  // What features that read it are computed of; not null where the plan has such. Not logged: the
+  // servable says it.
+  std::shared_ptr<const LearnedItems> learned = nullptr;
 };
 
 // The last actions of a user or session, newest first.

@@ -15,18 +15,23 @@ namespace {
 
 bool IsServed(const Event& event) { return !event.served_from.servable.empty(); }
 
+// The time of a row's own request.
+std::int64_t NowOf(const Event& event) {
+  const bool is_served = event.kind == EventKind::kRanking && IsServed(event);
+  return is_served ? event.served_from.as_of_ms : event.event_time_ms;
+}
+
 // Where the features of a row are read.
 void SetReadPoint(const LoggedEvent& logged, FeatureRequest* request) {
   const Event& event = logged.event;
+  request->now_ms = NowOf(event);
   if (event.kind == EventKind::kRanking && IsServed(event)) {
     request->at.as_of_ms = event.served_from.as_of_ms;
     request->at.known_at_ms = event.served_from.known_at_ms;
     request->at.position_end = event.served_from.position_end;
-    request->now_ms = event.served_from.as_of_ms;
     return;
   }
   request->at = BeforeRow(LineOf(logged));
-  request->now_ms = event.event_time_ms;
 }
 
 }  // namespace
@@ -63,8 +68,8 @@ void RowReplay::Note(const LoggedEvent& logged) {
     ++counts_.few_items;
     return;
   }
-  rows_.push_back(
-      {event.event_time_ms, event.session, event.step, logged.position, HashOfId(event.id)});
+  rows_.push_back({event.event_time_ms, NowOf(event), event.session, event.step, logged.position,
+                   HashOfId(event.id)});
 }
 
 void RowReplay::NoteAction(const LoggedEvent& logged) {
@@ -76,7 +81,8 @@ void RowReplay::NoteAction(const LoggedEvent& logged) {
   }
   if (!meaning.has_value()) return;
   if (options_.rows == RowOptions::Rows::kActions) {
-    rows_.push_back({event.event_time_ms, event.session, event.step, logged.position, 0});
+    rows_.push_back(
+        {event.event_time_ms, NowOf(event), event.session, event.step, logged.position, 0});
   } else if (!event.ranking.empty()) {
     answers_[HashOfId(event.ranking)].push_back(
         {event.event_time_ms, HashOfId(event.item), *meaning});
@@ -100,13 +106,19 @@ std::optional<ActionMeaning> RowReplay::MeaningOf(const std::string& type) const
 void RowReplay::NoteMoments() {
   moments_ = actions_.Take();
   for (std::size_t i = 0; i < moments_.size(); ++i) {
-    rows_.push_back({moments_[i].event_time_ms, "", 0, moments_[i].position, i});
+    const std::int64_t time_ms = moments_[i].event_time_ms;
+    rows_.push_back({time_ms, time_ms, "", 0, moments_[i].position, i});
   }
 }
 
 void RowReplay::RetrieveFrom(std::int64_t from_ms, RetrieveCandidates retrieve) {
   std::erase_if(rows_, [&](const Row& row) { return row.event_time_ms < from_ms; });
   retrieve_ = std::move(retrieve);
+}
+
+void RowReplay::LearnFrom(std::int64_t from_ms, LearnedBefore learned_before) {
+  std::erase_if(rows_, [&](const Row& row) { return row.now_ms < from_ms; });
+  learned_before_ = std::move(learned_before);
 }
 
 void RowReplay::LeaveOutOpenWindows(std::int64_t end_ms) {
@@ -190,6 +202,10 @@ absl::Status RowReplay::Retrieve(const Row& row, ReplayedRequest* replayed) cons
   return absl::OkStatus();
 }
 
+void RowReplay::SetLearned(FeatureRequest* request) const {
+  if (learned_before_ != nullptr) request->learned = learned_before_(request->now_ms);
+}
+
 absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
                              FeatureTable* table) const {
   const Position position = rows_[row].position;
@@ -206,12 +222,14 @@ absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
       // What the action itself says is not known before it.
       request.fields.clear();
       SetReadPoint(logged, &request);
+      SetLearned(&request);
       status = Retrieve(rows_[row], replayed);
       if (status.ok()) status = ReadFeatures(*plan_, *state_, request, table);
       return false;
     }
     request.candidates.clear();
     SetReadPoint(logged, &request);
+    SetLearned(&request);
     if (event.kind == EventKind::kInteraction) {
       // What the action itself says is not known before it.
       request.fields.clear();

@@ -14,6 +14,7 @@
 #include "feature/event_store.h"
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/feature_request.h"
+#include "feature/plan/learned_items.h"
 #include "feature/state/logged_state.h"
 #include "offline/ranking/moments.h"
 
@@ -66,6 +67,9 @@ struct ReplayedRequest {
 using RetrieveCandidates =
     std::function<absl::Status(const FeatureRequest&, std::vector<FeatureCandidate>*)>;
 
+// What retrievers learned of the time before a moment. Thread-safe.
+using LearnedBefore = std::function<std::shared_ptr<const LearnedItems>(std::int64_t now_ms)>;
+
 // The log's requests in the order of their times, with their features as they would have been
 // served: read at the slate's own read point, or strictly before an imported row (Time, rules 4
 // and 5).
@@ -95,12 +99,17 @@ class RowReplay {
   // can say that they were not wanted.
   void RetrieveFrom(std::int64_t from_ms, RetrieveCandidates retrieve);
 
+  // Once, before Read, where features read what retrievers learned: leaves out requests whose own
+  // time is before `from_ms`; each of the others reads what had been learned before it.
+  void LearnFrom(std::int64_t from_ms, LearnedBefore learned_before);
+
   // Thread-safe.
   absl::Status Read(std::size_t row, ReplayedRequest* replayed, FeatureTable* table) const;
 
  private:
   struct Row {
     std::int64_t event_time_ms = 0;
+    std::int64_t now_ms = 0;  // of its FeatureRequest
     std::string session;
     std::int64_t step = 0;
     Position position = 0;
@@ -131,6 +140,7 @@ class RowReplay {
   void AddLabel(const ActionMeaning& meaning, std::size_t candidate,
                 ReplayedRequest* replayed) const;
   absl::Status Retrieve(const Row& row, ReplayedRequest* replayed) const;
+  void SetLearned(FeatureRequest* request) const;
 
   const EventStore* store_;
   const FeaturePlan* plan_;
@@ -141,6 +151,7 @@ class RowReplay {
   Moments actions_;                                                  // kRetrieved, as the next two
   std::vector<Moments::Moment> moments_;
   RetrieveCandidates retrieve_;
+  LearnedBefore learned_before_;
   Counts counts_;
 };
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "feature/event_store_testing.h"
+#include "feature/plan/learned_items_testing.h"
 #include "offline/ranking/write_training_rows.h"
 
 namespace fourfold {
@@ -263,6 +264,37 @@ TEST_F(RowReplayTest, SomeOfTheNegativesStandForAll) {
     EXPECT_EQ(block.outcome[row], item == "i7" ? 1 : item == "i3" ? 2 : 0);
     EXPECT_EQ(block.weight[row], block.outcome[row] == 0 ? 6 : 1);
   }
+}
+
+TEST_F(RowReplayTest, RowsReadWhatWasLearnedBeforeThemAndThoseBeforeThatAreLeftOut) {
+  plan_ = FeaturePlan::Compile({{"goes_with", "covisit", {{"retriever", std::string("near")}}}})
+              .value();
+  Import(Action("c1", "u", "x", 500));
+  Import(Slate("s1", "a", 1, 1000, {"x", "y"}));
+  Import(Slate("s2", "a", 2, 2000, {"x", "y"}));
+  Event served = Slate("s3", "a", 3, 2001, {"x", "y"});  // read before what was fitted at 2001
+  served.served_from.servable = "earlier";
+  served.served_from.as_of_ms = served.served_from.known_at_ms = 1999;
+  served.served_from.position_end = 2;
+  Import(served);
+  Import(Slate("s4", "a", 4, 3000, {"y"}));
+  RowReplay replay = Replay();
+  EXPECT_EQ(replay.size(), 4);
+  std::vector<std::int64_t> asked;
+  replay.LearnFrom(2000, [&](std::int64_t now_ms) {
+    asked.push_back(now_ms);
+    auto items = std::make_shared<GivenItems>();
+    items->items = {"x", "y"};
+    items->neighbours["near"].items = {{1}};
+    items->neighbours["near"].scores = {{static_cast<float>(now_ms)}};
+    return items;
+  });
+  ASSERT_EQ(replay.size(), 2);
+  Read(replay, 0);
+  EXPECT_EQ(table_.columns[0], (std::vector<float>{0, 2000}));
+  Read(replay, 1);
+  EXPECT_EQ(table_.columns[0], std::vector<float>{3000});
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{2000, 3000}));
 }
 
 TEST_F(RowReplayTest, RowsAreWrittenOncePerRequestAndReadBack) {

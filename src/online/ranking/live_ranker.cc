@@ -74,6 +74,7 @@ absl::StatusOr<RankResponse> LiveRanker::Rank(const RankRequest& request,
   asked.fields = request.fields;
   asked.at = Clip(at);
   asked.now_ms = at.as_of_ms;
+  asked.learned = learned;
   for (const RankItem& item : request.items) {
     asked.candidates.push_back({item.item, item.fields, 0});
   }

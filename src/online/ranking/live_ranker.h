@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "feature/plan/learned_items.h"
 #include "feature/state/live_state.h"
 #include "fourfold/features.h"
 #include "online/ranking/served_log.h"
@@ -31,6 +32,8 @@ struct LiveRanker {
   std::shared_ptr<ServedLog> log;  // null: none is kept
   // What weights of its value model somebody changed; null: none.
   std::shared_ptr<const ValueModel> value_model = nullptr;
+  // Of the same servable: every request to Score brings it.
+  std::shared_ptr<const LearnedItems> learned = nullptr;
 
   // The point where a request reads that the state has come to. An event between its commit and
   // its writer's answer may be past it: nobody was told of it yet.

@@ -33,6 +33,7 @@ absl::Status RankerScorer::Score(const Query& query, const CandidateTable& candi
   if (rows.empty()) return absl::OkStatus();
   StartFeatureRequest(query, &scratch->request);
   scratch->request.at = ranker_->Clip(query.at);
+  scratch->request.learned = ranker_->learned;
   retrieval_fields_.Tell(candidates, *query.catalogue, rows, &scratch->places,
                          &scratch->request.candidates);
   scratch->scores.resize(rows.size());

@@ -16,7 +16,7 @@ constexpr std::int64_t kStepsPerHalfLife = 8;
 constexpr int kWeightBits = 40;
 constexpr std::int64_t kStepsMax = kStepsPerHalfLife * (kWeightBits + 1);
 // Timelines up to this size are summed entry by entry, larger ones step by step.
-constexpr std::size_t kSizeToScanMax = 1024;
+constexpr std::size_t kSizeToScanMax = 8192;
 
 std::int64_t Weight(std::int64_t steps) {
   static const auto weights = [] {

@@ -173,7 +173,7 @@ TEST_F(TimelineTest, TheOldestIsTheFirstSeenOfItsTypes) {
 }
 
 TEST_F(TimelineTest, DecayedSumsOfManyEntriesEqualTermByTerm) {
-  Fill(5000, 10, 500);
+  Fill(10'000, 10, 500);
   for (int i = 0; i < 100; ++i) {
     const StateRead read = RandomRead();
     const std::int64_t half_life_ms = Draw(1, 3000);

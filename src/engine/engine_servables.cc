@@ -51,7 +51,9 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
         active_state->plan().declarations() == trained->plan->declarations()) {
       state = active_state;
     } else {
-      state = std::make_shared<LiveState>(trained->plan, store.get(), StateBytesMax());
+      state = std::make_shared<LiveState>(
+          trained->plan, store.get(),
+          StateLimits{.bytes_max = StateBytesMax(), .spill_directory = directory.temporary()});
     }
     coming_state = state;
   }

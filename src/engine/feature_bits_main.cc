@@ -34,7 +34,7 @@ struct Arguments {
   std::string scratch;
   std::size_t batch = 500;
   std::size_t candidates = 20;
-  std::size_t state_bytes = LiveState::kUncapped;
+  std::size_t state_bytes = SIZE_MAX;
   std::size_t stored = SIZE_MAX;
   std::size_t plain = SIZE_MAX;
 };
@@ -175,7 +175,8 @@ absl::StatusOr<bool> Run(const Arguments& arguments) {
   options.directory = arguments.scratch;
   options.block_cache_bytes = std::size_t{256} << 20;
   FOURFOLD_ASSIGN_OR_RETURN(const auto store, EventStore::Open(options, &clock));
-  LiveState live(recipe.features, store.get(), arguments.state_bytes);
+  LiveState live(recipe.features, store.get(),
+                 {.bytes_max = arguments.state_bytes, .spill_directory = arguments.scratch});
   store->SetCommitListener(
       [&](absl::Span<const LoggedEvent> committed) { live.Follow(committed); });
   std::vector<Asked> asked;

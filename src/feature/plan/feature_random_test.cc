@@ -218,7 +218,9 @@ class FeatureRandomTest : public RandomLogTest {
     ASSERT_TRUE(plan.ok()) << plan.status();
     LiveState live(*plan, store_.get());
     // So little that all, some or none of it is in memory after a read.
-    LiveState capped(*plan, store_.get(), static_cast<std::size_t>(Draw(0, 3) * Draw(0, 40'000)));
+    LiveState capped(*plan, store_.get(),
+                     {.bytes_max = static_cast<std::size_t>(Draw(0, 3) * Draw(0, 40'000)),
+                      .spill_directory = Chance(50) ? options_.directory : ""});
     store_->SetCommitListener([&](absl::Span<const LoggedEvent> committed) {
       live.Follow(committed);
       capped.Follow(committed);

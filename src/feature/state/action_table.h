@@ -39,6 +39,9 @@ class ActionTable {
   // Of a group without actions, an empty one.
   TimeSpan SpanOf(std::uint64_t tie_group) const;
 
+  std::size_t size() const {
+    return chunks_.empty() ? 0 : (chunks_.size() - 1) * kChunk + chunks_.back().entries.size();
+  }
   std::size_t bytes() const;
 
  private:

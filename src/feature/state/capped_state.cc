@@ -1,6 +1,7 @@
 #include "feature/state/capped_state.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -21,19 +22,19 @@ EntityPart FactsOf(StateEntity entity) {
 
 void CappedState::Add(const LoggedEvent& logged) {
   all_->Add(logged);
+  end_ = logged.position + 1;
   if (cache_ != nullptr) {
     cache_->Follow(logged);
   } else {
     ++events_;
     CheckSize();
   }
-  end_ = logged.position + 1;
 }
 
 absl::Status CappedState::AddUpTo(Position end) {
   if (end <= end_) return absl::OkStatus();
   const bool is_followed =
-      cache_ == nullptr || !cache_->empty() || schema_->Keeps(StateEntity::kGlobal);
+      cache_ == nullptr || schema_->Keeps(StateEntity::kGlobal) || !cache_->Skip(end);
   if (is_followed) {
     FOURFOLD_RETURN_IF_ERROR(store_->ScanLog(end_, end, [&](const LoggedEvent& logged) {
       Add(logged);
@@ -41,19 +42,22 @@ absl::Status CappedState::AddUpTo(Position end) {
     }));
   }
   end_ = end;
-  if (cache_ != nullptr) cache_->Trim();
+  if (cache_ != nullptr) {
+    cache_->FollowedUpTo(end);
+    cache_->Trim();
+  }
   return absl::OkStatus();
 }
 
 void CappedState::CheckSize() {
   // Between two measurements it is taken to grow evenly.
   constexpr std::uint64_t kEventsAtLeast = 16;
-  if (bytes_max_ == SIZE_MAX) return;
+  if (limits_.bytes_max == SIZE_MAX) return;
   if (events_ - measured_events_ >= std::max(kEventsAtLeast, measured_events_ / 8)) {
     measured_bytes_ = all_->bytes();
     measured_events_ = events_;
   }
-  if (bytes() > bytes_max_) StartCaching();
+  if (bytes() > limits_.bytes_max) StartCaching();
 }
 
 std::size_t CappedState::bytes() const {
@@ -67,70 +71,66 @@ std::size_t CappedState::bytes() const {
 }
 
 void CappedState::StartCaching() {
+  std::shared_ptr<storage::SpillFile> spill;
+  if (!limits_.spill_directory.empty()) {
+    // Without it the histories are read more often.
+    auto opened = storage::SpillFile::Open(limits_.spill_directory);
+    if (opened.ok()) spill = *std::move(opened);
+  }
+  cache_ = std::make_shared<EntityCache>(schema_, store_, all_->shared_interner(),
+                                         limits_.bytes_max, std::move(spill), end_);
+  cache_->Adopt(*all_);
   all_->KeepOnlyGlobal();
-  cache_ = std::make_shared<EntityCache>(schema_, store_, all_->shared_interner(), bytes_max_);
+  cache_->Trim();
 }
 
-absl::Status CappedState::Prefetch(const StateSchema& schema, const EventStore& store,
-                                   const FeatureRequest& request, EntityCache::Loading* loading) {
-  const auto want = [&](StateEntity entity, std::string_view id) -> absl::Status {
-    if (id.empty()) return absl::OkStatus();
-    if (schema.KeepsFacts(entity)) {
-      FOURFOLD_RETURN_IF_ERROR(loading->Want(FactsOf(entity), id));
-    }
-    if (!schema.Keeps(entity)) return absl::OkStatus();
-    if (entity == StateEntity::kUser) {
-      FOURFOLD_ASSIGN_OR_RETURN(const bool may_have_joined, store.MayHaveJoinedSessions(id));
-      if (may_have_joined) return absl::OkStatus();
-    }
-    return loading->Want(ActionsOf(entity), id);
+absl::Status CappedState::Pin(const StateSchema& schema, const EventStore& store,
+                              const FeatureRequest& request, EntityCache* cache,
+                              EntityCache::Pins* pins) {
+  EntityCache::Wanted wanted;
+  const auto want = [&](StateEntity entity, std::string_view id) {
+    if (id.empty()) return;
+    if (schema.KeepsFacts(entity)) wanted.emplace_back(FactsOf(entity), id);
+    if (schema.Keeps(entity)) wanted.emplace_back(ActionsOf(entity), id);
   };
-  for (const FeatureCandidate& candidate : request.candidates) {
-    FOURFOLD_RETURN_IF_ERROR(want(StateEntity::kItem, candidate.item));
+  if (schema.Keeps(StateEntity::kUser) && !request.user.empty()) {
+    FOURFOLD_ASSIGN_OR_RETURN(const bool may_have_joined,
+                              store.MayHaveJoinedSessions(request.user));
+    if (may_have_joined) {
+      // Whose a session is, is another thing at each read point.
+      FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const OwnedState> joined,
+                                ReadOwnedState(store, schema, StateEntity::kUser, request.user,
+                                               request.at, cache->interner()));
+      pins->Put(EntityPart::kUserActions, request.user, std::move(joined));
+    }
   }
-  FOURFOLD_RETURN_IF_ERROR(want(StateEntity::kUser, request.user));
-  return want(StateEntity::kSession, request.session);
+  want(StateEntity::kUser, request.user);
+  want(StateEntity::kSession, request.session);
+  for (const FeatureCandidate& candidate : request.candidates) {
+    want(StateEntity::kItem, candidate.item);
+  }
+  return cache->Pin(wanted, pins);
 }
 
 absl::StatusOr<const EntityState*> CappedState::View::Find(StateEntity entity, std::string_view id,
                                                            const ReadPoint& at,
                                                            StateHolder* holder) const {
-  EntityCache* const cache = state_.cache_.get();
-  if (cache == nullptr || entity == StateEntity::kGlobal) {
+  if (state_.cache_ == nullptr || entity == StateEntity::kGlobal) {
     return state_.all_->Find(entity, id, at, holder);
   }
-  if (id.empty()) return nullptr;
-  std::shared_ptr<const OwnedState> owned;
-  bool may_have_joined = false;
-  if (entity == StateEntity::kUser) {
-    FOURFOLD_ASSIGN_OR_RETURN(may_have_joined, state_.store_->MayHaveJoinedSessions(id));
-  }
-  if (may_have_joined) {
-    // Whose a session is, is another thing at each read point.
-    ReadPoint clipped = at;
-    clipped.position_end = std::min(at.position_end, state_.end_);
-    FOURFOLD_ASSIGN_OR_RETURN(owned, ReadOwnedState(*state_.store_, *state_.schema_, entity, id,
-                                                    clipped, cache->interner()));
-  } else {
-    FOURFOLD_ASSIGN_OR_RETURN(owned, cache->Actions(ActionsOf(entity), id, state_.end_));
-  }
-  const EntityState* found = &owned->state;
-  holder->push_back(std::move(owned));
-  return found;
+  const std::optional<const OwnedState*> pinned = pins_.Actions(ActionsOf(entity), id);
+  if (!pinned.has_value() && !id.empty()) missing_.emplace_back(ActionsOf(entity), id);
+  return pinned.value_or(nullptr) == nullptr ? nullptr : &(*pinned)->state;
 }
 
 absl::StatusOr<const FactTimeline*> CappedState::View::FindFacts(StateEntity entity,
                                                                  std::string_view id,
                                                                  const ReadPoint& at,
                                                                  StateHolder* holder) const {
-  EntityCache* const cache = state_.cache_.get();
-  if (cache == nullptr) return state_.all_->FindFacts(entity, id, at, holder);
-  if (id.empty()) return nullptr;
-  FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const FactTimeline> facts,
-                            cache->Facts(FactsOf(entity), id, state_.end_));
-  const FactTimeline* found = facts.get();
-  holder->push_back(std::move(facts));
-  return found;
+  if (state_.cache_ == nullptr) return state_.all_->FindFacts(entity, id, at, holder);
+  const std::optional<const FactTimeline*> pinned = pins_.Facts(FactsOf(entity), id);
+  if (!pinned.has_value() && !id.empty()) missing_.emplace_back(FactsOf(entity), id);
+  return pinned.value_or(nullptr);
 }
 
 }  // namespace fourfold

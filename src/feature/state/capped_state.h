@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "feature/event_store.h"
@@ -12,19 +15,27 @@
 
 namespace fourfold {
 
+// How much memory a state may take, and where what finds no room goes.
+struct StateLimits {
+  std::size_t bytes_max = SIZE_MAX;
+  // Of a nameless file for the actions of entities that have many. Empty: none, they are read from
+  // the histories anew.
+  std::string spill_directory = "";
+};
+
 // The state of a log up to an end: all of it in memory while that fits under a cap, and from then
-// on the entities asked for lately, the rest read from the event store's histories when it is asked
-// for. Either way reads are exact at any read point. What is kept of everybody (kGlobal) has no
-// history: it stays in memory, outside of the cap.
+// on the entities that were asked for (EntityCache), the rest read from the event store's histories
+// when it is asked for. Either way reads are exact at any read point. What is kept of everybody
+// (kGlobal) has no history: it stays in memory, outside of the cap.
 //
 // Const reads are thread-safe beside each other; the rest needs the state for itself.
 class CappedState {
  public:
   // Both must outlive it.
-  CappedState(const StateSchema* schema, const EventStore* store, std::size_t bytes_max)
+  CappedState(const StateSchema* schema, const EventStore* store, StateLimits limits)
       : schema_(schema),
         store_(store),
-        bytes_max_(bytes_max),
+        limits_(std::move(limits)),
         all_(std::make_unique<LoggedState>(schema)) {}
 
   // The next event of the log; positions that were erased are passed over.
@@ -40,10 +51,10 @@ class CappedState {
   // In memory; estimated where all of it is.
   std::size_t bytes() const;
 
-  // The state as a read sees it. Valid until the state changes.
+  // The state as one request sees it, with a cache through its pins. Valid until the state changes.
   class View final : public StateSource {
    public:
-    explicit View(const CappedState* state) : state_(*state) {}
+    View(const CappedState* state, const EntityCache::Pins* pins) : state_(*state), pins_(*pins) {}
     absl::StatusOr<const EntityState*> Find(StateEntity entity, std::string_view id,
                                             const ReadPoint& at,
                                             StateHolder* holder) const override;
@@ -51,22 +62,27 @@ class CappedState {
                                                   const ReadPoint& at,
                                                   StateHolder* holder) const override;
     const Interner& interner() const override { return state_.all_->interner(); }
+    // What was asked for and is not pinned; read as if nothing were known of it.
+    const EntityCache::Wanted& missing() const { return missing_; }
 
    private:
     const CappedState& state_;
+    const EntityCache::Pins& pins_;
+    mutable EntityCache::Wanted missing_;
   };
 
-  // Reads ahead what a request asks for and the cache does not have. Needs no lock: what is read
-  // follows the log before it is taken over.
-  static absl::Status Prefetch(const StateSchema& schema, const EventStore& store,
-                               const FeatureRequest& request, EntityCache::Loading* loading);
+  // Pins what a request asks for. Needs no lock; the request's read point must not lie past the
+  // state's end, nor the request go before the pins.
+  static absl::Status Pin(const StateSchema& schema, const EventStore& store,
+                          const FeatureRequest& request, EntityCache* cache,
+                          EntityCache::Pins* pins);
 
  private:
   void CheckSize();
 
   const StateSchema* schema_;
   const EventStore* store_;
-  const std::size_t bytes_max_;
+  const StateLimits limits_;
   Position end_ = 0;
   std::unique_ptr<LoggedState> all_;  // with a cache: only of everybody
   std::shared_ptr<EntityCache> cache_;

@@ -1,74 +1,134 @@
 #include "feature/state/entity_table.h"
 
+#include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 namespace fourfold {
 namespace {
 
-constexpr std::size_t kEntryBytes = 192;   // an entry's node and its place in the index
-constexpr std::size_t kActionBytes = 160;  // about what one more action takes
-constexpr std::size_t kFactBytes = 256;    // and one more event of facts
+constexpr std::size_t kEntryBytes = 336;      // an entry's node and its place in the index
+constexpr std::size_t kHotActionBytes = 160;  // about what one more action takes
+constexpr std::size_t kFactBytes = 256;       // and one more event of facts
+// A tail is worth a file once it is this long, and long beside what lies there: each time all of it
+// is written anew.
+constexpr std::size_t kTailMin = 512;
+constexpr std::size_t kTailShare = 8;
 
 }  // namespace
 
-const EntityTable::Kept* EntityTable::Use(EntityPart part, std::string_view id) {
+EntityTable::Entry* EntityTable::Find(EntityPart part, std::string_view id) {
   const Index& index = IndexOf(part);
   const auto found = index.find(id);
-  if (found == index.end()) return nullptr;
-  entries_.splice(entries_.begin(), entries_, found->second);
-  return &found->second->kept;
+  return found == index.end() ? nullptr : found->second;
 }
 
-void EntityTable::Put(EntityPart part, std::string_view id, Kept kept) {
-  if (Has(part, id)) return;
+void EntityTable::Use(Entry* entry) {
+  entries_.splice(entries_.begin(), entries_, entry->place);
+  if (entry->hot != nullptr) hot_.splice(hot_.begin(), hot_, entry->place_in_hot);
+}
+
+EntityTable::Entry* EntityTable::Add(EntityPart part, std::string_view id) {
   Entry& entry = entries_.emplace_front();
+  entry.place = entries_.begin();
   entry.part = part;
   entry.id = id;
-  entry.kept = std::move(kept);
-  IndexOf(part).emplace(entry.id, entries_.begin());
-  Measure(&entries_.front());
+  entry.generation = ++generations_;
+  if (IsFacts(part)) entry.facts = std::make_shared<FactTimeline>();
+  IndexOf(part).emplace(entry.id, &entry);
+  Changed(&entry);
+  return &entry;
 }
 
-void EntityTable::PutAll(EntityTable* other) {
-  // From the last one on, so that the order stays.
-  while (!other->entries_.empty()) {
-    const auto place = std::prev(other->entries_.end());
-    if (Has(place->part, place->id)) {
-      other->DropLast();
-      continue;
-    }
-    other->IndexOf(place->part).erase(place->id);
-    other->bytes_ -= place->bytes;
-    entries_.splice(entries_.begin(), other->entries_, place);
-    IndexOf(place->part).emplace(place->id, place);
-    bytes_ += place->bytes;
-  }
-}
-
-void EntityTable::DropLast() {
-  const Entry& last = entries_.back();
-  bytes_ -= last.bytes;
-  IndexOf(last.part).erase(last.id);
-  entries_.pop_back();
-}
-
-void EntityTable::Measure(Entry* entry) {
+void EntityTable::Remove(Entry* entry) {
   bytes_ -= entry->bytes;
-  entry->bytes =
-      kEntryBytes + entry->id.capacity() +
-      (entry->kept.actions != nullptr ? entry->kept.actions->bytes()
-                                      : sizeof(FactTimeline) + entry->kept.facts->bytes());
-  entry->unmeasured = 0;
-  bytes_ += entry->bytes;
+  SetHotBytes(entry, 0);
+  if (entry->hot != nullptr) hot_.erase(entry->place_in_hot);
+  if (entry->is_queued) to_spill_.erase(entry->place_in_queue);
+  if (!entry->is_loading) is_whole_[static_cast<std::size_t>(entry->part)] = false;
+  IndexOf(entry->part).erase(entry->id);
+  entries_.erase(entry->place);
 }
 
-void EntityTable::Grew(Entry* entry, std::size_t about) {
-  entry->unmeasured += about;
-  entry->bytes += about;
-  bytes_ += about;
-  // To measure takes as long as the entry is large.
-  if (entry->unmeasured > entry->bytes / 4) Measure(entry);
+void EntityTable::Changed(Entry* entry) {
+  bytes_ -= entry->bytes;
+  entry->bytes = kEntryBytes + entry->id.capacity() + entry->packed.tail.capacity() +
+                 (entry->facts == nullptr ? 0 : sizeof(FactTimeline) + entry->facts->bytes());
+  bytes_ += entry->bytes;
+  Queue(entry);
+}
+
+void EntityTable::Queue(Entry* entry) {
+  const bool is_long =
+      entry->packed.tail.size() >= std::max(kTailMin, entry->packed.placed() / kTailShare);
+  if (!can_spill_ || !is_long || entry->is_queued || entry->is_loading) return;
+  entry->place_in_queue = to_spill_.insert(to_spill_.begin(), entry);
+  entry->is_queued = true;
+}
+
+void EntityTable::SetHotBytes(Entry* entry, std::size_t bytes) {
+  hot_bytes_ += bytes - entry->hot_bytes;
+  entry->hot_bytes = bytes;
+  entry->unmeasured = 0;
+}
+
+void EntityTable::MakeHot(Entry* entry, std::shared_ptr<OwnedState> hot) {
+  if (entry->hot == nullptr) entry->place_in_hot = hot_.insert(hot_.begin(), entry);
+  entry->hot = std::move(hot);
+  SetHotBytes(entry, entry->hot->bytes());
+}
+
+void EntityTable::Append(Entry* entry, const ActionEntry& action, std::span<const double> values) {
+  const std::size_t before = entry->packed.tail.capacity();
+  entry->packer.Append(action, values, &entry->packed.tail);
+  entry->bytes += entry->packed.tail.capacity() - before;
+  bytes_ += entry->packed.tail.capacity() - before;
+  Queue(entry);
+  if (entry->hot == nullptr) return;
+  entry->hot->Add(action, values);
+  entry->hot_bytes += kHotActionBytes;
+  hot_bytes_ += kHotActionBytes;
+  entry->unmeasured += kHotActionBytes;
+  // To measure takes as long as it is large.
+  if (entry->unmeasured > entry->hot_bytes / 4) SetHotBytes(entry, entry->hot->bytes());
+}
+
+void EntityTable::Spilled(Entry* entry, std::shared_ptr<const storage::SpillFile::Place> place) {
+  PackedBytes& packed = entry->packed;
+  const std::size_t moved = place->size() - packed.placed();
+  // Assigning a short string would keep the room of the long one.
+  std::string(packed.tail, moved).swap(packed.tail);
+  packed.place = std::move(place);
+  Changed(entry);
+}
+
+std::shared_ptr<OwnedState> EntityTable::CoolOne() {
+  if (hot_.empty()) return nullptr;
+  Entry* const entry = hot_.back();
+  hot_.pop_back();
+  SetHotBytes(entry, 0);
+  return std::exchange(entry->hot, nullptr);
+}
+
+EntityTable::Entry* EntityTable::NextToSpill() {
+  if (to_spill_.empty()) return nullptr;
+  Entry* const entry = to_spill_.back();
+  to_spill_.pop_back();
+  entry->is_queued = false;
+  return entry;
+}
+
+EntityTable::Entry* EntityTable::Oldest() {
+  for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
+    if (!entry->is_loading) return &*entry;
+  }
+  return nullptr;
+}
+
+EntityTable::Entry* EntityTable::ToFollow(EntityPart part, std::string_view id) {
+  Entry* const entry = Find(part, id);
+  return entry == nullptr && IsWhole(part) ? Add(part, id) : entry;
 }
 
 void EntityTable::Follow(const LoggedEvent& logged) {
@@ -82,24 +142,27 @@ void EntityTable::Follow(const LoggedEvent& logged) {
       {EntityPart::kSessionActions, event.session}};
   std::optional<ActionEntry> action;
   for (const auto& [part, id] : parts) {
-    const auto found = IndexOf(part).find(id);
-    if (found == IndexOf(part).end()) continue;
+    Entry* const entry = ToFollow(part, id);
+    if (entry == nullptr) continue;
     if (!action.has_value()) {
       action = EntryOf(logged, *schema_, interner_);
       ValuesOf(event.fields, *schema_, interner_, &values_);
     }
-    OwnedState& owned = *found->second->kept.actions;
-    owned.state.Insert(owned.actions.Add(*action, values_), action->known_time_ms);
-    Grew(&*found->second, kActionBytes);
+    Append(entry, *action, values_);
   }
 }
 
 void EntityTable::AddFacts(EntityPart part, const std::string& id, const LoggedEvent& logged) {
-  const auto found = IndexOf(part).find(id);
-  if (found == IndexOf(part).end()) return;
-  found->second->kept.facts->Insert(
+  Entry* const entry = ToFollow(part, id);
+  if (entry == nullptr) return;
+  entry->facts->Insert(
       logged, part == EntityPart::kItemFacts ? schema_->item_fields : schema_->user_fields);
-  Grew(&*found->second, kFactBytes);
+  entry->bytes += kFactBytes;
+  bytes_ += kFactBytes;
+  entry->unmeasured += kFactBytes;
+  if (entry->unmeasured <= entry->bytes / 4) return;
+  entry->unmeasured = 0;
+  Changed(entry);
 }
 
 }  // namespace fourfold

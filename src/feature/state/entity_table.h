@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <list>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +13,8 @@
 #include "feature/event_store.h"
 #include "feature/state/interner.h"
 #include "feature/state/owned_state.h"
+#include "feature/state/packed_actions.h"
+#include "storage/spill_file.h"
 
 namespace fourfold {
 
@@ -27,59 +28,107 @@ enum class EntityPart : std::uint8_t {
 };
 inline constexpr std::size_t kEntityParts = 5;
 
-// Parts of entities that are whole up to some end of the log, in the order of their last use. Not
+inline bool IsFacts(EntityPart part) {
+  return part == EntityPart::kItemFacts || part == EntityPart::kUserFacts;
+}
+
+// Actions in the order in which they came, as bytes that only grow: the first of them may lie in
+// a file, the rest is in memory.
+struct PackedBytes {
+  std::shared_ptr<const storage::SpillFile::Place> place;  // null: all are in memory
+  std::string tail;
+
+  std::size_t size() const { return placed() + tail.size(); }
+  std::size_t placed() const { return place == nullptr ? 0 : place->size(); }
+};
+
+// Parts of entities that follow the log, whole up to its end, in the order of their last use.
+// Actions stand packed, and beside that as they are read, where they were read lately (hot). Not
 // thread-safe.
 class EntityTable {
  public:
-  struct Kept {  // one of the two
-    std::shared_ptr<OwnedState> actions;
-    std::shared_ptr<FactTimeline> facts;
-  };
   struct Entry {
     EntityPart part = EntityPart::kItemActions;
     std::string id;
-    Kept kept;
-    std::size_t bytes = 0;
-    std::size_t unmeasured = 0;  // of them, what is only estimated
+    // What the log said before is still being read; what it says meanwhile is here.
+    bool is_loading = false;
+    std::uint64_t generation = 0;  // no other entry has the same
+    std::shared_ptr<FactTimeline> facts;
+    PackedBytes packed;
+    ActionPacker packer;
+    std::shared_ptr<OwnedState> hot;
+
+   private:
+    friend class EntityTable;
+    std::size_t bytes = 0;      // without those of `hot`
+    std::size_t hot_bytes = 0;  // about: what came since it was measured is estimated
+    std::size_t unmeasured = 0;
+    std::list<Entry>::iterator place;
+    std::list<Entry*>::iterator place_in_hot;    // where hot
+    std::list<Entry*>::iterator place_in_queue;  // where queued
+    bool is_queued = false;
   };
 
-  // Both must outlive it.
-  EntityTable(const StateSchema* schema, Interner* interner)
-      : schema_(schema), interner_(interner) {}
+  // Both must outlive it. `can_spill`: tails that have grown long are queued.
+  EntityTable(const StateSchema* schema, Interner* interner, bool can_spill)
+      : schema_(schema), interner_(interner), can_spill_(can_spill) {}
 
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }
-  std::size_t bytes() const { return bytes_; }
+  std::size_t bytes() const { return bytes_ + hot_bytes_; }
+  std::size_t hot_bytes() const { return hot_bytes_; }
 
-  bool Has(EntityPart part, std::string_view id) const { return IndexOf(part).contains(id); }
-  // Null where it is not there; what is there is used.
-  const Kept* Use(EntityPart part, std::string_view id);
-  // Drops it where another is there.
-  void Put(EntityPart part, std::string_view id, Kept kept);
-  // What is not there yet moves over.
-  void PutAll(EntityTable* other);
-  // The one that was not used for longest goes.
-  void DropLast();
+  // Null where it is not there.
+  Entry* Find(EntityPart part, std::string_view id);
+  // What is used goes last.
+  void Use(Entry* entry);
+  // One that is not there yet, with nothing in it.
+  Entry* Add(EntityPart part, std::string_view id);
+  void Remove(Entry* entry);
+
+  // From now on, until one of its entries is removed, nothing is known of who has no entry.
+  void SetWhole(EntityPart part) { is_whole_[static_cast<std::size_t>(part)] = true; }
+  bool IsWhole(EntityPart part) const { return is_whole_[static_cast<std::size_t>(part)]; }
+
+  // To be told of what was changed in an entry other than by the following.
+  void Changed(Entry* entry);
+  // The entry's actions, as they are read.
+  void MakeHot(Entry* entry, std::shared_ptr<OwnedState> hot);
+  void Append(Entry* entry, const ActionEntry& action, std::span<const double> values);
+  // The first bytes now lie in the file.
+  void Spilled(Entry* entry, std::shared_ptr<const storage::SpillFile::Place> place);
+
+  // Of those used longest ago: one that is hot, which it then is no more; one that has a long tail,
+  // asked for once; one that is not being loaded. Null where there is none.
+  std::shared_ptr<OwnedState> CoolOne();
+  Entry* NextToSpill();
+  Entry* Oldest();
 
   // An event comes to what it belongs to.
   void Follow(const LoggedEvent& logged);
 
  private:
   using Entries = std::list<Entry>;
-  using Index =
-      absl::flat_hash_map<std::string_view, Entries::iterator, StringHash, std::equal_to<>>;
+  using Index = absl::flat_hash_map<std::string_view, Entry*, StringHash, std::equal_to<>>;
 
-  const Index& IndexOf(EntityPart part) const { return index_[static_cast<std::size_t>(part)]; }
+  // The entry that an event comes to; null where there need be none.
+  Entry* ToFollow(EntityPart part, std::string_view id);
   Index& IndexOf(EntityPart part) { return index_[static_cast<std::size_t>(part)]; }
   void AddFacts(EntityPart part, const std::string& id, const LoggedEvent& logged);
-  void Measure(Entry* entry);
-  void Grew(Entry* entry, std::size_t about);
+  void SetHotBytes(Entry* entry, std::size_t bytes);
+  void Queue(Entry* entry);
 
   const StateSchema* schema_;
   Interner* interner_;
-  Entries entries_;            // the last used first
+  const bool can_spill_;
+  Entries entries_;             // the last used first
+  std::list<Entry*> hot_;       // the same
+  std::list<Entry*> to_spill_;  // the first to do so last
+  bool is_whole_[kEntityParts] = {};
   Index index_[kEntityParts];  // by the ids in the entries
   std::size_t bytes_ = 0;
+  std::size_t hot_bytes_ = 0;
+  std::uint64_t generations_ = 0;
   std::vector<double> values_;  // of the action being added
 };
 

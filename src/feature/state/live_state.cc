@@ -9,12 +9,12 @@
 namespace fourfold {
 
 LiveState::LiveState(std::shared_ptr<const FeaturePlan> plan, const EventStore* store,
-                     std::size_t bytes_max)
+                     StateLimits limits)
     : plan_(std::move(plan)),
       store_(store),
-      bytes_max_(bytes_max),
+      limits_(std::move(limits)),
       statistics_(*plan_),
-      state_(std::make_unique<CappedState>(&plan_->schema(), store_, bytes_max_)) {}
+      state_(std::make_unique<CappedState>(&plan_->schema(), store_, limits_)) {}
 
 absl::Status LiveState::Fill() {
   // Steps of a size that readers may wait for.
@@ -29,7 +29,7 @@ absl::Status LiveState::Fill() {
 }
 
 absl::Status LiveState::FillAnew() {
-  auto fresh = std::make_unique<CappedState>(&plan_->schema(), store_, bytes_max_);
+  auto fresh = std::make_unique<CappedState>(&plan_->schema(), store_, limits_);
   {
     const ReaderMutexLock lock(&mutex_);
     if (state_->cache() != nullptr) fresh->StartCaching();
@@ -48,7 +48,6 @@ void LiveState::Follow(absl::Span<const LoggedEvent> committed) {
     if (logged.position > state_->end()) return;  // Fill comes to it
     if (logged.position == state_->end()) state_->Add(logged);
   }
-  if (state_->cache() != nullptr) state_->cache()->Trim();
 }
 
 absl::Status LiveState::Read(const FeatureRequest& request, FeatureTable* table) const {
@@ -74,28 +73,52 @@ absl::Status LiveState::ReadNoting(const FeatureRequest& request, FeatureTable* 
       const ReaderMutexLock lock(&mutex_);
       cache = state_->cache();
       end = state_->end();
-      if (cache == nullptr) return ReadLocked(request, table, statistics);
+      if (cache == nullptr) {
+        const EntityCache::Pins none;
+        return ReadFeatures(*plan_, CappedState::View(state_.get(), &none), request, table,
+                            statistics);
+      }
     }
-    // No commit waits while the histories are read.
-    EntityCache::Loading loading(cache.get(), end);
-    FOURFOLD_RETURN_IF_ERROR(CappedState::Prefetch(plan_->schema(), *store_, request, &loading));
-    if (!loading.empty()) FOURFOLD_RETURN_IF_ERROR(loading.FollowUpTo(this->end()));
-
-    const ReaderMutexLock lock(&mutex_);
-    if (state_->cache() != cache) continue;  // something left the log meanwhile
-    if (!loading.empty()) {
-      FOURFOLD_RETURN_IF_ERROR(loading.FollowUpTo(state_->end()));
-      cache->Install(&loading);
+    absl::StatusOr<bool> is_read = false;
+    if (request.at.position_end <= end) {
+      is_read = ReadPinned(cache, request, table, statistics);
+    } else {
+      FeatureRequest clipped = request;
+      clipped.at.position_end = end;
+      is_read = ReadPinned(cache, clipped, table, statistics);
     }
-    const absl::Status status = ReadLocked(request, table, statistics);
     cache->Trim();
-    return status;
+    if (!is_read.ok() || *is_read) return is_read.status();
   }
 }
 
-absl::Status LiveState::ReadLocked(const FeatureRequest& request, FeatureTable* table,
-                                   FeatureStatistics* statistics) const {
-  return ReadFeatures(*plan_, CappedState::View(state_.get()), request, table, statistics);
+absl::StatusOr<bool> LiveState::ReadPinned(const std::shared_ptr<EntityCache>& cache,
+                                           const FeatureRequest& request, FeatureTable* table,
+                                           FeatureStatistics* statistics) const {
+  // Facts of items that a user acted on are known to be wanted only once they are missed; what is
+  // read until then counts for nothing.
+  const bool may_miss = plan_->schema().KeepsFacts(StateEntity::kItem);
+  EntityCache::Pins pins;
+  FOURFOLD_RETURN_IF_ERROR(CappedState::Pin(plan_->schema(), *store_, request, cache.get(), &pins));
+  for (;;) {
+    EntityCache::Wanted missing;
+    {
+      const ReaderMutexLock lock(&mutex_);
+      if (state_->cache() != cache) return false;
+      const CappedState::View view(state_.get(), &pins);
+      FOURFOLD_RETURN_IF_ERROR(
+          ReadFeatures(*plan_, view, request, table, may_miss ? nullptr : statistics));
+      if (view.missing().empty()) {
+        if (may_miss && statistics != nullptr) {
+          FOURFOLD_RETURN_IF_ERROR(ReadFeatures(*plan_, view, request, table, statistics));
+        }
+        return true;
+      }
+      missing = view.missing();
+    }
+    // No commit waits while it is read.
+    FOURFOLD_RETURN_IF_ERROR(cache->Pin(missing, &pins));
+  }
 }
 
 Position LiveState::end() const {

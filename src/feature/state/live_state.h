@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -20,15 +19,14 @@
 namespace fourfold {
 
 // The state of one plan's features beside serving: filled from the log, then told of each batch as
-// it commits. Where it outgrows its cap it keeps the entities asked for lately and reads the others
-// from the histories (CappedState): slower, with the same values. Thread-safe.
+// it commits. Where it outgrows its cap it keeps the entities that were asked for and reads the
+// others from the histories (CappedState): slower, with the same values; no commit waits for that.
+// Thread-safe.
 class LiveState {
  public:
-  static constexpr std::size_t kUncapped = std::numeric_limits<std::size_t>::max();
-
   // The store must outlive it.
   LiveState(std::shared_ptr<const FeaturePlan> plan, const EventStore* store,
-            std::size_t bytes_max = kUncapped);
+            StateLimits limits = {});
 
   const FeaturePlan& plan() const { return *plan_; }
   // Of a sample of what was read.
@@ -60,12 +58,14 @@ class LiveState {
  private:
   absl::Status ReadNoting(const FeatureRequest& request, FeatureTable* table,
                           FeatureStatistics* statistics) const ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status ReadLocked(const FeatureRequest& request, FeatureTable* table,
-                          FeatureStatistics* statistics) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Unset: something left the log meanwhile, and the pins are worth nothing.
+  absl::StatusOr<bool> ReadPinned(const std::shared_ptr<EntityCache>& cache,
+                                  const FeatureRequest& request, FeatureTable* table,
+                                  FeatureStatistics* statistics) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::shared_ptr<const FeaturePlan> plan_;
   const EventStore* const store_;
-  const std::size_t bytes_max_;
+  const StateLimits limits_;
   mutable FeatureStatistics statistics_;
   mutable SharedMutex mutex_;
   std::unique_ptr<CappedState> state_ ABSL_GUARDED_BY(mutex_);

@@ -89,7 +89,7 @@ class LiveStateTest : public EventStoreTest {
 
 TEST_F(LiveStateTest, ReadsBesideCommitsAreExactUnderATinyCap) {
   const auto plan = Plan(/*with_global=*/true);
-  LiveState live(plan, store_.get(), 20'000);
+  LiveState live(plan, store_.get(), {.bytes_max = 20'000, .spill_directory = options_.directory});
   store_->SetCommitListener(
       [&](absl::Span<const LoggedEvent> committed) { live.Follow(committed); });
   // Past the cap before anybody reads.
@@ -142,12 +142,12 @@ TEST_F(LiveStateTest, PastItsCapItKeepsWhatWasAskedForLatelyAndNoMore) {
   for (int number = 0; number < 2000; ++number) events.push_back(RandomEvent(&random, number));
   ASSERT_TRUE(store_->Append(events).ok());
 
-  LiveState whole(plan, store_.get(), 100 << 20);
+  LiveState whole(plan, store_.get(), {.bytes_max = 100 << 20});
   ASSERT_TRUE(whole.Fill().ok());
   EXPECT_FALSE(whole.ReadStats().is_caching);
 
   constexpr std::size_t kCap = 200'000;
-  LiveState capped(plan, store_.get(), kCap);
+  LiveState capped(plan, store_.get(), {.bytes_max = kCap});
   ASSERT_TRUE(capped.Fill().ok());
   EXPECT_EQ(capped.end(), store_->EndPosition());
   EXPECT_TRUE(capped.ReadStats().is_caching);
@@ -167,6 +167,77 @@ TEST_F(LiveStateTest, PastItsCapItKeepsWhatWasAskedForLatelyAndNoMore) {
   const std::uint64_t misses = capped.ReadStats().cache.misses;
   ASSERT_TRUE(capped.Read(request, &table).ok());
   EXPECT_EQ(capped.ReadStats().cache.misses, misses);
+}
+
+// Half of the log is there when the state is made, the rest is followed beside requests.
+TEST_F(LiveStateTest, LongHistoriesAreReadOnceThenFollowAndComeBackFromTheFile) {
+  const auto plan = Plan(/*with_global=*/false);
+  std::mt19937_64 random(5);
+  const auto append = [&](int begin, int end) {
+    std::vector<Event> events;
+    for (int number = begin; number < end; ++number) {
+      Event event = RandomEvent(&random, number);
+      // Facts are not packed: few of them.
+      if (number < 300 || event.kind == EventKind::kInteraction) events.push_back(std::move(event));
+    }
+    ASSERT_TRUE(store_->Append(events, Durability::kBuffered).ok());
+    clock_.Advance(1);
+  };
+  constexpr int kEvents = 12'000;
+  ASSERT_NO_FATAL_FAILURE(append(0, kEvents / 2));
+  LiveState whole(plan, store_.get());
+  // Their packed actions alone are past half of this.
+  constexpr std::size_t kCap = 300'000;
+  LiveState capped(plan, store_.get(), {.bytes_max = kCap, .spill_directory = options_.directory});
+  store_->SetCommitListener([&](absl::Span<const LoggedEvent> committed) {
+    whole.Follow(committed);
+    capped.Follow(committed);
+  });
+  ASSERT_TRUE(whole.Fill().ok());
+  ASSERT_TRUE(capped.Fill().ok());
+  ASSERT_TRUE(capped.ReadStats().is_caching);
+  // No item was asked for yet, and all of them are there.
+  EXPECT_GE(capped.ReadStats().cache.entities, 20u);
+  FeatureTable expected;
+  FeatureTable table;
+  for (int number = kEvents / 2; number < kEvents; number += 50) {
+    ASSERT_NO_FATAL_FAILURE(append(number, number + 50));
+    const FeatureRequest request = RandomRequest(&random, store_->EndPosition());
+    ASSERT_TRUE(whole.Read(request, &expected).ok());
+    ASSERT_TRUE(capped.Read(request, &table).ok());
+    ASSERT_EQ(BitsOf(table), BitsOf(expected));
+    ASSERT_LE(capped.ReadStats().bytes, kCap);
+  }
+  const EntityCache::Stats stats = capped.ReadStats().cache;
+  EXPECT_GT(stats.unpacked, 100u);
+  EXPECT_GT(stats.file_bytes, 0u);
+  // Both parts of users, and sessions, each once at most; of items nothing.
+  EXPECT_LE(stats.misses, 2 * 11u + 13);
+  store_->SetCommitListener(nullptr);
+}
+
+TEST_F(LiveStateTest, WhatIsAskedForByManyAtOnceIsReadOnce) {
+  const auto plan = Plan(/*with_global=*/false);
+  std::mt19937_64 random(6);
+  std::vector<Event> events;
+  for (int number = 0; number < 3000; ++number) events.push_back(RandomEvent(&random, number));
+  ASSERT_TRUE(store_->Append(events).ok());
+  LiveState capped(plan, store_.get(), {.bytes_max = 200'000});
+  ASSERT_TRUE(capped.Fill().ok());
+  const FeatureRequest request = RandomRequest(&random, store_->EndPosition());
+  const std::vector<std::uint32_t> expected = Stored(*plan, request);
+  const std::uint64_t before = capped.ReadStats().cache.misses;
+  std::vector<std::thread> readers;
+  for (int reader = 0; reader < 8; ++reader) {
+    readers.emplace_back([&] {
+      FeatureTable table;
+      ASSERT_TRUE(capped.Read(request, &table).ok());
+      ASSERT_EQ(BitsOf(table), expected);
+    });
+  }
+  for (std::thread& reader : readers) reader.join();
+  // The user, their facts, the session.
+  EXPECT_LE(capped.ReadStats().cache.misses - before, 3u);
 }
 
 }  // namespace

@@ -35,6 +35,21 @@ void LoggedState::Add(const LoggedEvent& logged) {
   if (event.kind == EventKind::kInteraction) AddAction(event, entry);
 }
 
+void LoggedState::VisitActions(
+    absl::FunctionRef<void(const ActionEntry& action, std::span<const double> values)> visit)
+    const {
+  for (std::size_t i = 0; i < actions_.size(); ++i) {
+    const auto action = static_cast<ActionIndex>(i);
+    visit(actions_.EntryOf(action), actions_.ValuesOf(action));
+  }
+}
+
+void LoggedState::VisitFacts(
+    StateEntity entity,
+    absl::FunctionRef<void(std::string_view id, const FactTimeline& facts)> visit) const {
+  for (const auto& [id, facts] : facts_[static_cast<std::size_t>(entity)]) visit(id, facts);
+}
+
 void LoggedState::KeepOnlyGlobal() {
   only_global_ = true;
   for (std::size_t entity = 0; entity < kStateEntities; ++entity) {

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "base/strings.h"
 #include "feature/event_store.h"
 #include "feature/state/state_source.h"
@@ -32,6 +34,15 @@ class LoggedState final : public StateSource {
 
   // Takes in the log's events, each once, in any order.
   void Add(const LoggedEvent& logged);
+
+  // Every action taken in, in the order in which they came.
+  void VisitActions(
+      absl::FunctionRef<void(const ActionEntry& action, std::span<const double> values)> visit)
+      const;
+
+  void VisitFacts(
+      StateEntity entity,
+      absl::FunctionRef<void(std::string_view id, const FactTimeline& facts)> visit) const;
 
   // Forgets all entities but everybody (kGlobal), whose actions it goes on to take in where the
   // schema keeps them.

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -18,6 +19,9 @@ struct OwnedState {
   OwnedState(const OwnedState&) = delete;
   OwnedState& operator=(const OwnedState&) = delete;
 
+  void Add(const ActionEntry& entry, std::span<const double> values) {
+    state.Insert(actions.Add(entry, values), entry.known_time_ms);
+  }
   std::size_t bytes() const { return sizeof(OwnedState) + actions.bytes() + state.bytes(); }
 
   ActionTable actions;

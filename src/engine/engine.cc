@@ -11,6 +11,7 @@
 #include "data/timestamp.h"
 #include "engine/engine_impl.h"
 #include "feature/position.h"
+#include "offline/ranking/row_checkpoint.h"
 
 namespace fourfold {
 namespace {
@@ -205,6 +206,7 @@ absl::StatusOr<std::uint64_t> Engine::EraseUser(std::string_view user) {
   // It says what the user did, or that somebody asked for them, and can no longer be computed anew;
   // also where the log held nothing of them, or no longer does after an erasure that broke off.
   FOURFOLD_RETURN_IF_ERROR(impl_->served->Clear());
+  RowCheckpoint::Remove(impl_->directory.row_checkpoint());
   if (erased.ok() && *erased > 0) {
     FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
     // Until now requests read the state of before.

@@ -16,6 +16,7 @@ namespace fourfold {
 //   served/         what a share of the ranker's scores was computed from
 //   value_model.json  weights of the ranker's heads that somebody changed
 //   training.checkpoint  where a training of a network that was cut short goes on
+//   training.rows/  training rows of a ranker's training that was cut short
 //   temporary/      sorted runs of an import; emptied at open
 class EngineDirectory {
  public:
@@ -31,6 +32,7 @@ class EngineDirectory {
   std::string value_model() const { return path_ + "/value_model.json"; }
   // Of a training under way.
   std::string checkpoint() const { return path_ + "/training.checkpoint"; }
+  std::string row_checkpoint() const { return path_ + "/training.rows"; }
   std::string recipe() const { return path_ + "/recipe.yaml"; }
 
   bool HasRecipe() const;

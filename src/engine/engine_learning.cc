@@ -154,6 +154,7 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
   if (impl_->recipe.ranker.has_value()) {
     Learning last = learning;
     last.checkpoint_path = impl_->directory.checkpoint();
+    last.row_checkpoint_path = impl_->directory.row_checkpoint();
     if (const auto active = impl_->active(); active != nullptr)
       last.earlier_ranker = active->ranker;
     FOURFOLD_ASSIGN_OR_RETURN(servable.ranker,

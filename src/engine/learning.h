@@ -38,6 +38,8 @@ struct Learning {
   // short goes on (empty: none).
   std::shared_ptr<const TrainedRanker> earlier_ranker = nullptr;
   std::string checkpoint_path = "";
+  // The directory from which the making of a ranker's training rows goes on (empty: none).
+  std::string row_checkpoint_path = "";
   std::function<bool()> is_cancelled = nullptr;  // as of TrainRequest; may be empty
 };
 

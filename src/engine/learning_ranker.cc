@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <filesystem>
 #include <optional>
 
@@ -9,8 +10,10 @@
 #include "engine/learning.h"
 #include "engine/past_fits.h"
 #include "engine/past_retrieval.h"
+#include "engine/version.h"
 #include "feature/plan/feature_matrix.h"
 #include "offline/evaluation/ranker_exam.h"
+#include "offline/ranking/row_checkpoint.h"
 #include "offline/ranking/row_replay.h"
 #include "offline/ranking/train_transact.h"
 #include "offline/ranking/train_trees.h"
@@ -117,15 +120,50 @@ struct FittedRanker {
   std::string description;  // of the training
 };
 
+// Where the rows go on that a training before was making, of the same log by the same recipe.
+RowCheckpoint::Options RowCheckpointOf(const Learning& learning, const RowReplay& replay,
+                                       const BlendSpec& blend) {
+  const Recipe& recipe = learning.recipe;
+  RowCheckpoint::Options options;
+  const bool has_fits = NeedsPastFits(recipe);
+  const std::vector<RetrieverSpec> fitted =
+      has_fits ? RetrieversOfRows(recipe) : std::vector<RetrieverSpec>();
+  // What is fitted by several threads at once is another thing each time.
+  const bool may_differ =
+      std::any_of(fitted.begin(), fitted.end(), [](const RetrieverSpec& retriever) {
+        return retriever.kind == RetrieverSpec::Kind::kEges && retriever.threads != 1;
+      });
+  if (!may_differ) options.directory = learning.row_checkpoint_path;
+  std::string& fingerprint = options.fingerprint;
+  fingerprint = StrCat(EngineVersion(), "\n", recipe.text);
+  for (const auto& [name, value] : recipe.overrides) {
+    StrAppend(&fingerprint, "\n", name, "=", value);
+  }
+  StrAppend(&fingerprint, "\n", learning.at.as_of_ms, " ", learning.at.position_end, " ",
+            replay.log_hash(), " ", replay.size());
+  if (has_fits) {
+    StrAppend(&fingerprint, " ", static_cast<int>(blend.method), " ", blend.rank_constant);
+    for (const auto& [name, weight] : blend.weights) {
+      StrAppend(&fingerprint, " ", name, " ", std::bit_cast<std::uint64_t>(double{weight}));
+    }
+  }
+  return options;
+}
+
 absl::StatusOr<std::unique_ptr<TrainingRowsReader>> MakeRows(const Learning& learning,
                                                              const RowReplay& replay,
+                                                             const BlendSpec& blend,
                                                              const std::string& path) {
   FOURFOLD_ASSIGN_OR_RETURN(
       const WrittenRows written,
       WriteTrainingRows(replay, *learning.recipe.features, path,
                         Progress(learning, "computing features of training rows"),
-                        learning.is_cancelled));
+                        learning.is_cancelled, RowCheckpointOf(learning, replay, blend)));
   if (learning.note) {
+    if (written.resumed > 0) {
+      learning.note(StrCat("the rows of ", written.resumed, " of ", replay.size(),
+                           " requests are those of a training that was cut short"));
+    }
     const TrainingRowCounts& counts = written.counts;
     learning.note(StrCat("training rows: ", counts.requests, " requests, ", counts.rows,
                          " candidates, ", counts.bytes, " bytes; as flat rows ", counts.flat_bytes,
@@ -253,13 +291,17 @@ absl::StatusOr<FittedRanker> FitTransAct(const Learning& learning, const RowRepl
 }
 
 absl::StatusOr<FittedRanker> Fit(const Learning& learning, const RowReplay& replay,
+                                 const BlendSpec& blend,
                                  const std::optional<std::int64_t>& validation_from_ms,
                                  const std::optional<std::int64_t>& end_ms) {
   const TemporaryFile file(learning.scratch_path + "/training_rows");
-  FOURFOLD_ASSIGN_OR_RETURN(const auto rows, MakeRows(learning, replay, file.path()));
+  FOURFOLD_ASSIGN_OR_RETURN(const auto rows, MakeRows(learning, replay, blend, file.path()));
   const bool is_trees = learning.recipe.ranker->kind == RankerSpec::Kind::kTrees;
-  return (is_trees ? FitTrees : FitTransAct)(learning, replay, rows.get(), validation_from_ms,
-                                             end_ms);
+  FOURFOLD_ASSIGN_OR_RETURN(FittedRanker fitted,
+                            (is_trees ? FitTrees : FitTransAct)(learning, replay, rows.get(),
+                                                                validation_from_ms, end_ms));
+  RowCheckpoint::Remove(learning.row_checkpoint_path);
+  return fitted;
 }
 
 MetricEstimate EstimateOf(const std::string& name, const Interval& interval) {
@@ -331,7 +373,7 @@ absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
       CutByTime(TimesOf(replay), spec.training_share, spec.validation_share);
   if (!cuts.has_value()) return InvalidArgument("the log holds no request to train a ranker on");
   FOURFOLD_ASSIGN_OR_RETURN(const FittedRanker fitted,
-                            Fit(learning, replay, cuts->validation_from_ms,
+                            Fit(learning, replay, learning.recipe.blend, cuts->validation_from_ms,
                                 // Labels come of actions up to a window later: none of the test's.
                                 cuts->test_from_ms - spec.rows.attribution_window_ms));
   ShownListOptions judged;
@@ -363,7 +405,7 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& l
   std::optional<std::int64_t> validation_from_ms;
   if (spec.validation_share > 0) validation_from_ms = cuts->validation_from_ms;
   FOURFOLD_ASSIGN_OR_RETURN(FittedRanker fitted,
-                            Fit(learning, replay, validation_from_ms, std::nullopt));
+                            Fit(learning, replay, blend, validation_from_ms, std::nullopt));
   return std::move(fitted.ranker);
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/coding.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "feature/event_store_codec.h"
@@ -34,6 +35,16 @@ void SetReadPoint(const LoggedEvent& logged, FeatureRequest* request) {
   request->at = BeforeRow(LineOf(logged));
 }
 
+// What tells an event of a log from all others of it: a log is only ever appended to and erased
+// from.
+std::string LogPlaceOf(const LoggedEvent& logged) {
+  std::string place;
+  AppendBigEndian64(&place, logged.position);
+  AppendBigEndian64(&place, static_cast<std::uint64_t>(logged.known_time_ms));
+  AppendBigEndian64(&place, static_cast<std::uint64_t>(logged.event.event_time_ms));
+  return place;
+}
+
 }  // namespace
 
 absl::StatusOr<RowReplay> RowReplay::Start(const EventStore& store, const FeaturePlan& plan,
@@ -60,6 +71,7 @@ absl::StatusOr<RowReplay> RowReplay::Start(const EventStore& store, const Featur
 
 void RowReplay::Note(const LoggedEvent& logged) {
   ++counts_.events;
+  log_hash_ = StableHash(LogPlaceOf(logged), log_hash_);
   state_->Add(logged);
   const Event& event = logged.event;
   if (event.kind == EventKind::kInteraction) return NoteAction(logged);

@@ -93,6 +93,8 @@ class RowReplay {
   Position position(std::size_t row) const { return rows_[row].position; }
   const Counts& counts() const { return counts_; }
   const RowOptions& options() const { return options_; }
+  // Of the events that were read: another one where an event was added or erased.
+  std::uint64_t log_hash() const { return log_hash_; }
 
   // Rows kRetrieved, once, before Read: leaves out what came before `from_ms`, which `retrieve` may
   // have learned from. Items acted on within the window without a label are no candidates: nobody
@@ -153,6 +155,7 @@ class RowReplay {
   RetrieveCandidates retrieve_;
   LearnedBefore learned_before_;
   Counts counts_;
+  std::uint64_t log_hash_ = 0;
 };
 
 }  // namespace fourfold

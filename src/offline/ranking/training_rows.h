@@ -146,6 +146,8 @@ class TrainingRowsWriter {
   absl::StatusOr<TrainingRowCounts> Finish();
 
   const TrainingSchema& schema() const { return schema_; }
+  // Of the file so far, and about those of the block that is not there yet.
+  std::uint64_t bytes() const { return counts_.bytes + bytes_in_block_; }
 
   static constexpr std::size_t kBlockBytes = 4 << 20;
 

@@ -157,31 +157,106 @@ TrainingSchema TrainingSchemaOf(const FeaturePlan& plan) {
   return schema;
 }
 
+namespace {
+
+// The rows of one replay on their way to a file and, stretch by stretch, to a checkpoint.
+class CheckpointedRows {
+ public:
+  CheckpointedRows(const RowReplay& replay, const FeaturePlan& plan,
+                   const RowCheckpoint::Options& options, TrainingRowsWriter* writer)
+      : replay_(replay),
+        plan_(plan),
+        checkpoint_(options),
+        writer_(writer),
+        rows_(plan, replay.options(), writer) {}
+
+  // Takes over what the checkpoint has.
+  absl::Status Resume(WrittenRows* written) {
+    for (const RowCheckpoint::Part& part : checkpoint_.Find()) {
+      FOURFOLD_RETURN_IF_ERROR(checkpoint_.Copy(part, writer_));
+      written->relevant += part.relevant;
+      written->retrieved += part.retrieved;
+      written->resumed = next_ = part.end;
+    }
+    return absl::OkStatus();
+  }
+
+  std::uint64_t next() const { return next_; }
+
+  absl::Status WriteNext(WrittenRows* written) {
+    if (part_writer_ == nullptr) FOURFOLD_RETURN_IF_ERROR(StartPart());
+    FOURFOLD_RETURN_IF_ERROR(replay_.Read(next_, &replayed_, &table_));
+    const auto retrieved = static_cast<std::uint64_t>(std::count_if(
+        replayed_.labels.begin(), replayed_.labels.end(), [](float label) { return label > 0; }));
+    written->relevant += replayed_.relevant;
+    written->retrieved += retrieved;
+    part_.relevant += replayed_.relevant;
+    part_.retrieved += retrieved;
+    if (!replayed_.request.candidates.empty()) {
+      for (RowWriter* rows : {&rows_, part_rows_.get()}) {
+        if (rows == nullptr) continue;
+        FOURFOLD_RETURN_IF_ERROR(
+            rows->Write(replayed_, table_, replay_.event_time_ms(next_), replay_.position(next_)));
+      }
+    }
+    ++next_;
+    const bool is_full =
+        part_writer_ != nullptr && part_writer_->bytes() >= checkpoint_.bytes_per_part();
+    return is_full || next_ == replay_.size() ? FinishPart() : absl::OkStatus();
+  }
+
+ private:
+  absl::Status StartPart() {
+    FOURFOLD_ASSIGN_OR_RETURN(part_writer_, checkpoint_.Start(next_, writer_->schema()));
+    part_ = {.begin = next_};
+    if (part_writer_ != nullptr) {
+      part_rows_ = std::make_unique<RowWriter>(plan_, replay_.options(), part_writer_.get());
+    }
+    return absl::OkStatus();
+  }
+  absl::Status FinishPart() {
+    if (part_writer_ == nullptr) return absl::OkStatus();
+    part_.end = next_;
+    FOURFOLD_RETURN_IF_ERROR(checkpoint_.Finish(part_, part_writer_.get()));
+    part_rows_ = nullptr;
+    part_writer_ = nullptr;
+    return absl::OkStatus();
+  }
+
+  const RowReplay& replay_;
+  const FeaturePlan& plan_;
+  const RowCheckpoint checkpoint_;
+  TrainingRowsWriter* const writer_;
+  RowWriter rows_;
+  std::uint64_t next_ = 0;
+  RowCheckpoint::Part part_;
+  std::unique_ptr<TrainingRowsWriter> part_writer_;
+  std::unique_ptr<RowWriter> part_rows_;
+  ReplayedRequest replayed_;
+  FeatureTable table_;
+};
+
+}  // namespace
+
 absl::StatusOr<WrittenRows> WriteTrainingRows(const RowReplay& replay, const FeaturePlan& plan,
                                               const std::string& path,
                                               const std::function<void(double done)>& progress,
-                                              const std::function<bool()>& is_cancelled) {
+                                              const std::function<bool()>& is_cancelled,
+                                              const RowCheckpoint::Options& checkpoint) {
   TrainingSchema schema = TrainingSchemaOf(plan);
   for (const RankerHead& head : replay.options().heads) schema.heads.push_back(head.name);
   FOURFOLD_ASSIGN_OR_RETURN(const std::unique_ptr<TrainingRowsWriter> writer,
                             TrainingRowsWriter::Create(path, std::move(schema)));
-  RowWriter rows(plan, replay.options(), writer.get());
-  ReplayedRequest replayed;
-  FeatureTable table;
+  CheckpointedRows rows(replay, plan, checkpoint, writer.get());
   WrittenRows written;
-  for (std::size_t row = 0; row < replay.size(); ++row) {
+  FOURFOLD_RETURN_IF_ERROR(rows.Resume(&written));
+  while (rows.next() < replay.size()) {
     if (is_cancelled && is_cancelled()) {
       return absl::CancelledError("the training was called off");
     }
-    FOURFOLD_RETURN_IF_ERROR(replay.Read(row, &replayed, &table));
-    written.relevant += replayed.relevant;
-    written.retrieved += static_cast<std::uint64_t>(std::count_if(
-        replayed.labels.begin(), replayed.labels.end(), [](float label) { return label > 0; }));
-    if (replayed.request.candidates.empty()) continue;
-    FOURFOLD_RETURN_IF_ERROR(
-        rows.Write(replayed, table, replay.event_time_ms(row), replay.position(row)));
-    if (progress && row % 1024 == 0) {
-      progress(static_cast<double>(row) / static_cast<double>(replay.size()));
+    FOURFOLD_RETURN_IF_ERROR(rows.WriteNext(&written));
+    if (progress && rows.next() % 1024 == 1) {
+      progress(static_cast<double>(rows.next()) / static_cast<double>(replay.size()));
     }
   }
   FOURFOLD_ASSIGN_OR_RETURN(written.counts, writer->Finish());

@@ -97,6 +97,8 @@ absl::Status Engine::Impl::OpenStore(const EngineOptions& options) {
   EventStoreOptions store_options;
   store_options.directory = directory.events();
   FOURFOLD_ASSIGN_OR_RETURN(store, EventStore::Open(store_options, &clock));
+  // The store's lock keeps every other engine out.
+  FOURFOLD_RETURN_IF_ERROR(directory.EmptyTemporary());
   std::optional<std::int64_t> start_ms = options.clock_at_ms;
   if (options.clock_at_log_end) {
     if (store->LastEventTimeMs() == kSinceForEverMs) {

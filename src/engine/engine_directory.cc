@@ -56,6 +56,16 @@ absl::StatusOr<EngineDirectory> EngineDirectory::Open(const std::string& path) {
   return directory;
 }
 
+absl::Status EngineDirectory::EmptyTemporary() const {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(temporary(), error)) {
+    fs::remove_all(entry.path(), error);
+    if (error) return FailedPrecondition(entry.path().string(), ": cannot be removed");
+  }
+  return absl::OkStatus();
+}
+
 bool EngineDirectory::HasRecipe() const {
   std::error_code error;
   return std::filesystem::exists(recipe(), error);

@@ -29,6 +29,8 @@ class EngineDirectory {
   std::string servables() const { return path_ + "/servables"; }
   std::string served() const { return path_ + "/served"; }
   std::string temporary() const { return path_ + "/temporary"; }
+  // Removes what a process that ended in the middle has left there.
+  absl::Status EmptyTemporary() const;
   std::string value_model() const { return path_ + "/value_model.json"; }
   // Of a training under way.
   std::string checkpoint() const { return path_ + "/training.checkpoint"; }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
 #include "base/mutex.h"
 #include "engine/engine_clock.h"
 #include "engine/engine_directory.h"
@@ -67,6 +68,9 @@ class Engine::Impl {
   // Loads a version and lets requests go to it.
   absl::Status Serve(const std::string& version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(activation_mutex);
   void Follow(absl::Span<const LoggedEvent> committed) ABSL_LOCKS_EXCLUDED(active_mutex);
+  // That of the active servable, and that of one that is being made ready.
+  absl::InlinedVector<std::shared_ptr<LiveState>, 2> StatesInUse() const
+      ABSL_LOCKS_EXCLUDED(active_mutex);
   // The cap of one servable's state of features.
   std::size_t StateBytesMax() const {
     return static_cast<std::size_t>(recipe.ranker.value_or(RankerSpec()).state_megabytes) << 20;

@@ -17,26 +17,23 @@ std::shared_ptr<const LiveRanker> Engine::Impl::ranker() const {
   return active_ranker;
 }
 
+absl::InlinedVector<std::shared_ptr<LiveState>, 2> Engine::Impl::StatesInUse() const {
+  absl::InlinedVector<std::shared_ptr<LiveState>, 2> states;
+  const MutexLock lock(&active_mutex);
+  if (active_state != nullptr) states.push_back(active_state);
+  if (coming_state != nullptr && coming_state != active_state) states.push_back(coming_state);
+  return states;
+}
+
 void Engine::Impl::Follow(absl::Span<const LoggedEvent> committed) {
-  std::shared_ptr<LiveState> states[2];
-  {
-    const MutexLock lock(&active_mutex);
-    states[0] = active_state;
-    if (coming_state != active_state) states[1] = coming_state;
-  }
-  for (const std::shared_ptr<LiveState>& state : states) {
-    if (state != nullptr) state->Follow(committed);
-  }
+  for (const std::shared_ptr<LiveState>& state : StatesInUse()) state->Follow(committed);
 }
 
 absl::Status Engine::Impl::RefillFeatures(bool anew) {
-  std::shared_ptr<LiveState> state;
-  {
-    const MutexLock lock(&active_mutex);
-    state = active_state;
+  for (const std::shared_ptr<LiveState>& state : StatesInUse()) {
+    FOURFOLD_RETURN_IF_ERROR(anew ? state->FillAnew() : state->Fill());
   }
-  if (state == nullptr) return absl::OkStatus();
-  return anew ? state->FillAnew() : state->Fill();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(

@@ -157,6 +157,14 @@ TEST_F(EngineEndToEndTest, EverythingIsFoundAgainAtTheNextStart) {
   EXPECT_EQ(engine->TitleField(), "title");
 }
 
+TEST_F(EngineEndToEndTest, WhatAProcessThatEndedLeftInTheMiddleIsRemoved) {
+  OpenWorld();
+  const std::string left = Path("engine/temporary/training_rows.partial");
+  std::ofstream(left) << "rows";
+  EXPECT_NE(Open("", "2024-02-10"), nullptr);
+  EXPECT_FALSE(std::filesystem::exists(left));
+}
+
 TEST_F(EngineEndToEndTest, ImportingAgainChangesNothing) {
   const auto engine = OpenWorld();
   const std::uint64_t events = engine->Status().events;

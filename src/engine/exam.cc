@@ -58,6 +58,15 @@ bool IsKnownAtImport(const Recipe& recipe) {
   });
 }
 
+Learning KnownBy(const Learning& learning, std::int64_t as_of_ms) {
+  Learning before = learning;
+  before.at.as_of_ms = std::min(learning.at.as_of_ms, as_of_ms);
+  if (!IsKnownAtImport(learning.recipe)) {
+    before.at.known_at_ms = std::min(learning.at.known_at_ms, as_of_ms);
+  }
+  return before;
+}
+
 absl::StatusOr<EvaluationRecipe> WithCuts(const EvaluationRecipe& evaluation,
                                           const InteractionTable& table) {
   EvaluationRecipe with_cuts = evaluation;
@@ -89,7 +98,7 @@ absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecip
   exam.fit_actions = fit.rows();
   FOURFOLD_ASSIGN_OR_RETURN(
       Servable servable,
-      FitServable(learning, fit, exam.split.fit_as_of_ms,
+      FitServable(KnownBy(learning, exam.split.fit_as_of_ms), fit, exam.split.fit_as_of_ms,
                   part == ExamPart::kTest ? "fitting for the test" : "fitting for validation"));
   exam.servable = std::make_shared<const Servable>(std::move(servable));
   return exam;

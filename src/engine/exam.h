@@ -33,6 +33,9 @@ absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecip
 // Whether the log's known times are those of its import, so that nothing was known in time.
 bool IsKnownAtImport(const Recipe& recipe);
 
+// The same learning, as things stood and were known at a moment of the past.
+Learning KnownBy(const Learning& learning, std::int64_t as_of_ms);
+
 // Answers questions through Recommender::RecommendAsOf, the recipe's pipeline without its seen
 // rules: what a question excludes stands in the question. Thread-safe. The learning, its table and
 // the servable outlive it.

@@ -194,9 +194,7 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> FitRankerForExam(const Learnin
                                                                    const InteractionTable& table,
                                                                    const Exam& exam,
                                                                    const BlendSpec& blend) {
-  Learning before = learning;
-  before.at.as_of_ms = exam.split.fit_as_of_ms;
-  if (!IsKnownAtImport(learning.recipe)) before.at.known_at_ms = exam.split.fit_as_of_ms;
+  const Learning before = KnownBy(learning, exam.split.fit_as_of_ms);
   LiveRanker ranker;
   FOURFOLD_ASSIGN_OR_RETURN(ranker.trained,
                             FitRanker(before, KeepRows(table, exam.split.fit_rows), blend));

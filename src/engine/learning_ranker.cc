@@ -120,6 +120,16 @@ struct FittedRanker {
   std::string description;  // of the training
 };
 
+// Tells one build from the next: code that makes other rows has the same version until it is
+// released.
+std::string ThisProgram() {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const std::uintmax_t bytes = fs::file_size("/proc/self/exe", error);
+  const auto written = fs::last_write_time("/proc/self/exe", error);
+  return StrCat(bytes, " ", written.time_since_epoch().count());
+}
+
 // Where the rows go on that a training before was making, of the same log by the same recipe.
 RowCheckpoint::Options RowCheckpointOf(const Learning& learning, const RowReplay& replay,
                                        const BlendSpec& blend) {
@@ -135,7 +145,7 @@ RowCheckpoint::Options RowCheckpointOf(const Learning& learning, const RowReplay
       });
   if (!may_differ) options.directory = learning.row_checkpoint_path;
   std::string& fingerprint = options.fingerprint;
-  fingerprint = StrCat(EngineVersion(), "\n", recipe.text);
+  fingerprint = StrCat(EngineVersion(), " ", ThisProgram(), "\n", recipe.text);
   for (const auto& [name, value] : recipe.overrides) {
     StrAppend(&fingerprint, "\n", name, "=", value);
   }

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "engine/exam.h"
 #include "servable/learned_items.h"
 
 namespace fourfold {
@@ -33,7 +34,7 @@ absl::StatusOr<std::shared_ptr<const PastFits>> PastFits::Make(
                              "rows of the ranker");
     }
     FOURFOLD_ASSIGN_OR_RETURN(Servable fitted,
-                              FitServable(learning, past, cut_ms - 1,
+                              FitServable(KnownBy(learning, cut_ms - 1), past, cut_ms - 1,
                                           "fitting what the ranker's rows know", &retrievers));
     fitted.manifest.blend = blend;
     auto servable = std::make_shared<const Servable>(std::move(fitted));

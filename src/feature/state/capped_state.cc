@@ -93,23 +93,27 @@ absl::Status CappedState::Pin(const StateSchema& schema, const EventStore& store
     if (schema.KeepsFacts(entity)) wanted.emplace_back(FactsOf(entity), id);
     if (schema.Keeps(entity)) wanted.emplace_back(ActionsOf(entity), id);
   };
-  if (schema.Keeps(StateEntity::kUser) && !request.user.empty()) {
+  // Whose a session is, is another thing at each read point.
+  const auto pin_joined = [&]() -> absl::StatusOr<bool> {
+    if (!schema.Keeps(StateEntity::kUser) || request.user.empty()) return false;
     FOURFOLD_ASSIGN_OR_RETURN(const bool may_have_joined,
                               store.MayHaveJoinedSessions(request.user));
-    if (may_have_joined) {
-      // Whose a session is, is another thing at each read point.
-      FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const OwnedState> joined,
-                                ReadOwnedState(store, schema, StateEntity::kUser, request.user,
-                                               request.at, cache->interner()));
-      pins->Put(EntityPart::kUserActions, request.user, std::move(joined));
-    }
-  }
+    if (!may_have_joined) return false;
+    FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const OwnedState> joined,
+                              ReadOwnedState(store, schema, StateEntity::kUser, request.user,
+                                             request.at, cache->interner()));
+    pins->Put(EntityPart::kUserActions, request.user, std::move(joined));
+    return true;
+  };
+  FOURFOLD_ASSIGN_OR_RETURN(const bool had_joined, pin_joined());
   want(StateEntity::kUser, request.user);
   want(StateEntity::kSession, request.session);
   for (const FeatureCandidate& candidate : request.candidates) {
     want(StateEntity::kItem, candidate.item);
   }
-  return cache->Pin(wanted, pins);
+  FOURFOLD_RETURN_IF_ERROR(cache->Pin(wanted, pins));
+  // One may have joined while the rest was read.
+  return had_joined ? absl::OkStatus() : pin_joined().status();
 }
 
 absl::StatusOr<const EntityState*> CappedState::View::Find(StateEntity entity, std::string_view id,

@@ -16,6 +16,10 @@ constexpr std::size_t kFactBytes = 256;       // and one more event of facts
 constexpr std::size_t kTailMin = 512;
 constexpr std::size_t kTailShare = 8;
 
+bool HasLongTail(const PackedBytes& packed) {
+  return packed.tail.size() >= std::max(kTailMin, packed.placed() / kTailShare);
+}
+
 }  // namespace
 
 EntityTable::Entry* EntityTable::Find(EntityPart part, std::string_view id) {
@@ -60,9 +64,7 @@ void EntityTable::Changed(Entry* entry) {
 }
 
 void EntityTable::Queue(Entry* entry) {
-  const bool is_long =
-      entry->packed.tail.size() >= std::max(kTailMin, entry->packed.placed() / kTailShare);
-  if (!can_spill_ || !is_long || entry->is_queued || entry->is_loading) return;
+  if (!can_spill_ || !HasLongTail(entry->packed) || entry->is_queued || entry->is_loading) return;
   entry->place_in_queue = to_spill_.insert(to_spill_.begin(), entry);
   entry->is_queued = true;
 }
@@ -96,6 +98,8 @@ void EntityTable::Append(Entry* entry, const ActionEntry& action, std::span<cons
 
 void EntityTable::Spilled(Entry* entry, std::shared_ptr<const storage::SpillFile::Place> place) {
   PackedBytes& packed = entry->packed;
+  // Another thread, which had more of it, was sooner.
+  if (place->size() <= packed.placed()) return;
   const std::size_t moved = place->size() - packed.placed();
   // Assigning a short string would keep the room of the long one.
   std::string(packed.tail, moved).swap(packed.tail);
@@ -112,11 +116,14 @@ std::shared_ptr<OwnedState> EntityTable::CoolOne() {
 }
 
 EntityTable::Entry* EntityTable::NextToSpill() {
-  if (to_spill_.empty()) return nullptr;
-  Entry* const entry = to_spill_.back();
-  to_spill_.pop_back();
-  entry->is_queued = false;
-  return entry;
+  while (!to_spill_.empty()) {
+    Entry* const entry = to_spill_.back();
+    to_spill_.pop_back();
+    entry->is_queued = false;
+    // Its tail may have gone to the file since it was queued.
+    if (HasLongTail(entry->packed)) return entry;
+  }
+  return nullptr;
 }
 
 EntityTable::Entry* EntityTable::Oldest() {

@@ -95,7 +95,7 @@ class EntityTable {
   // The entry's actions, as they are read.
   void MakeHot(Entry* entry, std::shared_ptr<OwnedState> hot);
   void Append(Entry* entry, const ActionEntry& action, std::span<const double> values);
-  // The first bytes now lie in the file.
+  // The first bytes now lie in the file, unless more of them do already.
   void Spilled(Entry* entry, std::shared_ptr<const storage::SpillFile::Place> place);
 
   // Of those used longest ago: one that is hot, which it then is no more; one that has a long tail,

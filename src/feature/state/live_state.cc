@@ -7,6 +7,13 @@
 #include "feature/plan/feature_reader.h"
 
 namespace fourfold {
+namespace {
+
+// So many events are added at a time: readers may wait for them, and what finds no room is spilled
+// after them.
+constexpr Position kStep = 1024;
+
+}  // namespace
 
 LiveState::LiveState(std::shared_ptr<const FeaturePlan> plan, const EventStore* store,
                      StateLimits limits)
@@ -17,8 +24,6 @@ LiveState::LiveState(std::shared_ptr<const FeaturePlan> plan, const EventStore* 
       state_(std::make_unique<CappedState>(&plan_->schema(), store_, limits_)) {}
 
 absl::Status LiveState::Fill() {
-  // Steps of a size that readers may wait for.
-  constexpr Position kStep = 1024;
   for (;;) {
     const WriterMutexLock lock(&mutex_);
     const Position end = state_->end();
@@ -34,7 +39,9 @@ absl::Status LiveState::FillAnew() {
     const ReaderMutexLock lock(&mutex_);
     if (state_->cache() != nullptr) fresh->StartCaching();
   }
-  FOURFOLD_RETURN_IF_ERROR(fresh->AddUpTo(store_->EndPosition()));
+  while (fresh->end() < store_->EndPosition()) {
+    FOURFOLD_RETURN_IF_ERROR(fresh->AddUpTo(std::min(fresh->end() + kStep, store_->EndPosition())));
+  }
   const WriterMutexLock lock(&mutex_);
   // What was committed meanwhile; later commits wait for the lock.
   FOURFOLD_RETURN_IF_ERROR(fresh->AddUpTo(store_->EndPosition()));

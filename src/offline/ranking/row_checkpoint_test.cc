@@ -139,6 +139,44 @@ TEST_F(RowCheckpointTest, AStretchThatIsDamagedIsMadeAgain) {
   EXPECT_EQ(Bytes(), expected);
 }
 
+TEST_F(RowCheckpointTest, RowsAreMadeWithoutACheckpointWhereNoneCanBeKept) {
+  ASSERT_TRUE(Write(kAll, {}).ok());
+  const std::string expected = Bytes();
+  RowCheckpoint::Options nowhere = checkpoint_;
+  nowhere.directory = path_ + "/below a file";
+  const auto written = Write(kAll, nowhere);
+  ASSERT_TRUE(written.ok()) << written.status();
+  EXPECT_EQ(Bytes(), expected);
+}
+
+// An erasure removes it, whatever a training is doing.
+TEST_F(RowCheckpointTest, RowsAreMadeToTheEndWhenTheCheckpointGoesMeanwhile) {
+  ASSERT_TRUE(Write(kAll, {}).ok());
+  const std::string expected = Bytes();
+  const auto replay = RowReplay::Start(*store_, *plan_, row_options_, EverythingKnown());
+  ASSERT_TRUE(replay.ok());
+  std::size_t asked = 0;
+  const auto remove = [&] {
+    if (++asked % 50 == 0) RowCheckpoint::Remove(checkpoint_.directory);
+    return false;
+  };
+  const auto written = WriteTrainingRows(*replay, *plan_, path_, nullptr, remove, checkpoint_);
+  ASSERT_TRUE(written.ok()) << written.status();
+  EXPECT_EQ(Bytes(), expected);
+}
+
+TEST_F(RowCheckpointTest, StretchesOfAnotherShapeAreMadeAgain) {
+  ASSERT_TRUE(Write(kAll, {}).ok());
+  const std::string expected = Bytes();
+  row_options_.heads.pop_back();
+  ASSERT_TRUE(Write(kAll, checkpoint_).ok());
+  row_options_.heads = {{"click", {"click"}}, {"hide", {"hide"}}};
+  const auto written = Write(kAll, checkpoint_);
+  ASSERT_TRUE(written.ok()) << written.status();
+  EXPECT_EQ(written->resumed, 0u);
+  EXPECT_EQ(Bytes(), expected);
+}
+
 TEST_F(RowCheckpointTest, TheLogsHashTellsWhetherAnEventIsThere) {
   const auto hash = [&] {
     return RowReplay::Start(*store_, *plan_, row_options_, EverythingKnown())->log_hash();

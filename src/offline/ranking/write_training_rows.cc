@@ -166,11 +166,12 @@ class CheckpointedRows {
                    const RowCheckpoint::Options& options, TrainingRowsWriter* writer)
       : replay_(replay),
         plan_(plan),
+        directory_(options.directory),
         checkpoint_(options),
         writer_(writer),
         rows_(plan, replay.options(), writer) {}
 
-  // Takes over what the checkpoint has.
+  // Takes over what the checkpoint has. After an error the writer's file is of no use.
   absl::Status Resume(WrittenRows* written) {
     for (const RowCheckpoint::Part& part : checkpoint_.Find()) {
       FOURFOLD_RETURN_IF_ERROR(checkpoint_.Copy(part, writer_));
@@ -184,7 +185,7 @@ class CheckpointedRows {
   std::uint64_t next() const { return next_; }
 
   absl::Status WriteNext(WrittenRows* written) {
-    if (part_writer_ == nullptr) FOURFOLD_RETURN_IF_ERROR(StartPart());
+    if (part_writer_ == nullptr && !has_given_up_) StartPart();
     FOURFOLD_RETURN_IF_ERROR(replay_.Read(next_, &replayed_, &table_));
     const auto retrieved = static_cast<std::uint64_t>(std::count_if(
         replayed_.labels.begin(), replayed_.labels.end(), [](float label) { return label > 0; }));
@@ -193,42 +194,53 @@ class CheckpointedRows {
     part_.relevant += replayed_.relevant;
     part_.retrieved += retrieved;
     if (!replayed_.request.candidates.empty()) {
-      for (RowWriter* rows : {&rows_, part_rows_.get()}) {
-        if (rows == nullptr) continue;
-        FOURFOLD_RETURN_IF_ERROR(
-            rows->Write(replayed_, table_, replay_.event_time_ms(next_), replay_.position(next_)));
-      }
+      FOURFOLD_RETURN_IF_ERROR(WriteTo(&rows_));
+      if (part_rows_ != nullptr && !WriteTo(part_rows_.get()).ok()) GiveUp();
     }
     ++next_;
     const bool is_full =
         part_writer_ != nullptr && part_writer_->bytes() >= checkpoint_.bytes_per_part();
-    return is_full || next_ == replay_.size() ? FinishPart() : absl::OkStatus();
+    if (is_full || next_ == replay_.size()) FinishPart();
+    return absl::OkStatus();
   }
 
  private:
-  absl::Status StartPart() {
-    FOURFOLD_ASSIGN_OR_RETURN(part_writer_, checkpoint_.Start(next_, writer_->schema()));
+  absl::Status WriteTo(RowWriter* rows) {
+    return rows->Write(replayed_, table_, replay_.event_time_ms(next_), replay_.position(next_));
+  }
+
+  void StartPart() {
+    auto started = checkpoint_.Start(next_, writer_->schema());
+    if (!started.ok()) return GiveUp();
+    part_writer_ = *std::move(started);
     part_ = {.begin = next_};
     if (part_writer_ != nullptr) {
       part_rows_ = std::make_unique<RowWriter>(plan_, replay_.options(), part_writer_.get());
     }
-    return absl::OkStatus();
   }
-  absl::Status FinishPart() {
-    if (part_writer_ == nullptr) return absl::OkStatus();
+  void FinishPart() {
+    if (part_writer_ == nullptr) return;
     part_.end = next_;
-    FOURFOLD_RETURN_IF_ERROR(checkpoint_.Finish(part_, part_writer_.get()));
+    if (!checkpoint_.Finish(part_, part_writer_.get()).ok()) return GiveUp();
     part_rows_ = nullptr;
     part_writer_ = nullptr;
-    return absl::OkStatus();
+  }
+  // A training can do without: the disk may be full, or an erasure has removed what was there.
+  void GiveUp() {
+    part_rows_ = nullptr;
+    part_writer_ = nullptr;
+    has_given_up_ = true;
+    RowCheckpoint::Remove(directory_);
   }
 
   const RowReplay& replay_;
   const FeaturePlan& plan_;
+  const std::string directory_;
   const RowCheckpoint checkpoint_;
   TrainingRowsWriter* const writer_;
   RowWriter rows_;
   std::uint64_t next_ = 0;
+  bool has_given_up_ = false;
   RowCheckpoint::Part part_;
   std::unique_ptr<TrainingRowsWriter> part_writer_;
   std::unique_ptr<RowWriter> part_rows_;
@@ -245,18 +257,26 @@ absl::StatusOr<WrittenRows> WriteTrainingRows(const RowReplay& replay, const Fea
                                               const RowCheckpoint::Options& checkpoint) {
   TrainingSchema schema = TrainingSchemaOf(plan);
   for (const RankerHead& head : replay.options().heads) schema.heads.push_back(head.name);
-  FOURFOLD_ASSIGN_OR_RETURN(const std::unique_ptr<TrainingRowsWriter> writer,
-                            TrainingRowsWriter::Create(path, std::move(schema)));
-  CheckpointedRows rows(replay, plan, checkpoint, writer.get());
+  FOURFOLD_ASSIGN_OR_RETURN(std::unique_ptr<TrainingRowsWriter> writer,
+                            TrainingRowsWriter::Create(path, schema));
+  auto rows = std::make_unique<CheckpointedRows>(replay, plan, checkpoint, writer.get());
   WrittenRows written;
-  FOURFOLD_RETURN_IF_ERROR(rows.Resume(&written));
-  while (rows.next() < replay.size()) {
+  if (!rows->Resume(&written).ok()) {
+    // What is there cannot be taken over: all rows are made anew.
+    RowCheckpoint::Remove(checkpoint.directory);
+    written = WrittenRows();
+    rows = nullptr;
+    writer = nullptr;
+    FOURFOLD_ASSIGN_OR_RETURN(writer, TrainingRowsWriter::Create(path, schema));
+    rows = std::make_unique<CheckpointedRows>(replay, plan, checkpoint, writer.get());
+  }
+  while (rows->next() < replay.size()) {
     if (is_cancelled && is_cancelled()) {
       return absl::CancelledError("the training was called off");
     }
-    FOURFOLD_RETURN_IF_ERROR(rows.WriteNext(&written));
-    if (progress && rows.next() % 1024 == 1) {
-      progress(static_cast<double>(rows.next()) / static_cast<double>(replay.size()));
+    FOURFOLD_RETURN_IF_ERROR(rows->WriteNext(&written));
+    if (progress && rows->next() % 1024 == 1) {
+      progress(static_cast<double>(rows->next()) / static_cast<double>(replay.size()));
     }
   }
   FOURFOLD_ASSIGN_OR_RETURN(written.counts, writer->Finish());

@@ -18,16 +18,18 @@ constexpr std::int64_t kStepsMax = kStepsPerHalfLife * (kWeightBits + 1);
 // Timelines up to this size are summed entry by entry, larger ones step by step.
 constexpr std::size_t kSizeToScanMax = 8192;
 
-std::int64_t Weight(std::int64_t steps) {
-  static const auto weights = [] {
-    std::array<std::int64_t, kStepsMax> table{};
+using Weights = std::array<std::int64_t, kStepsMax>;
+
+const Weights& AllWeights() {
+  static const Weights weights = [] {
+    Weights table{};
     for (std::size_t i = 0; i < table.size(); ++i) {
       const double exponent = static_cast<double>(i) / kStepsPerHalfLife;
       table[i] = std::llround(std::ldexp(Exp2(-exponent), kWeightBits));
     }
     return table;
   }();
-  return weights[static_cast<std::size_t>(steps)];
+  return weights;
 }
 
 // Sums with weights that halve.
@@ -36,7 +38,8 @@ class DecayedSum {
   DecayedSum(std::int64_t half_life_ms, std::int64_t now_ms)
       : step_ms_(std::max<std::int64_t>(1, half_life_ms / kStepsPerHalfLife)),
         step_of_(step_ms_),
-        now_step_(FloorDivide(now_ms, step_ms_)) {}
+        now_step_(FloorDivide(now_ms, step_ms_)),
+        weights_(AllWeights()) {}
 
   // The first moment of the step that lies `steps` back.
   std::int64_t StartOf(std::int64_t steps) const {
@@ -46,16 +49,26 @@ class DecayedSum {
   std::int64_t WeightAt(std::int64_t event_time_ms) const {
     return Weight(std::max<std::int64_t>(0, now_step_ - step_of_(event_time_ms)));
   }
+  std::int64_t Weight(std::int64_t steps) const {
+    return weights_[static_cast<std::size_t>(steps)];
+  }
 
   FixedSum Scan(const TimelineAt& timeline, const Aggregate& of, std::int64_t from_ms) const {
+    const std::int64_t begin_ms = std::max(from_ms, StartOf(kStepsMax - 1));
+    if (of.field < 0) {
+      // At most 2^40 each, of few enough entries.
+      std::int64_t count = 0;
+      timeline.VisitAll(of.type_mask, begin_ms, [&](const TimelineEntry& entry) {
+        count += WeightAt(entry.event_time_ms);
+      });
+      return count;
+    }
     FixedSum sum = 0;
-    timeline.VisitAll(
-        of.type_mask, std::max(from_ms, StartOf(kStepsMax - 1)), [&](const TimelineEntry& entry) {
-          const FixedSum term =
-              of.field < 0 ? 1
-                           : ToFixed(timeline.ValuesOf(entry)[static_cast<std::size_t>(of.field)]);
-          sum += term * WeightAt(entry.event_time_ms);
-        });
+    timeline.VisitAll(of.type_mask, begin_ms, [&](const TimelineEntry& entry) {
+      const std::int64_t term =
+          ToFixed(timeline.ValuesOf(entry)[static_cast<std::size_t>(of.field)]);
+      sum += static_cast<FixedSum>(term) * WeightAt(entry.event_time_ms);
+    });
     return sum;
   }
 
@@ -76,6 +89,7 @@ class DecayedSum {
   std::int64_t step_ms_;
   FastFloorDivide step_of_;
   std::int64_t now_step_;
+  const Weights& weights_;
 };
 
 }  // namespace

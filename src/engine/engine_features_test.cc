@@ -211,10 +211,7 @@ TEST_F(EngineRankerTest, ANewServableServesFromAStateThatKnowsTheWholeLog) {
 TEST_F(EngineRankerTest, IsJudgedAgainstTheOrderShown) {
   const auto engine = Open(kRankerRecipe, "2024-05-02");
   Fill(*engine);
-  EvaluateRequest request;
-  request.task = "ranker";
-  request.resamples = 50;
-  const auto report = engine->Evaluate(request);
+  const auto report = JudgeRanker(*engine);
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->queries, 60);
   ASSERT_EQ(report->rows.size(), 2);

@@ -205,10 +205,7 @@ TEST_F(EngineHeadsTest, APredictionAndASequenceThatWereNotWhatTheLogSaysAreFound
 TEST_F(EngineHeadsTest, EachHeadIsJudged) {
   const auto engine = Open(kRecipe, "2024-05-02");
   Fill(*engine);
-  EvaluateRequest request;
-  request.task = "ranker";
-  request.resamples = 50;
-  const auto report = engine->Evaluate(request);
+  const auto report = JudgeRanker(*engine);
   ASSERT_TRUE(report.ok()) << report.status();
   ASSERT_EQ(report->rows.size(), 4);
   EXPECT_EQ(report->rows[2].method, "head like");

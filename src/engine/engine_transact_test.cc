@@ -118,10 +118,7 @@ TEST_F(EngineTransActTest, AServableServesAgainAfterARestart) {
 TEST_F(EngineTransActTest, IsJudgedAgainstTheOrderShown) {
   const auto engine = Open(kRecipe, "2024-05-02");
   Fill(*engine);
-  EvaluateRequest request;
-  request.task = "ranker";
-  request.resamples = 50;
-  const auto report = engine->Evaluate(request);
+  const auto report = JudgeRanker(*engine);
   ASSERT_TRUE(report.ok()) << report.status();
   ASSERT_EQ(report->rows.size(), 2);
   EXPECT_GT(report->rows[1].metrics[0].mean, 0.95);

@@ -155,10 +155,7 @@ TEST_F(LearnedFeaturesTest, RowsReadMapsThatDoNotKnowWhatCameOfThem) {
     }
   }
   Import(*engine, Write("log.jsonl", lines()));
-  EvaluateRequest request;
-  request.task = "ranker";
-  request.resamples = 100;
-  const auto report = engine->Evaluate(request);
+  const auto report = JudgeRanker(*engine);
   ASSERT_TRUE(report.ok()) << report.status();
   ASSERT_EQ(report->rows.size(), 2);
   const MetricEstimate& auc = report->rows[1].metrics.back();

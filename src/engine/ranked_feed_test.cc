@@ -98,10 +98,7 @@ TEST_F(RankedFeedTest, TheRankerIsJudgedAgainstTheBlendOnWhatCameLater) {
 TEST_F(RankedFeedTest, TheRankersOfALogOfActionsAreJudgedOnTheirCandidates) {
   const auto engine = Open(kRecipe, "2024-05-21");
   Fill(*engine);
-  EvaluateRequest request;
-  request.task = "ranker";
-  request.resamples = 100;
-  const auto report = engine->Evaluate(request);
+  const auto report = JudgeRanker(*engine);
   ASSERT_TRUE(report.ok()) << report.status();
   ASSERT_EQ(report->rows.size(), 2);
   EXPECT_EQ(report->rows[1].metrics[0].mean, 1);

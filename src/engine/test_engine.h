@@ -82,6 +82,14 @@ class EngineTest : public ::testing::Test {
     return *version;
   }
 
+  // The recipe's trained ranker on the last of the requests.
+  static absl::StatusOr<EvaluationReport> JudgeRanker(Engine& engine) {
+    EvaluateRequest request;
+    request.task = "ranker";
+    request.resamples = 50;
+    return engine.Evaluate(request);
+  }
+
   // The state of a closed engine, as of any moment.
   std::unique_ptr<EventStore> OpenStore(const Clock& clock) const {
     EventStoreOptions options;

@@ -253,6 +253,8 @@ std::uint32_t ItemEmbeddings::items() const {
 }
 std::size_t ItemEmbeddings::dimension() const { return storage_->dimension; }
 std::span<const float> ItemEmbeddings::vectors() const { return storage_->vectors; }
+bool ItemEmbeddings::IsTrained(std::uint32_t item) const { return storage_->trained[item] != 0; }
+
 std::span<const float> ItemEmbeddings::VectorOf(std::uint32_t item) const {
   const auto vector = storage_->vectors.subspan(item * dimension(), dimension());
   const bool none = std::all_of(vector.begin(), vector.end(), [](float x) { return x == 0; });

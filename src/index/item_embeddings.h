@@ -52,6 +52,9 @@ class ItemEmbeddings {
   // Empty for an item without a vector.
   std::span<const float> VectorOf(std::uint32_t item) const;
 
+  // Whether it has a row of its own, beside what its side fields say.
+  bool IsTrained(std::uint32_t item) const;
+
   std::size_t fields() const;
   const std::string& FieldName(std::size_t field) const;
   // The values of one item by each field, parallel to the fields, in any order.

@@ -62,6 +62,8 @@ void ExpectSmall(const ItemEmbeddings& embeddings) {
   EXPECT_THAT(embeddings.VectorOf(1), ElementsAre(0, 1, 0, 0, 0, 0, 0, 0));
   EXPECT_THAT(embeddings.VectorOf(2), ElementsAre(0, 0, 1, 0, 0, 0, 0, 0));
   EXPECT_THAT(embeddings.VectorOf(3), IsEmpty());
+  EXPECT_TRUE(embeddings.IsTrained(0) && embeddings.IsTrained(1));
+  EXPECT_FALSE(embeddings.IsTrained(2) || embeddings.IsTrained(3));
 }
 
 TEST_F(ItemEmbeddingsTest, IsTheWeightedSumByHand) {

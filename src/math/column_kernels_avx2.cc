@@ -1,18 +1,11 @@
 #include "math/column_kernels_avx2.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "math/avx2.h"
 
 namespace fourfold {
 
 #if defined(__x86_64__)
 namespace {
-
-#define FOURFOLD_AVX2 __attribute__((target("avx2,fma")))
-#define FOURFOLD_AVX2_INLINE __attribute__((target("avx2,fma"), always_inline)) inline
-
-using Lanes = __m256;
 
 constexpr std::size_t kWide = kColumnLanes;
 
@@ -237,9 +230,7 @@ constexpr ColumnKernels kAvx2 = {"avx2",          Multiply, Soften,    ScaleColu
 
 }  // namespace
 
-const ColumnKernels* Avx2ColumnKernels() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kAvx2 : nullptr;
-}
+const ColumnKernels* Avx2ColumnKernels() { return HasAvx2() ? &kAvx2 : nullptr; }
 
 #else
 

@@ -1,20 +1,14 @@
 #include "math/gradient_kernels_avx2.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-
 #include <cstring>
-#endif
+
+#include "math/avx2.h"
 
 namespace fourfold {
 
 #if defined(__x86_64__)
 namespace {
 
-#define FOURFOLD_AVX2 __attribute__((target("avx2,fma")))
-#define FOURFOLD_AVX2_INLINE __attribute__((target("avx2,fma"), always_inline)) inline
-
-using Lanes = __m256;
 using Integers = __m256i;
 
 constexpr std::size_t kWide = kColumnLanes;
@@ -314,9 +308,7 @@ constexpr GradientKernels kAvx2 = {
 
 }  // namespace
 
-const GradientKernels* Avx2GradientKernels() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kAvx2 : nullptr;
-}
+const GradientKernels* Avx2GradientKernels() { return HasAvx2() ? &kAvx2 : nullptr; }
 
 #else
 

@@ -2,19 +2,12 @@
 
 #include <algorithm>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "math/avx2.h"
 
 namespace fourfold {
 
 #if defined(__x86_64__)
 namespace {
-
-#define FOURFOLD_AVX2 __attribute__((target("avx2,fma")))
-#define FOURFOLD_AVX2_INLINE __attribute__((target("avx2,fma"), always_inline)) inline
-
-using Lanes = __m256;
 
 constexpr std::size_t kLanes = 8;
 constexpr int kRows = static_cast<int>(PackedMatrix::kPanelRows);
@@ -124,9 +117,7 @@ constexpr StripKernels kAvx2 = {"avx2", Multiply};
 
 }  // namespace
 
-const StripKernels* Avx2StripKernels() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kAvx2 : nullptr;
-}
+const StripKernels* Avx2StripKernels() { return HasAvx2() ? &kAvx2 : nullptr; }
 
 #else
 

@@ -3,7 +3,6 @@
 #include <map>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "base/strings.h"
 
@@ -26,21 +25,15 @@ class MapNeighbours final : public ItemNeighbours {
 
 class EmbeddingVectors final : public ItemVectors {
  public:
-  explicit EmbeddingVectors(const ItemEmbeddings* embeddings) : embeddings_(embeddings) {
-    const ItemEmbeddings::SideValues none(embeddings->fields());
-    for (std::uint32_t item = 0; item < embeddings->items(); ++item) {
-      is_trained_.push_back(embeddings->Compose(item, none).empty() ? 0 : 1);
-    }
-  }
+  explicit EmbeddingVectors(const ItemEmbeddings* embeddings) : embeddings_(embeddings) {}
   // None of an item that nobody had acted on: it may be here for what happened to it later, others
   // of its kind are not, and that would tell them apart.
   std::span<const float> VectorOf(std::uint32_t item) const override {
-    return is_trained_[item] != 0 ? embeddings_->VectorOf(item) : std::span<const float>();
+    return embeddings_->IsTrained(item) ? embeddings_->VectorOf(item) : std::span<const float>();
   }
 
  private:
   const ItemEmbeddings* embeddings_;
-  std::vector<char> is_trained_;
 };
 
 class ServableItems final : public LearnedItems {

@@ -31,12 +31,13 @@ struct Arguments {
   std::uint64_t events = 10'000'000;
   std::uint64_t users = 1'000'000;
   std::uint64_t items = 20'000;
-  std::size_t state_megabytes = 192;
+  std::size_t state_megabytes = 112;
   std::size_t batch = 1000;  // events between two requests
   std::size_t candidates = 20;
   std::size_t live_candidates = 500;
   int live_seconds = 10;
   int live_events = 20'000;  // a second
+  int live_batch = 25;       // events acknowledged together
   int live_requests = 50;    // a second
 };
 
@@ -183,9 +184,9 @@ absl::Status ReadCold(const Arguments& arguments, const EventStore& store, LiveS
 // Durable events at a fixed rate, two writers, beside requests at a fixed rate.
 absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveState& live) {
   constexpr int kWriters = 2;
-  constexpr int kBatch = 100;
+  const int batch_size = arguments.live_batch;
   const auto interval =
-      std::chrono::duration<double>(static_cast<double>(kBatch * kWriters) / arguments.live_events);
+      std::chrono::duration<double>(static_cast<double>(batch_size * kWriters) / arguments.live_events);
   const auto began = SteadyClock::now();
   const auto end = began + std::chrono::seconds(arguments.live_seconds);
   std::vector<double> acknowledged[kWriters];
@@ -194,7 +195,7 @@ absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveStat
   for (int writer = 0; writer < kWriters; ++writer) {
     writers.emplace_back([&, writer] {
       Shop shop(arguments, 10 + static_cast<std::uint64_t>(writer));
-      std::vector<Event> batch(kBatch);
+      std::vector<Event> batch(static_cast<std::size_t>(batch_size));
       for (int number = 0;; ++number) {
         for (Event& event : batch) event = shop.Action();
         // From when it was due: a writer that is late has not spared anybody.
@@ -232,7 +233,7 @@ absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveStat
       "%.0f durable events/s in batches of %d: acknowledged, median %.1f ms, p99 %.1f ms; "
       "beside it %zu requests of %zu candidates, median %.1f ms, p99 %.1f ms from when they were "
       "due, %.1f ms and %.1f ms from when they began\n",
-      static_cast<double>(all.size() * kBatch) / SecondsSince(began), kBatch, Percentile(&all, 0.5),
+      static_cast<double>(all.size()) * batch_size / SecondsSince(began), batch_size, Percentile(&all, 0.5),
       Percentile(&all, 0.99), read.size(), arguments.live_candidates, Percentile(&read, 0.5),
       Percentile(&read, 0.99), Percentile(&took, 0.5), Percentile(&took, 0.99));
   PrintState(live);
@@ -289,6 +290,9 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--live-seconds", arguments.live_seconds)->capture_default_str();
   app.add_option("--live-events", arguments.live_events, "A second")->capture_default_str();
+  app.add_option("--live-batch", arguments.live_batch, "Events acknowledged together")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
   app.add_option("--live-requests", arguments.live_requests, "A second")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = fourfold::bench::Run(arguments);

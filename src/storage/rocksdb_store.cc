@@ -494,6 +494,11 @@ absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& direc
   // being synced may have to wait for the disk.
   db_options.manual_wal_flush = true;
   db_options.max_background_jobs = 2;
+  // Requests and acknowledgements go before flushes and compactions, for which writers wait only
+  // when the buffers are full.
+  for (const rocksdb::Env::Priority pool : {rocksdb::Env::HIGH, rocksdb::Env::LOW}) {
+    (void)db_options.env->LowerThreadPoolCPUPriority(pool, rocksdb::CpuPriority::kLow);
+  }
   db_options.max_open_files = 512;
   db_options.max_total_wal_size = 4 * options.write_buffer_bytes;
   db_options.bytes_per_sync = 1 << 20;

@@ -50,10 +50,12 @@ absl::Status CappedState::AddUpTo(Position end) {
 }
 
 void CappedState::CheckSize() {
-  // Between two measurements it is taken to grow evenly.
+  // Between two measurements it is taken to grow evenly. To measure takes as long as it is large,
+  // and a commit waits for it: far below the cap it is done only once all has doubled.
   constexpr std::uint64_t kEventsAtLeast = 16;
   if (limits_.bytes_max == SIZE_MAX) return;
-  if (events_ - measured_events_ >= std::max(kEventsAtLeast, measured_events_ / 8)) {
+  const std::uint64_t share = bytes() < limits_.bytes_max / 2 ? 1 : 8;
+  if (events_ - measured_events_ >= std::max(kEventsAtLeast, measured_events_ / share)) {
     measured_bytes_ = all_->bytes();
     measured_events_ = events_;
   }

@@ -41,13 +41,17 @@ void ActionTable::Shrink() {
 }
 
 std::size_t ActionTable::bytes() const {
-  std::size_t sum = sizeof(ActionTable) + chunks_.capacity() * sizeof(Chunk) +
-                    tie_groups_.capacity() * (sizeof(*tie_groups_.begin()) + 1);
-  for (const Chunk& chunk : chunks_) {
-    sum +=
-        chunk.entries.capacity() * sizeof(ActionEntry) + chunk.values.capacity() * sizeof(double);
-  }
-  return sum;
+  const std::size_t sum = sizeof(ActionTable) + chunks_.capacity() * sizeof(Chunk) +
+                          tie_groups_.capacity() * (sizeof(*tie_groups_.begin()) + 1);
+  if (chunks_.empty()) return sum;
+  const auto bytes_of = [](const Chunk& chunk) {
+    return chunk.entries.capacity() * sizeof(ActionEntry) +
+           chunk.values.capacity() * sizeof(double);
+  };
+  if (chunks_.size() == 1) return sum + bytes_of(chunks_.front());
+  // Those between had their room made at once.
+  const std::size_t whole = kChunk * (sizeof(ActionEntry) + value_count_ * sizeof(double));
+  return sum + bytes_of(chunks_.front()) + (chunks_.size() - 2) * whole + bytes_of(chunks_.back());
 }
 
 }  // namespace fourfold

@@ -25,9 +25,8 @@ void CappedState::Add(const LoggedEvent& logged) {
   end_ = logged.position + 1;
   if (cache_ != nullptr) {
     cache_->Follow(logged);
-  } else {
-    ++events_;
-    CheckSize();
+  } else if (all_->bytes() > limits_.bytes_max) {
+    StartCaching();
   }
 }
 
@@ -49,27 +48,11 @@ absl::Status CappedState::AddUpTo(Position end) {
   return absl::OkStatus();
 }
 
-void CappedState::CheckSize() {
-  // Between two measurements it is taken to grow evenly. To measure takes as long as it is large,
-  // and a commit waits for it: far below the cap it is done only once all has doubled.
-  constexpr std::uint64_t kEventsAtLeast = 16;
-  if (limits_.bytes_max == SIZE_MAX) return;
-  const std::uint64_t share = bytes() < limits_.bytes_max / 2 ? 1 : 8;
-  if (events_ - measured_events_ >= std::max(kEventsAtLeast, measured_events_ / share)) {
-    measured_bytes_ = all_->bytes();
-    measured_events_ = events_;
-  }
-  if (bytes() > limits_.bytes_max) StartCaching();
-}
-
 std::size_t CappedState::bytes() const {
   if (cache_ != nullptr) {
     return cache_->ReadStats().bytes + (schema_->Keeps(StateEntity::kGlobal) ? all_->bytes() : 0);
   }
-  if (measured_events_ == 0) return 0;
-  return static_cast<std::size_t>(static_cast<double>(measured_bytes_) *
-                                  static_cast<double>(events_) /
-                                  static_cast<double>(measured_events_));
+  return all_->bytes();
 }
 
 void CappedState::StartCaching() {

@@ -48,7 +48,7 @@ class CappedState {
   Position end() const { return end_; }
   // Null while all of it is in memory.
   const std::shared_ptr<EntityCache>& cache() const { return cache_; }
-  // In memory; estimated where all of it is.
+  // In memory.
   std::size_t bytes() const;
 
   // The state as one request sees it, with a cache through its pins. Valid until the state changes.
@@ -78,18 +78,12 @@ class CappedState {
                           EntityCache::Pins* pins);
 
  private:
-  void CheckSize();
-
   const StateSchema* schema_;
   const EventStore* store_;
   const StateLimits limits_;
   Position end_ = 0;
   std::unique_ptr<LoggedState> all_;  // with a cache: only of everybody
   std::shared_ptr<EntityCache> cache_;
-  // Of the state when it was last measured, which takes as long as it is large.
-  std::uint64_t events_ = 0;
-  std::uint64_t measured_events_ = 0;
-  std::size_t measured_bytes_ = 0;
 };
 
 }  // namespace fourfold

@@ -8,8 +8,14 @@
 #include "feature/event_store_codec.h"
 
 namespace fourfold {
+namespace {
 
-void FactTimeline::Insert(const LoggedEvent& logged, const std::vector<std::string>& wanted) {
+constexpr std::size_t kFieldBytes = sizeof(Field) + 32;  // with about what its texts take
+
+}  // namespace
+
+std::size_t FactTimeline::Insert(const LoggedEvent& logged,
+                                 const std::vector<std::string>& wanted) {
   Version version;
   version.said.event_time_ms = logged.event.event_time_ms;
   version.said.known_time_ms = logged.known_time_ms;
@@ -25,7 +31,10 @@ void FactTimeline::Insert(const LoggedEvent& logged, const std::vector<std::stri
   const auto place =
       std::upper_bound(versions_.begin(), versions_.end(), version,
                        [](const Version& a, const Version& b) { return IsOlder(a.said, b.said); });
+  const std::size_t room = versions_.capacity();
+  const std::size_t fields = version.fields.size();
   versions_.insert(place, std::move(version));
+  return (versions_.capacity() - room) * sizeof(Version) + fields * kFieldBytes;
 }
 
 const FieldValue* FactTimeline::Find(std::string_view field, const StateRead& read) const {
@@ -49,7 +58,7 @@ std::optional<std::int64_t> FactTimeline::NewestMs(const StateRead& read) const 
 
 std::size_t FactTimeline::bytes() const {
   std::size_t sum = versions_.capacity() * sizeof(Version);
-  for (const Version& version : versions_) sum += version.fields.size() * (sizeof(Field) + 32);
+  for (const Version& version : versions_) sum += version.fields.size() * kFieldBytes;
   return sum;
 }
 
@@ -90,18 +99,21 @@ void EntityState::Prefetch(ActionIndex action) const {
   }
 }
 
-void EntityState::Insert(ActionIndex action, std::int64_t known_time_ms) {
+std::size_t EntityState::Insert(ActionIndex action, std::int64_t known_time_ms) {
+  std::size_t grown = 0;
   for (Family& family : families_) {
     const TimelineFamily& of = schema_->families[family.index];
     if (of.split == TimelineFamily::Split::kNone) {
-      family.whole.Insert(action, known_time_ms);
+      grown += family.whole.Insert(action, known_time_ms);
       continue;
     }
     std::uint64_t key = 0;
     if (!KeyIn(of, *actions_, action, &key)) continue;
-    family.parts.try_emplace(key, actions_, &of.aggregates)
-        .first->second.Insert(action, known_time_ms);
+    const std::size_t room = family.parts.capacity();
+    Timeline& part = family.parts.try_emplace(key, actions_, &of.aggregates).first->second;
+    grown += part.Insert(action, known_time_ms) + (family.parts.capacity() - room) * kPartBytes;
   }
+  return grown;
 }
 
 const Timeline* EntityState::Find(std::size_t family, std::uint64_t key) const {
@@ -118,7 +130,7 @@ std::size_t EntityState::bytes() const {
   std::size_t sum = sizeof(EntityState);
   for (const Family& family : families_) {
     sum += sizeof(Family) + family.whole.bytes() - sizeof(Timeline) +
-           family.parts.capacity() * (sizeof(std::pair<std::uint64_t, Timeline>) + 1);
+           family.parts.capacity() * kPartBytes;
     for (const auto& [key, timeline] : family.parts) sum += timeline.bytes() - sizeof(Timeline);
   }
   return sum;

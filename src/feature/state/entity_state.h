@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -18,8 +19,9 @@ namespace fourfold {
 // The facts about one item or user, readable at any read point.
 class FactTimeline {
  public:
-  // An item or user event. Only the fields in `wanted` are kept (StateSchema::FactsOf).
-  void Insert(const LoggedEvent& logged, const std::vector<std::string>& wanted);
+  // An item or user event. Only the fields in `wanted` are kept (StateSchema::FactsOf). Returns by
+  // how much bytes() grew.
+  std::size_t Insert(const LoggedEvent& logged, const std::vector<std::string>& wanted);
   // The value at the read point, as EventStore::ReadItem has it: null where there is none.
   const FieldValue* Find(std::string_view field, const StateRead& read) const;
   // The event time of the newest event seen; none where there is none.
@@ -42,8 +44,8 @@ class EntityState {
   // Both must outlive the state.
   EntityState(const StateSchema* schema, StateEntity entity, const ActionTable* actions);
 
-  // An action of the table, known from `known_time_ms` on.
-  void Insert(ActionIndex action, std::int64_t known_time_ms);
+  // An action of the table, known from `known_time_ms` on. Returns by how much bytes() grew.
+  std::size_t Insert(ActionIndex action, std::int64_t known_time_ms);
   // Has the processor fetch what Insert will touch.
   void Prefetch(ActionIndex action) const;
 
@@ -61,6 +63,8 @@ class EntityState {
     Timeline whole;     // Split::kNone
     absl::flat_hash_map<std::uint64_t, Timeline> parts;
   };
+
+  static constexpr std::size_t kPartBytes = sizeof(std::pair<std::uint64_t, Timeline>) + 1;
 
   const StateSchema* schema_;
   const ActionTable* actions_;

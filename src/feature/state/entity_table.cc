@@ -8,9 +8,7 @@
 namespace fourfold {
 namespace {
 
-constexpr std::size_t kEntryBytes = 336;      // an entry's node and its place in the index
-constexpr std::size_t kHotActionBytes = 160;  // about what one more action takes
-constexpr std::size_t kFactBytes = 256;       // and one more event of facts
+constexpr std::size_t kEntryBytes = 336;  // an entry's node and its place in the index
 // A tail is worth a file once it is this long, and long beside what lies there: each time all of it
 // is written anew.
 constexpr std::size_t kTailMin = 512;
@@ -72,7 +70,6 @@ void EntityTable::Queue(Entry* entry) {
 void EntityTable::SetHotBytes(Entry* entry, std::size_t bytes) {
   hot_bytes_ += bytes - entry->hot_bytes;
   entry->hot_bytes = bytes;
-  entry->unmeasured = 0;
 }
 
 void EntityTable::MakeHot(Entry* entry, std::shared_ptr<OwnedState> hot) {
@@ -89,11 +86,7 @@ void EntityTable::Append(Entry* entry, const ActionEntry& action, std::span<cons
   Queue(entry);
   if (entry->hot == nullptr) return;
   entry->hot->Add(action, values);
-  entry->hot_bytes += kHotActionBytes;
-  hot_bytes_ += kHotActionBytes;
-  entry->unmeasured += kHotActionBytes;
-  // To measure takes as long as it is large.
-  if (entry->unmeasured > entry->hot_bytes / 4) SetHotBytes(entry, entry->hot->bytes());
+  SetHotBytes(entry, entry->hot->bytes());
 }
 
 void EntityTable::Spilled(Entry* entry, std::shared_ptr<const storage::SpillFile::Place> place) {
@@ -162,14 +155,10 @@ void EntityTable::Follow(const LoggedEvent& logged) {
 void EntityTable::AddFacts(EntityPart part, const std::string& id, const LoggedEvent& logged) {
   Entry* const entry = ToFollow(part, id);
   if (entry == nullptr) return;
-  entry->facts->Insert(
+  const std::size_t grown = entry->facts->Insert(
       logged, part == EntityPart::kItemFacts ? schema_->item_fields : schema_->user_fields);
-  entry->bytes += kFactBytes;
-  bytes_ += kFactBytes;
-  entry->unmeasured += kFactBytes;
-  if (entry->unmeasured <= entry->bytes / 4) return;
-  entry->unmeasured = 0;
-  Changed(entry);
+  entry->bytes += grown;
+  bytes_ += grown;
 }
 
 }  // namespace fourfold

@@ -60,9 +60,8 @@ class EntityTable {
 
    private:
     friend class EntityTable;
-    std::size_t bytes = 0;      // without those of `hot`
-    std::size_t hot_bytes = 0;  // about: what came since it was measured is estimated
-    std::size_t unmeasured = 0;
+    std::size_t bytes = 0;  // without those of `hot`
+    std::size_t hot_bytes = 0;
     std::list<Entry>::iterator place;
     std::list<Entry*>::iterator place_in_hot;    // where hot
     std::list<Entry*>::iterator place_in_queue;  // where queued

@@ -9,15 +9,20 @@ EntityState& LoggedState::StateOf(StateEntity entity, std::string_view id) {
   StringMap<EntityState>& states = states_[static_cast<std::size_t>(entity)];
   const auto found = states.find(id);
   if (found != states.end()) return found->second;
-  return states.emplace(std::string(id), EntityState(schema_, entity, &actions_)).first->second;
+  const auto added = states.emplace(std::string(id), EntityState(schema_, entity, &actions_)).first;
+  entity_bytes_ += added->first.capacity() + added->second.bytes();
+  return added->second;
 }
 
 void LoggedState::AddFacts(StateEntity entity, std::string_view id, const LoggedEvent& logged) {
   if (only_global_ || !schema_->KeepsFacts(entity)) return;
   StringMap<FactTimeline>& facts = facts_[static_cast<std::size_t>(entity)];
   auto found = facts.find(id);
-  if (found == facts.end()) found = facts.emplace(std::string(id), FactTimeline()).first;
-  found->second.Insert(logged, schema_->FactsOf(entity));
+  if (found == facts.end()) {
+    found = facts.emplace(std::string(id), FactTimeline()).first;
+    entity_bytes_ += sizeof(FactTimeline) + found->first.capacity();
+  }
+  entity_bytes_ += found->second.Insert(logged, schema_->FactsOf(entity));
 }
 
 void LoggedState::Add(const LoggedEvent& logged) {
@@ -58,6 +63,10 @@ void LoggedState::KeepOnlyGlobal() {
   }
   sessions_ = {};
   sessions_of_user_ = {};
+  entity_bytes_ = 0;
+  for (const auto& [id, state] : states_[static_cast<std::size_t>(StateEntity::kGlobal)]) {
+    entity_bytes_ += id.capacity() + state.bytes();
+  }
   if (!Keeps(StateEntity::kGlobal)) actions_ = ActionTable(schema_->action_fields.size());
 }
 
@@ -78,13 +87,24 @@ void LoggedState::AddAction(const Event& event, const ActionEntry& entry) {
   if (!event.user.empty()) {
     find(StateEntity::kUser, event.user);
   } else if (Keeps(StateEntity::kUser)) {
-    sessions_[entry.session].anonymous.push_back(action);
+    std::vector<ActionIndex>& anonymous = SessionOf(entry.session).anonymous;
+    const std::size_t room = anonymous.capacity();
+    anonymous.push_back(action);
+    entity_bytes_ += (anonymous.capacity() - room) * sizeof(ActionIndex);
   }
-  for (std::size_t i = 0; i < count; ++i) grown[i]->Insert(action, entry.known_time_ms);
+  for (std::size_t i = 0; i < count; ++i) {
+    entity_bytes_ += grown[i]->Insert(action, entry.known_time_ms);
+  }
+}
+
+LoggedState::Session& LoggedState::SessionOf(std::uint64_t session) {
+  const auto [found, is_new] = sessions_.try_emplace(session);
+  if (is_new) entity_bytes_ += sizeof(Session);
+  return found->second;
 }
 
 void LoggedState::NoteSession(const ActionEntry& entry) {
-  Session& session = sessions_[entry.session];
+  Session& session = SessionOf(entry.session);
   // Whoever sees `later` sees `earlier`, too, and it comes first.
   const auto always_first = [](const ActionEntry& earlier, const ActionEntry& later) {
     return earlier.event_time_ms < later.event_time_ms &&
@@ -96,7 +116,9 @@ void LoggedState::NoteSession(const ActionEntry& entry) {
   }
   std::erase_if(session.namings,
                 [&](const ActionEntry& naming) { return always_first(entry, naming); });
+  const std::size_t room = session.namings.capacity();
   session.namings.push_back(entry);
+  entity_bytes_ += (session.namings.capacity() - room) * sizeof(ActionEntry);
   std::vector<std::uint64_t>& sessions = sessions_of_user_[entry.user];
   if (std::find(sessions.begin(), sessions.end(), entry.session) == sessions.end()) {
     sessions.push_back(entry.session);
@@ -148,23 +170,6 @@ absl::StatusOr<const FactTimeline*> LoggedState::FindFacts(StateEntity entity, s
   const StringMap<FactTimeline>& facts = facts_[static_cast<std::size_t>(entity)];
   const auto found = facts.find(id);
   return found == facts.end() ? nullptr : &found->second;
-}
-
-std::size_t LoggedState::bytes() const {
-  std::size_t sum = sizeof(LoggedState) + actions_.bytes();
-  for (const StringMap<EntityState>& states : states_) {
-    for (const auto& [id, state] : states) sum += id.capacity() + state.bytes();
-  }
-  for (const StringMap<FactTimeline>& facts : facts_) {
-    for (const auto& [id, timeline] : facts) {
-      sum += sizeof(FactTimeline) + id.capacity() + timeline.bytes();
-    }
-  }
-  for (const auto& [hash, session] : sessions_) {
-    sum += sizeof(Session) + session.namings.capacity() * sizeof(ActionEntry) +
-           session.anonymous.capacity() * sizeof(ActionIndex);
-  }
-  return sum;
 }
 
 }  // namespace fourfold

@@ -56,7 +56,7 @@ class LoggedState final : public StateSource {
   const Interner& interner() const override { return *interner_; }
   const std::shared_ptr<Interner>& shared_interner() const { return interner_; }
 
-  std::size_t bytes() const;  // walks everything
+  std::size_t bytes() const { return sizeof(LoggedState) + actions_.bytes() + entity_bytes_; }
 
  private:
   // What decides whose the anonymous actions of a session are (Time, rule 8).
@@ -66,6 +66,7 @@ class LoggedState final : public StateSource {
   };
 
   EntityState& StateOf(StateEntity entity, std::string_view id);
+  Session& SessionOf(std::uint64_t session);
   void AddFacts(StateEntity entity, std::string_view id, const LoggedEvent& logged);
   void AddAction(const Event& event, const ActionEntry& entry);
   void NoteSession(const ActionEntry& entry);
@@ -83,7 +84,8 @@ class LoggedState final : public StateSource {
   StringMap<FactTimeline> facts_[kStateEntities];
   absl::flat_hash_map<std::uint64_t, Session> sessions_;  // by HashOfId
   absl::flat_hash_map<std::uint64_t, std::vector<std::uint64_t>> sessions_of_user_;
-  std::vector<double> values_;  // of the event being added
+  std::size_t entity_bytes_ = 0;  // of all but the actions themselves
+  std::vector<double> values_;    // of the event being added
 };
 
 }  // namespace fourfold

@@ -22,13 +22,12 @@ absl::StatusOr<std::shared_ptr<OwnedState>> ReadOwnedState(const EventStore& sto
                                                            Interner* interner) {
   auto owned = std::make_shared<OwnedState>(&schema, entity);
   std::vector<double> values;
-  FOURFOLD_RETURN_IF_ERROR(store.ReadActions(
-      WhoseOf(entity), id, at, /*with_fields=*/!schema.action_fields.empty(),
-      [&](const HistoryEntry& line, const std::vector<Field>& fields) {
-        ValuesOf(fields, schema, interner, &values);
-        owned->state.Insert(owned->actions.Add(EntryOf(line, schema, interner), values),
-                            line.known_time_ms);
-      }));
+  FOURFOLD_RETURN_IF_ERROR(
+      store.ReadActions(WhoseOf(entity), id, at, /*with_fields=*/!schema.action_fields.empty(),
+                        [&](const HistoryEntry& line, const std::vector<Field>& fields) {
+                          ValuesOf(fields, schema, interner, &values);
+                          owned->Add(EntryOf(line, schema, interner), values);
+                        }));
   owned->actions.Shrink();
   return owned;
 }

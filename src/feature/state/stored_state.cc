@@ -53,8 +53,7 @@ absl::StatusOr<std::shared_ptr<const OwnedState>> StoredState::ReadGlobal(
   FOURFOLD_RETURN_IF_ERROR(store_->ScanLog(0, end, [&](const LoggedEvent& logged) {
     if (logged.event.kind != EventKind::kInteraction) return true;
     ValuesOf(logged.event.fields, *schema_, &interner_, &values);
-    owned->state.Insert(owned->actions.Add(EntryOf(logged, *schema_, &interner_), values),
-                        logged.known_time_ms);
+    owned->Add(EntryOf(logged, *schema_, &interner_), values);
     return true;
   }));
   global_ = owned;

@@ -54,7 +54,7 @@ void Timeline::AddBlock(const Entries& entries, Sums* sums) const {
   }
 }
 
-void Timeline::Insert(ActionIndex action, std::int64_t known_time_ms) {
+std::size_t Timeline::Insert(ActionIndex action, std::int64_t known_time_ms) {
   const ActionEntry& of = actions_->EntryOf(action);
   const TimelineEntry entry{.event_time_ms = of.event_time_ms,
                             .known_time_ms = known_time_ms,
@@ -62,13 +62,25 @@ void Timeline::Insert(ActionIndex action, std::int64_t known_time_ms) {
                             .action = action,
                             .type = of.type,
                             .tie_mark = TieMark(of.tie_group)};
-  if (Follows(first_, entry)) {
-    first_.push_back(entry);
-    if (first_.size() % kBlock == 0 && !aggregates_->empty()) {
-      AddBlock(first_, &more().first_sums);
-    }
-    return;
+  if (!Follows(first_, entry)) {
+    const std::size_t before = bytes();
+    InsertLate(entry);
+    return bytes() - before;
   }
+  const std::size_t before = BytesOf(first_);
+  first_.push_back(entry);
+  std::size_t grown = BytesOf(first_) - before;
+  if (first_.size() % kBlock == 0 && !aggregates_->empty()) {
+    if (more_ == nullptr) grown += sizeof(More);
+    Sums& sums = more().first_sums;
+    const std::size_t room = sums.capacity();
+    AddBlock(first_, &sums);
+    grown += (sums.capacity() - room) * sizeof(FixedSum);
+  }
+  return grown;
+}
+
+void Timeline::InsertLate(const TimelineEntry& entry) {
   std::vector<Run>& runs = more().runs;
   auto run = std::find_if(runs.begin(), runs.end(),
                           [&](const Run& other) { return Follows(other.entries, entry); });
@@ -92,16 +104,17 @@ std::size_t Timeline::size() const {
   return sum + more_->disordered.size();
 }
 
+std::size_t Timeline::BytesOf(const Entries& entries) {
+  return entries.capacity() == 1 ? 0 : entries.capacity() * sizeof(TimelineEntry);
+}
+
 std::size_t Timeline::bytes() const {
-  const auto of_entries = [](const Entries& entries) {
-    return entries.capacity() == 1 ? 0 : entries.capacity() * sizeof(TimelineEntry);
-  };
-  std::size_t sum = sizeof(Timeline) + of_entries(first_);
+  std::size_t sum = sizeof(Timeline) + BytesOf(first_);
   if (more_ == nullptr) return sum;
   sum += sizeof(More) + more_->first_sums.capacity() * sizeof(FixedSum) +
-         more_->runs.capacity() * sizeof(Run) + of_entries(more_->disordered);
+         more_->runs.capacity() * sizeof(Run) + BytesOf(more_->disordered);
   for (const Run& run : more_->runs) {
-    sum += of_entries(run.entries) + run.sums.capacity() * sizeof(FixedSum);
+    sum += BytesOf(run.entries) + run.sums.capacity() * sizeof(FixedSum);
   }
   return sum;
 }

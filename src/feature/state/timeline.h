@@ -60,8 +60,8 @@ class Timeline {
   Timeline& operator=(const Timeline&) = delete;
   Timeline& operator=(Timeline&&) = default;
 
-  // An action of the table, known from `known_time_ms` on.
-  void Insert(ActionIndex action, std::int64_t known_time_ms);
+  // An action of the table, known from `known_time_ms` on. Returns by how much bytes() grew.
+  std::size_t Insert(ActionIndex action, std::int64_t known_time_ms);
 
   // Has the processor fetch what Insert will touch.
   void Prefetch() const {
@@ -98,6 +98,8 @@ class Timeline {
   bool IsOlder(const TimelineEntry& a, const TimelineEntry& b) const;
   bool Follows(const Entries& entries, const TimelineEntry& entry) const;
   FixedSum Term(const Aggregate& aggregate, const TimelineEntry& entry) const;
+  static std::size_t BytesOf(const Entries& entries);
+  void InsertLate(const TimelineEntry& entry);
   More& more();
   void AddBlock(const Entries& entries, Sums* sums) const;
 

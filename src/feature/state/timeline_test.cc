@@ -197,6 +197,16 @@ TEST_F(TimelineTest, DecayedSumsOfManyEntriesEqualTermByTerm) {
   }
 }
 
+TEST_F(TimelineTest, EachInsertSaysByHowMuchTheBytesGrew) {
+  Fill(3'000, 30, 500);
+  Timeline timeline(&actions_, &aggregates_);
+  std::size_t bytes = timeline.bytes();
+  for (const Stored& stored : all_) {
+    bytes += timeline.Insert(stored.action, stored.entry.known_time_ms);
+    ASSERT_EQ(bytes, timeline.bytes());
+  }
+}
+
 TEST_F(TimelineTest, AnActionLosesHalfItsWeightInAHalfLife) {
   Add(8'000, 8'000);
   StateRead read{.as_of_ms = 100'000,

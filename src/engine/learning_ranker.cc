@@ -19,6 +19,7 @@
 #include "offline/ranking/train_trees.h"
 #include "offline/ranking/write_training_rows.h"
 #include "servable/trained_ranker.h"
+#include "servable/transact_columns.h"
 
 // The trained ranker: rows by replay, trees, and how well they order what was shown.
 namespace fourfold {
@@ -216,7 +217,9 @@ absl::StatusOr<std::vector<RankerGoldenRequest>> GoldenRequests(const RowReplay&
     RankerGoldenRequest& request = golden.emplace_back();
     request.request_time_ms = replayed.request.now_ms;
     request.actions = table.sequences[sequence];
-    request.actions.fields.clear();
+    std::vector<std::vector<float>>& fields = request.actions.fields;
+    const std::size_t codes = plan.sequences()[sequence].kind->item_codes();
+    fields.erase(fields.begin(), fields.end() - static_cast<std::ptrdiff_t>(codes));
     for (const FeatureCandidate& candidate : replayed.request.candidates) {
       if (request.items.size() < kItemsMax) request.items.push_back(candidate.item);
     }
@@ -282,12 +285,13 @@ absl::StatusOr<FittedRanker> FitTransAct(const Learning& learning, const RowRepl
           static_cast<double>(progress.step) / static_cast<double>(progress.steps));
     };
   }
-  FOURFOLD_ASSIGN_OR_RETURN(TrainedTransAct trained, TrainTransAct(rows, spec.transact, options));
   const auto& sequences = plan.sequences();
   const auto found = std::find_if(sequences.begin(), sequences.end(), [&](const auto& output) {
     return spec.transact.sequence.empty() || output.name == spec.transact.sequence;
   });
   const auto place = static_cast<std::size_t>(found - sequences.begin());
+  options.columns = TransActColumnsOf(plan, found->name);
+  FOURFOLD_ASSIGN_OR_RETURN(TrainedTransAct trained, TrainTransAct(rows, spec.transact, options));
   FOURFOLD_ASSIGN_OR_RETURN(std::vector<RankerGoldenRequest> golden,
                             GoldenRequests(replay, plan, place));
   FittedRanker fitted;

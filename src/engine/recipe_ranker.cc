@@ -138,8 +138,29 @@ void ReadTrees(RecipeSection& section, const FeaturePlan* plan, TreesSpec* trees
   });
 }
 
+// What stands for a text is no number to split at.
+void CheckNoCodes(RecipeSection& section, const FeaturePlan& plan) {
+  for (const FeaturePlan::Output& output : plan.columns()) {
+    if (!output.kind->is_code()) continue;
+    section.Problem("kind",
+                    StrCat("trees cannot take feature ", output.name, ", a code: ",
+                           output.sequence.empty() ? "embedded" : "item_fields of a sequence",
+                           " goes with kind transact"));
+    return;
+  }
+}
+
+// Null where there is none of the name.
+const FeaturePlan::Output* SequenceOf(const FeaturePlan* plan, const TransActSpec& transact) {
+  if (plan == nullptr) return nullptr;
+  for (const FeaturePlan::Output& output : plan->sequences()) {
+    if (transact.sequence.empty() || output.name == transact.sequence) return &output;
+  }
+  return nullptr;
+}
+
 // Of the model, where training and the network have keys of their own.
-void ReadTransActModel(RecipeSection& section, TransActSpec* transact) {
+void ReadTransActModel(RecipeSection& section, const FeaturePlan* plan, TransActSpec* transact) {
   section.Text("sequence", &transact->sequence);
   section.Integer("actions", &transact->actions, 1, 1000);
   section.Integer("action_dimension", &transact->action_dimension, 8, 512);
@@ -161,6 +182,20 @@ void ReadTransActModel(RecipeSection& section, TransActSpec* transact) {
   section.NumberList("hidden", &hidden, 8, 4096);
   transact->hidden.assign(hidden.begin(), hidden.end());
   section.Integer("item_actions_min", &transact->item_actions_min, 1, 1'000'000'000);
+  const FeaturePlan::Output* const sequence = SequenceOf(plan, *transact);
+  section.AppliesIf(sequence != nullptr && sequence->kind->item_codes() > 0,
+                    "a sequence without item_fields");
+  section.Integer("side_rows", &transact->side_rows, 1, 1 << 24);
+  section.Number("item_dropout", &transact->item_dropout, 0, 0.9);
+  section.AppliesIf(plan != nullptr && std::any_of(plan->columns().begin(), plan->columns().end(),
+                                                   [](const FeaturePlan::Output& output) {
+                                                     return output.sequence.empty() &&
+                                                            output.kind->is_code();
+                                                   }),
+                    "features of which none is embedded");
+  section.Integer("category_rows", &transact->category_rows, 1, 1 << 24);
+  section.Integer("category_dimension", &transact->category_dimension, 1, 512);
+  section.AppliesIf(true, "");
 }
 
 constexpr double kLossWeightMax = 1e6;
@@ -205,10 +240,10 @@ void ReadLossWeights(RecipeSection& section, const std::vector<RankerHead>& head
 void CheckUserWeights(RecipeSection& section, const FeaturePlan& plan,
                       const TransActSpec& transact) {
   for (const TransActSpec::UserWeight& one : transact.user_weights) {
-    const bool is_there = std::any_of(plan.columns().begin(), plan.columns().end(),
-                                      [&](const FeaturePlan::Output& output) {
-                                        return output.name == one.feature && !output.per_candidate;
-                                      });
+    const bool is_there = std::any_of(
+        plan.columns().begin(), plan.columns().end(), [&](const FeaturePlan::Output& output) {
+          return output.name == one.feature && !output.per_candidate && !output.kind->is_code();
+        });
     if (is_there || one.feature.empty()) continue;
     section.Problem("user_weights", StrCat("no feature that is the same for all candidates, as ",
                                            "a user's are, has the name ", one.feature));
@@ -241,18 +276,16 @@ void CheckTransAct(RecipeSection& section, const FeaturePlan* plan, bool has_hea
     section.Problem("metric", "log_loss needs objective logistic");
   }
   if (section.collecting() || plan == nullptr) return;
-  const bool is_there = std::any_of(
-      plan->sequences().begin(), plan->sequences().end(), [&](const FeaturePlan::Output& output) {
-        return transact.sequence.empty() || output.name == transact.sequence;
-      });
-  if (!is_there) section.Problem("sequence", "no feature of kind sequence has this name");
+  if (SequenceOf(plan, transact) == nullptr) {
+    section.Problem("sequence", "no feature of kind sequence has this name");
+  }
   CheckUserWeights(section, *plan, transact);
 }
 
 void ReadTransAct(RecipeSection& section, const FeaturePlan* plan,
                   const std::vector<RankerHead>& heads, TransActSpec* transact) {
   using TransActObjective = TransActSpec::Objective;
-  ReadTransActModel(section, transact);
+  ReadTransActModel(section, plan, transact);
   section.Choice<TransActObjective>(
       "objective", &transact->objective,
       {{"logistic", TransActObjective::kLogistic}, {"listwise", TransActObjective::kListwise}});
@@ -318,6 +351,9 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<Rank
     }
     spec.rows.negatives_weigh = PredictsProbability(spec);
     CheckLabels(section, spec);
+    if (spec.kind == Kind::kTrees && plan != nullptr && !section.collecting()) {
+      CheckNoCodes(section, *plan);
+    }
   });
   if (!is_there) return;
   if (plan == nullptr || plan->columns().empty()) {

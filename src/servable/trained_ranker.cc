@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "feature/plan/feature_matrix.h"
 #include "fourfold/features.h"
+#include "servable/transact_columns.h"
 
 namespace fourfold {
 namespace {
@@ -99,19 +100,23 @@ std::string Written(const Json& json) {
 }
 
 // Of what the scratch holds of the candidates.
-TransActQuery QueryOf(const FeatureSequence& actions, std::int64_t request_time_ms,
-                      const TrainedRankerScratch& scratch) {
-  return {{actions.items, actions.types, actions.event_times_ms},
+TransActQuery QueryOf(const TransActRanker& ranker, const FeatureSequence& actions,
+                      std::int64_t request_time_ms, const TrainedRankerScratch& scratch) {
+  return {{actions.items, actions.types, actions.event_times_ms,
+           std::span(actions.fields).last(ranker.model().item_codes())},
           request_time_ms,
           scratch.items,
           scratch.rows};
 }
 
 Json JsonOf(const RankerGoldenRequest& golden) {
+  Json codes = Json::array();
+  for (const std::vector<float>& column : golden.actions.fields) codes.push_back(JsonOf(column));
   return {{"request_time_ms", golden.request_time_ms},
           {"action_items", golden.actions.items},
           {"action_types", golden.actions.types},
           {"action_times_ms", golden.actions.event_times_ms},
+          {"action_item_codes", std::move(codes)},
           {"items", golden.items},
           {"rows", JsonOf(golden.rows)},
           {"scores", JsonOf(golden.scores)}};
@@ -124,6 +129,9 @@ bool GoldenOf(const Json& json, RankerGoldenRequest* golden) {
     json.at("action_types").get_to(golden->actions.types);
     json.at("action_times_ms").get_to(golden->actions.event_times_ms);
     json.at("items").get_to(golden->items);
+    for (const Json& column : json.value("action_item_codes", Json::array())) {
+      if (!FloatsOf(column, &golden->actions.fields.emplace_back())) return false;
+    }
     return FloatsOf(json.at("rows"), &golden->rows) && FloatsOf(json.at("scores"), &golden->scores);
   } catch (const Json::exception&) {
     return false;
@@ -145,7 +153,7 @@ void TrainedRanker::Predict(const FeatureRequest& request, const FeatureTable& t
   for (const FeatureCandidate& candidate : request.candidates) {
     scratch->items.emplace_back(candidate.item);
   }
-  transact->Score(QueryOf(table.sequences[sequence_place], request.now_ms, *scratch),
+  transact->Score(QueryOf(*transact, table.sequences[sequence_place], request.now_ms, *scratch),
                   &scratch->transact, predictions);
 }
 
@@ -199,7 +207,7 @@ std::vector<std::pair<std::string, double>> TrainedRanker::ContributionsOf(
   }
   const FeatureSequence& actions = table.sequences[sequence_place];
   const std::vector<float> shares =
-      transact->Attention(QueryOf(actions, request.now_ms, scratch), candidate);
+      transact->Attention(QueryOf(*transact, actions, request.now_ms, scratch), candidate);
   for (std::size_t a = 0; a < shares.size(); ++a) {
     contributions.emplace_back(
         StrCat("action ", a + 1, ": ", actions.types[a], " ", actions.items[a]), double{shares[a]});
@@ -213,9 +221,10 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedTransAct(
   auto ranker = std::make_shared<TrainedRanker>();
   SortParameters(&features);
   FOURFOLD_ASSIGN_OR_RETURN(ranker->plan, FeaturePlan::Compile(features));
-  std::vector<std::string> numbers = model.request_numbers;
-  numbers.insert(numbers.end(), model.candidate_numbers.begin(), model.candidate_numbers.end());
-  if (numbers != RowFeatureNames(*ranker->plan)) {
+  std::vector<std::string> columns = model.request_columns;
+  columns.insert(columns.end(), model.candidate_columns.begin(), model.candidate_columns.end());
+  if (columns != RowFeatureNames(*ranker->plan) ||
+      model.columns != TransActColumnsOf(*ranker->plan, sequence)) {
     return InvalidArgument("the model's features are not those that are declared");
   }
   if (values.empty() ? model.heads.size() != 1
@@ -239,16 +248,19 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> MakeTrainedTransAct(
   TrainedRankerScratch scratch;
   for (RankerGoldenRequest& golden : golden_requests) {
     const FeatureSequence& actions = golden.actions;
-    if (golden.rows.size() != golden.items.size() * numbers.size() ||
+    if (golden.rows.size() != golden.items.size() * columns.size() ||
         actions.items.size() != actions.types.size() ||
-        actions.items.size() != actions.event_times_ms.size()) {
+        actions.items.size() != actions.event_times_ms.size() ||
+        actions.fields.size() != ranker->transact->model().item_codes() ||
+        !std::all_of(actions.fields.begin(), actions.fields.end(),
+                     [&](const auto& column) { return column.size() == actions.items.size(); })) {
       return InvalidArgument("a golden request is not whole");
     }
     scratch.rows = golden.rows;
     scratch.items.assign(golden.items.begin(), golden.items.end());
     golden.scores.resize(ranker->heads() * golden.items.size());
-    ranker->transact->Score(QueryOf(actions, golden.request_time_ms, scratch), &scratch.transact,
-                            golden.scores);
+    ranker->transact->Score(QueryOf(*ranker->transact, actions, golden.request_time_ms, scratch),
+                            &scratch.transact, golden.scores);
   }
   ranker->features = std::move(features);
   ranker->golden_requests = std::move(golden_requests);

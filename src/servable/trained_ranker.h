@@ -28,7 +28,7 @@ struct TrainedRankerScratch {
 // A request whose scores are known.
 struct RankerGoldenRequest {
   std::int64_t request_time_ms = 0;
-  FeatureSequence actions;  // without fields
+  FeatureSequence actions;  // its fields are the item codes alone
   std::vector<std::string> items;
   std::vector<float> rows;    // as golden_rows, one of each item
   std::vector<float> scores;  // [heads][items]

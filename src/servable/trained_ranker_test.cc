@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -61,7 +62,7 @@ TEST(TrainedRankerTest, FeaturesThatAreNotTheModelsAreRefused) {
 
 TransActRankerModel SmallTransAct(std::vector<std::string> heads = {"label"}) {
   TransActRankerModel model;
-  model.candidate_numbers = {"place", "kind"};
+  model.candidate_columns = {"place", "kind"};
   model.heads = std::move(heads);
   model.action_types = {"click"};
   TransActShape shape;
@@ -116,6 +117,49 @@ TEST(TrainedRankerTest, TransActIsReadBackAndChecksItsGoldenRequests) {
   EXPECT_EQ(TrainedRankerFromJson(text).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(MakeTrainedTransAct(declarations, SmallTransAct(), "other", {}, 0).status().code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+TEST(TrainedRankerTest, GoldenRequestsHoldTheCodesOfItems) {
+  std::vector<FeatureDeclaration> declarations = Declarations();
+  const std::vector<std::string> fields = {"brand"};
+  declarations.push_back(
+      {"latest", "sequence", {{"entity", std::string("user")}, {"item_fields", fields}}});
+  // The codes of another sequence mean nothing to the model.
+  declarations.push_back(
+      {"others", "sequence", {{"entity", std::string("session")}, {"item_fields", fields}}});
+  using Column = TransActRankerModel::Column;
+  TransActRankerModel model = SmallTransAct();
+  model.candidate_columns = {"place", "kind", "latest.brand", "others.brand"};
+  model.columns = {Column::kNumber, Column::kNumber, Column::kItemCode, Column::kUnused};
+  model.side = {8, std::vector<float>(16, 0.5F)};
+  std::fill_n(model.side.vectors.begin(), 8, -0.25F);
+  float angle = 0;
+  for (auto& [name, values] : TensorsOf(&model.network)) {
+    for (float& one : *values) one = std::sin(++angle) / 4;
+  }
+  RankerGoldenRequest golden;
+  golden.request_time_ms = 1000;
+  golden.actions = {{"c", "d"}, {"click", "click"}, {900, 800}, {{2, kNoFeature}}};
+  golden.items = {"y", "z"};
+  golden.rows = {1, 0, 4, 7, 1, 0, 5, 7};
+  const auto made = MakeTrainedTransAct(declarations, model, "latest", {golden}, 7);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const TrainedRanker& ranker = **made;
+  EXPECT_NE(ranker.golden_requests[0].scores[0], ranker.golden_requests[0].scores[1]);
+  const std::string path = testing::TempDir() + "trained_codes_test.safetensors";
+  ASSERT_TRUE(WriteTransActRanker(ranker.transact->model(), path).ok());
+  const auto weights = SafetensorsFile::Open(path);
+  std::filesystem::remove(path);
+  const auto again = TrainedRankerFromJson(TrainedRankerToJson(ranker), &*weights);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ((*again)->golden_requests[0].scores, ranker.golden_requests[0].scores);
+  EXPECT_EQ((*again)->golden_requests[0].actions.fields[0][0], 2);
+  EXPECT_TRUE(std::isnan((*again)->golden_requests[0].actions.fields[0][1]));
+
+  // Another sequence has other codes; a golden request lacks its own.
+  EXPECT_FALSE(MakeTrainedTransAct(declarations, model, "others", {}, 7).ok());
+  golden.actions.fields.clear();
+  EXPECT_FALSE(MakeTrainedTransAct(declarations, model, "latest", {golden}, 7).ok());
 }
 
 TEST(TrainedRankerTest, HeadsAreReadBackWithTheirWeightsAndOrderByTheirSum) {

@@ -164,4 +164,12 @@ float NumberOf(const FieldValue* value, const std::vector<std::string>& categori
   return kNoFeature;
 }
 
+bool ReadEmbedded(ParameterReader* parameters, bool numbered) {
+  const bool embedded = parameters->Flag("embedded", false);
+  if (embedded && numbered) {
+    parameters->Problem("embedded", "does not go with categories or contains");
+  }
+  return embedded;
+}
+
 }  // namespace fourfold

@@ -48,4 +48,7 @@ float CategoryOf(const std::vector<std::string>& categories, std::string_view te
 float FloatOf(double value);
 float NumberOf(const FieldValue* value, const std::vector<std::string>& categories);
 
+// Whether values are to be codes; `numbered`: a parameter says otherwise how they become numbers.
+bool ReadEmbedded(ParameterReader* parameters, bool numbered);
+
 }  // namespace fourfold

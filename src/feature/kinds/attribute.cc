@@ -2,6 +2,7 @@
 
 #include "base/strings.h"
 #include "feature/kinds/action_view.h"
+#include "feature/kinds/field_codes.h"
 #include "feature/kinds/kinds.h"
 
 // attribute: a field of the item or user, as it was. input_field: the same of what the caller gave
@@ -9,13 +10,16 @@
 namespace fourfold {
 namespace {
 
-// A value as a number: itself, its place in `categories`, or whether it is or holds `contains`.
+// A value as a number: itself, its place in `categories`, or whether it is or holds `contains`; or
+// its code.
 struct Reading {
   std::string field;
   std::vector<std::string> categories;
   std::string contains;
+  bool embedded = false;
 
   float Of(const FieldValue* value) const {
+    if (embedded) return FieldCodeOf(field, value);
     if (contains.empty() || value == nullptr) return NumberOf(value, categories);
     if (const auto* text = std::get_if<std::string>(value)) return *text == contains ? 1 : 0;
     const auto* texts = std::get_if<std::vector<std::string>>(value);
@@ -32,6 +36,8 @@ Reading ReadReading(ParameterReader* parameters) {
   if (!reading.contains.empty() && !reading.categories.empty()) {
     parameters->Problem("contains", "does not go with categories");
   }
+  reading.embedded =
+      ReadEmbedded(parameters, !reading.contains.empty() || !reading.categories.empty());
   return reading;
 }
 
@@ -43,6 +49,7 @@ class AttributeFeature final : public FeatureKind {
     return {is_item_ ? FeatureOrigin::Of::kItemFacts : FeatureOrigin::Of::kUserFacts, 0};
   }
   bool per_candidate() const override { return is_item_; }
+  bool is_code() const override { return reading_.embedded; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     for (std::size_t c = 0; c < out.size(); ++c) {
       out[c] = reading_.Of(is_item_ ? context.ItemField(c, reading_.field)
@@ -59,6 +66,7 @@ class InputFieldFeature final : public FeatureKind {
  public:
   explicit InputFieldFeature(Reading reading) : reading_(std::move(reading)) {}
   bool per_candidate() const override { return true; }
+  bool is_code() const override { return reading_.embedded; }
   void Compute(const FeatureContext& context, std::span<float> out) const override {
     for (std::size_t c = 0; c < out.size(); ++c) {
       const std::vector<Field>& fields = context.request().candidates[c].fields;

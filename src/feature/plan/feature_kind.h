@@ -58,6 +58,8 @@ struct FeatureOrigin {
   std::size_t family = 0;  // kTimeline
 };
 
+struct NamedFeature;
+
 // One compiled feature. Immutable.
 class FeatureKind {
  public:
@@ -72,10 +74,23 @@ class FeatureKind {
   virtual bool per_candidate() const = 0;
   // A value for each candidate, or one for all.
   virtual void Compute(const FeatureContext& context, std::span<float> out) const = 0;
+  // Whether its values are codes (FillFieldCodes), which a ranker embeds, and no numbers.
+  virtual bool is_code() const { return false; }
   // Sequences have no column but this.
   virtual bool is_sequence() const { return false; }
   virtual void ComputeSequence(const FeatureContext&, FeatureSequence*) const {}
+  // Of a sequence: how many of its fields, the last ones, are codes of the items that were acted on
+  // (FillFieldCodes); and the column with the same code of the candidates, by a name of its own.
+  virtual std::size_t item_codes() const { return 0; }
+  virtual NamedFeature ItemCode(std::size_t code) const;
 };
+
+struct NamedFeature {
+  std::string name;
+  std::unique_ptr<FeatureKind> kind;
+};
+
+inline NamedFeature FeatureKind::ItemCode(std::size_t) const { return {}; }
 
 // Gathers what the features of a plan need to be kept.
 class PlanBuilder {
@@ -95,7 +110,7 @@ class PlanBuilder {
 
   StateSchema schema;
   struct Declared {
-    std::string name;
+    std::string name;  // empty for codes, which no other feature can compare
     bool per_candidate = false;
   };
   std::vector<Declared> numeric;  // features so far that have a column

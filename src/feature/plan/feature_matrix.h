@@ -9,7 +9,7 @@
 
 namespace fourfold {
 
-// The numbers of a plan as a model sees them: the columns that are the same for all candidates of a
+// The columns of a plan as a model sees them: those that are the same for all candidates of a
 // request come first, those of the candidate after them.
 inline std::vector<std::string> RowFeatureNames(const FeaturePlan& plan) {
   std::vector<std::string> names;

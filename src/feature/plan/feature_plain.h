@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iomanip>
 #include <map>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/strings.h"
 #include "data/timestamp.h"
 #include "feature/event_store_plain.h"
@@ -32,6 +35,12 @@ class PlainFeatures {
     for (const FeatureDeclaration& declaration : declarations_) {
       declared_ = &declaration;
       if (declaration.kind == "sequence") {
+        for (std::size_t code = 0; code < Texts("item_fields").size() * ItemValues(); ++code) {
+          std::vector<float>& column = table.columns.emplace_back();
+          for (const FeatureCandidate& candidate : request.candidates) {
+            column.push_back(ItemCode(candidate.item, code));
+          }
+        }
         table.sequences.push_back(Sequence());
         continue;
       }
@@ -337,13 +346,15 @@ class PlainFeatures {
     const std::string of = Text("of", "hour");
     const auto days = std::floor(static_cast<double>(request_->now_ms) / 86'400'000);
     const double of_day_ms = static_cast<double>(request_->now_ms) - days * 86'400'000;
-    if (of == "hour") return static_cast<float>(std::floor(of_day_ms / 3'600'000));
-    if (of == "weekday") return static_cast<float>(days + 3 - 7 * std::floor((days + 3) / 7));
-    if (of == "surface") {
-      const FieldValue surface = request_->surface;
-      return AsNumber(&surface);
+    FieldValue value;
+    if (of == "hour") value = std::floor(of_day_ms / 3'600'000);
+    if (of == "weekday") value = days + 3 - 7 * std::floor((days + 3) / 7);
+    if (of == "surface") value = request_->surface;
+    if (of == "field") {
+      const FieldValue* given = FieldOf(request_->fields, Text("field"));
+      if (given != nullptr) value = *given;
     }
-    return AsNumber(FieldOf(request_->fields, Text("field")));
+    return IsEmbedded() ? FirstCodeOf(of == "field" ? Text("field") : of, value) : AsNumber(&value);
   }
 
   float InSlate(std::size_t c) const {
@@ -402,10 +413,11 @@ class PlainFeatures {
       if (kind == "age") return Seconds(actions.back().line.event_time_ms);
       if (Text("of") == "type") {
         const FieldValue type = actions.front().line.type;
-        return AsNumber(&type);
+        return IsEmbedded() ? FirstCodeOf("type", type) : AsNumber(&type);
       }
       const FieldValue* value = FieldOf(actions.front().fields, Text("field"));
       const bool is_text = value != nullptr && std::holds_alternative<std::string>(*value);
+      if (IsEmbedded()) return is_text ? FirstCodeOf(Text("field"), *value) : kNoFeature;
       return is_text != (Parameter("categories") != nullptr) ? kNoFeature : AsNumber(value);
     }
     if (kind == "affinity") return Affinity(c);
@@ -415,10 +427,13 @@ class PlainFeatures {
       const bool is_item = Entity() == "item";
       const std::optional<FieldValue> value =
           Fact(is_item, is_item ? request_->candidates[c].item : request_->user, Text("field"));
+      if (IsEmbedded()) return FirstCodeOf(Text("field"), value.value_or(FieldValue()));
       return value.has_value() ? AsNumber(&*value) : kNoFeature;
     }
     if (kind == "input_field") {
-      return AsNumber(FieldOf(request_->candidates[c].fields, Text("field")));
+      const FieldValue* value = FieldOf(request_->candidates[c].fields, Text("field"));
+      if (IsEmbedded()) return FirstCodeOf(Text("field"), value ? *value : FieldValue());
+      return AsNumber(value);
     }
     if (kind == "input_rank") return static_cast<float>(c + 1);
     if (kind == "shown_position") {
@@ -428,10 +443,57 @@ class PlainFeatures {
     return kind == "request" ? OfRequest() : InSlate(c);
   }
 
+  // The shorter of the two ways to write it, each with the fewest digits that say it.
+  static std::string Shortest(double number) {
+    std::string shortest;
+    for (const auto way : {std::ios::fixed, std::ios::scientific}) {
+      std::ostringstream text;
+      text.setf(way, std::ios::floatfield);
+      for (int digits = 0; text.str().empty() || std::stod(text.str()) != number; ++digits) {
+        text.str("");
+        text << std::setprecision(digits) << number;
+      }
+      if (shortest.empty() || text.str().size() < shortest.size()) shortest = text.str();
+    }
+    return shortest;
+  }
+
+  // The codes of a field's values, rising.
+  static std::vector<float> CodesOf(const std::string& field, const FieldValue& value) {
+    std::vector<std::string> texts;
+    if (const auto* list = std::get_if<std::vector<std::string>>(&value)) texts = *list;
+    if (const auto* text = std::get_if<std::string>(&value)) texts = {*text};
+    if (const auto* flag = std::get_if<bool>(&value)) texts = {*flag ? "true" : "false"};
+    std::vector<double> numbers;
+    if (const auto* list = std::get_if<std::vector<double>>(&value)) numbers = *list;
+    if (const auto* number = std::get_if<double>(&value)) numbers = {*number};
+    for (const double number : numbers) texts.push_back(Shortest(number));
+    std::set<float> codes;
+    for (const std::string& text : texts) {
+      codes.insert(static_cast<float>(StableHash(text, StableHash(field)) / (1ULL << 40)));
+    }
+    return {codes.begin(), codes.end()};
+  }
+
+  bool IsEmbedded() const { return Parameter("embedded") != nullptr; }
+  static float FirstCodeOf(const std::string& field, const FieldValue& value) {
+    const std::vector<float> codes = CodesOf(field, value);
+    return codes.empty() ? kNoFeature : codes[0];
+  }
+
+  std::size_t ItemValues() const { return static_cast<std::size_t>(Number("item_values", 1)); }
+  float ItemCode(const std::string& item, std::size_t code) const {
+    const std::string field = Texts("item_fields")[code / ItemValues()];
+    const std::vector<float> codes =
+        CodesOf(field, Fact(/*is_item=*/true, item, field).value_or(FieldValue()));
+    return code % ItemValues() < codes.size() ? codes[code % ItemValues()] : kNoFeature;
+  }
+
   FeatureSequence Sequence() const {
     FeatureSequence sequence;
     const std::vector<std::string> fields = Texts("fields");
-    sequence.fields.resize(fields.size());
+    const std::size_t codes = Texts("item_fields").size() * ItemValues();
+    sequence.fields.resize(fields.size() + codes);
     for (const Action& action : Actions(0, "types")) {
       if (sequence.items.size() >= static_cast<std::size_t>(Number("length", 100))) break;
       sequence.items.push_back(action.line.item);
@@ -441,6 +503,9 @@ class PlainFeatures {
         const FieldValue* value = FieldOf(action.fields, fields[i]);
         const bool is_text = value != nullptr && std::holds_alternative<std::string>(*value);
         sequence.fields[i].push_back(is_text ? kNoFeature : AsNumber(value));
+      }
+      for (std::size_t code = 0; code < codes; ++code) {
+        sequence.fields[fields.size() + code].push_back(ItemCode(action.line.item, code));
       }
     }
     return sequence;

@@ -1,6 +1,7 @@
 #include "feature/plan/feature_plan.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/strings.h"
 #include "data/limits.h"
@@ -86,6 +87,11 @@ std::string KindNames() {
   return names;
 }
 
+bool IsTaken(std::string_view name, const auto& features) {
+  return std::any_of(features.begin(), features.end(),
+                     [&](const auto& feature) { return feature.name == name; });
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const FeaturePlan>> FeaturePlan::Compile(
@@ -102,10 +108,9 @@ absl::StatusOr<std::shared_ptr<const FeaturePlan>> FeaturePlan::Compile(
     if (declaration.name.empty() || declaration.name.size() > limits::kIdBytesMax) {
       found.push_back({i, "name", StrCat("must have 1 to ", limits::kIdBytesMax, " bytes")});
     }
-    const bool is_taken = std::any_of(
-        declarations.begin(), declarations.begin() + static_cast<std::ptrdiff_t>(i),
-        [&](const FeatureDeclaration& other) { return other.name == declaration.name; });
-    if (is_taken) found.push_back({i, "name", "another feature has this name"});
+    if (IsTaken(declaration.name, std::span(declarations).first(i))) {
+      found.push_back({i, "name", "another feature has this name"});
+    }
     const FeatureFactory make = FindKind(declaration.kind);
     if (make == nullptr) {
       found.push_back({i, "kind", StrCat("must be one of ", KindNames())});
@@ -119,12 +124,21 @@ absl::StatusOr<std::shared_ptr<const FeaturePlan>> FeaturePlan::Compile(
     }
     output.per_candidate = output.kind->per_candidate();
     plan->reads_learned_ |= output.kind->learned().has_value();
-    if (output.kind->is_sequence()) {
-      plan->sequences_.push_back(std::move(output));
-    } else {
-      builder.numeric.push_back({output.name, output.per_candidate});
+    if (!output.kind->is_sequence()) {
+      builder.numeric.push_back({output.kind->is_code() ? "" : output.name, output.per_candidate});
       plan->columns_.push_back(std::move(output));
+      continue;
     }
+    for (std::size_t code = 0; code < output.kind->item_codes(); ++code) {
+      auto [name, kind] = output.kind->ItemCode(code);
+      name = StrCat(output.name, ".", name);
+      if (IsTaken(name, declarations) || IsTaken(name, plan->columns_)) {
+        found.push_back({i, "item_fields", StrCat("another feature has the name ", name)});
+      }
+      builder.numeric.push_back({"", true});
+      plan->columns_.push_back({std::move(name), true, std::move(kind), output.name});
+    }
+    plan->sequences_.push_back(std::move(output));
   }
   if (problems != nullptr) *problems = found;
   if (!found.empty()) {

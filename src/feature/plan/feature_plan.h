@@ -19,6 +19,8 @@ class FeaturePlan {
     std::string name;
     bool per_candidate = false;
     std::unique_ptr<const FeatureKind> kind;
+    // The sequence whose declaration brought it along (FeatureKind::ItemCode); else empty.
+    std::string sequence = "";
   };
 
   static constexpr std::size_t kFeaturesMax = 500;

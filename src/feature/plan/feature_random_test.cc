@@ -92,12 +92,15 @@ class FeatureRandomTest : public RandomLogTest {
     add("last",
         With(View(RandomEntity()),
              {{"of", text("type")}, {"categories", std::vector<std::string>{"type0", "type2"}}}));
+    add("last", With(View(RandomEntity()), {{"field", text("kind")}, {"embedded", true}}));
+    add("last", With(View(RandomEntity()), {{"of", text("type")}, {"embedded", true}}));
     for (const char* entity : {"item", "user"}) {
       add("attribute", {{"entity", text(entity)}, {"field", text("price")}});
       add("attribute",
           {{"entity", text(entity)}, {"field", text("kind")}, {"categories", categories}});
       add("attribute",
           {{"entity", text(entity)}, {"field", text("kind")}, {"contains", text("v1")}});
+      add("attribute", {{"entity", text(entity)}, {"field", text("kind")}, {"embedded", true}});
     }
     for (const char* entity : {"user", "session"}) {
       add("affinity", With(View(entity), {{"field", text("kind")},
@@ -111,15 +114,23 @@ class FeatureRandomTest : public RandomLogTest {
     add("request", {{"of", text("weekday")}});
     add("request", {{"of", text("surface")}, {"categories", categories}});
     add("request", {{"of", text("field")}, {"field", text("kind")}, {"categories", categories}});
+    for (const char* of : {"hour", "weekday", "surface"}) {
+      add("request", {{"of", text(of)}, {"embedded", true}});
+    }
+    add("request", {{"of", text("field")}, {"field", text("kind")}, {"embedded", true}});
     add("input_rank", {});
     add("input_field", {{"field", text("price")}});
+    add("input_field", {{"field", text("kind")}, {"embedded", true}});
     add("shown_position", {{"serving", 3.0}});
     add("slate_rank", {{"feature", text("input_field31")}, {"order", text("ascending")}});
     add("slate_zscore", {{"feature", text("input_field31")}});
     add("slate_offset", {{"feature", text("input_field31")}, {"by", text("input_field31")}});
     for (const char* entity : {"user", "session", "global"}) {
-      add("sequence", With(View(entity), {{"length", static_cast<double>(Draw(1, 9))},
-                                          {"fields", std::vector<std::string>{"price"}}}));
+      add("sequence",
+          With(View(entity), {{"length", static_cast<double>(Draw(1, 9))},
+                              {"fields", std::vector<std::string>{"price"}},
+                              {"item_fields", std::vector<std::string>{"kind", "stock"}},
+                              {"item_values", static_cast<double>(Draw(1, 3))}}));
     }
     for (FeatureDeclaration& declaration : declared) {
       // The slate's features look at the one with a price, wherever it stands.
@@ -199,10 +210,18 @@ class FeatureRandomTest : public RandomLogTest {
         }
       } else {
         const FeatureSequence& actions = table.sequences[sequence++];
+        // All fields but one are codes, which the candidates have, too.
+        for (std::size_t code = 1; code < actions.fields.size(); ++code) {
+          for (const float value : table.columns[column++]) {
+            StrAppend(&text, " ", std::bit_cast<std::uint32_t>(value));
+          }
+        }
         for (std::size_t i = 0; i < actions.items.size(); ++i) {
-          StrAppend(&text, " ", actions.items[i], " ", actions.types[i], " ",
-                    actions.event_times_ms[i], " ",
-                    std::bit_cast<std::uint32_t>(actions.fields[0][i]), ";");
+          StrAppend(&text, "; ", actions.items[i], " ", actions.types[i], " ",
+                    actions.event_times_ms[i]);
+          for (const std::vector<float>& field : actions.fields) {
+            StrAppend(&text, " ", std::bit_cast<std::uint32_t>(field[i]));
+          }
         }
       }
       text += "\n";

@@ -127,8 +127,8 @@ void BM_TransActRanker(benchmark::State& state) {
   std::mt19937_64 random(5);
   std::uniform_real_distribution<float> draw(0, 100);
   TransActRankerModel model;
-  model.request_numbers.resize(kRequestNumbers);
-  model.candidate_numbers.resize(kCandidateNumbers);
+  model.request_columns.resize(kRequestNumbers);
+  model.candidate_columns.resize(kCandidateNumbers);
   model.heads = {"purchase", "cancel"};
   model.action_types = {"purchase", "cancel"};
   std::vector<std::vector<float>> fitted(kRequestNumbers + kCandidateNumbers);

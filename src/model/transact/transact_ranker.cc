@@ -11,21 +11,26 @@ namespace fourfold {
 
 TransActRanker::TransActRanker(TransActRankerModel model)
     : model_(std::move(model)),
+      item_code_begin_(model_.request_columns.size() + model_.item_code_begin()),
+      item_codes_(model_.item_codes()),
       encoder_(model_.encoder),
-      network_(model_.network, model_.request_numbers.size() * NumberEncoding::kRows) {
+      network_(model_.network, model_.request_inputs()) {
   for (std::size_t row = 0; row < model_.items.size(); ++row) rows_.emplace(model_.items[row], row);
   for (std::size_t i = 0; i < model_.action_types.size(); ++i) {
     types_.emplace(model_.action_types[i], static_cast<std::int32_t>(i + kFirstActionType));
   }
 }
 
-void TransActRanker::CopyItemVector(std::string_view id, float* vector) const {
+void TransActRanker::FillItemVector(std::string_view id, std::span<const float> codes,
+                                    float* vector) const {
   const std::size_t dimension = model_.encoder.shape.item_dimension;
+  const bool has_side = model_.side.FillMean(codes, {vector, dimension}) > 0;
   const auto found = rows_.find(id);
-  if (found == rows_.end()) {
+  if (found != rows_.end()) {
+    const float* const own = model_.item_table.data() + found->second * dimension;
+    for (std::size_t d = 0; d < dimension; ++d) vector[d] += own[d];
+  } else if (!has_side) {
     DrawItemVector(id, {vector, dimension});
-  } else {
-    std::copy_n(model_.item_table.data() + found->second * dimension, dimension, vector);
   }
 }
 
@@ -39,7 +44,12 @@ void TransActRanker::FillSequence(const TransActHistory& history, TransActScratc
     const auto type = types_.find(history.types[row]);
     scratch->types[row] = type == types_.end() ? 1 : type->second;
     scratch->times_ms[row] = history.times_ms[row];
-    CopyItemVector(history.items[row], scratch->items.data() + row * shape.item_dimension);
+    scratch->codes.clear();
+    for (const std::vector<float>& column : history.item_codes) {
+      scratch->codes.push_back(column[row]);
+    }
+    FillItemVector(history.items[row], scratch->codes,
+                   scratch->items.data() + row * shape.item_dimension);
   }
 }
 
@@ -48,9 +58,10 @@ void TransActRanker::Score(const TransActQuery& query, TransActScratch* scratch,
   const FlushedDenormals flushed;
   const TransActShape& shape = model_.encoder.shape;
   const std::size_t count = query.candidates.size();
-  const std::size_t numbers = model_.encoding.numbers();
-  const std::size_t request_numbers = model_.request_numbers.size();
-  FOURFOLD_CHECK(query.rows.size() == count * numbers &&
+  const std::size_t row_size = model_.row_size();
+  const std::size_t request_columns = model_.request_columns.size();
+  FOURFOLD_CHECK(query.rows.size() == count * row_size &&
+                 query.history.item_codes.size() == item_codes_ &&
                  logits.size() == count * model_.heads.size());
   if (count == 0) return;
   FillSequence(query.history, scratch);
@@ -59,15 +70,16 @@ void TransActRanker::Score(const TransActQuery& query, TransActScratch* scratch,
   scratch->vectors.Reserve(columns * shape.item_dimension);
   scratch->outputs.Reserve(columns * shape.output_width());
   for (std::size_t c = 0; c < count; ++c) {
-    CopyItemVector(query.candidates[c], scratch->vectors.data() + c * shape.item_dimension);
+    FillItemVector(query.candidates[c], ItemCodesOf(query, c),
+                   scratch->vectors.data() + c * shape.item_dimension);
   }
   encoder_.Begin(scratch->sequence(), scratch->hidden, &scratch->request);
   encoder_.Encode({scratch->vectors.data(), count * shape.item_dimension},
                   {scratch->outputs.data(), count * shape.output_width()}, &scratch->request);
   scratch->network.Begin(model_.network.shape, count);
   for (std::size_t c = 0; c < count; ++c) {
-    const std::span<const float> row = query.rows.subspan(c * numbers, numbers);
-    FillNumbers(model_, row.first(request_numbers), row.subspan(request_numbers), kStripColumns,
+    const std::span<const float> row = query.rows.subspan(c * row_size, row_size);
+    FillColumns(model_, row.first(request_columns), row.subspan(request_columns), kStripColumns,
                 scratch->network.input(c));
   }
   for (std::size_t c = 0; c < count; c += kStripColumns) {
@@ -90,7 +102,7 @@ std::vector<float> TransActRanker::Attention(const TransActQuery& query,
   FillSequence(query.history, &scratch);
   FillHiddenRows(scratch.sequence(), query.request_time_ms, 0, &scratch.hidden);
   std::vector<float> vector(shape.item_dimension), outputs(shape.output_width());
-  CopyItemVector(query.candidates[candidate], vector.data());
+  FillItemVector(query.candidates[candidate], ItemCodesOf(query, candidate), vector.data());
   TransActBackprop backprop(shape);
   TransActTape tape;
   backprop.Forward(model_.encoder, scratch.sequence(), scratch.hidden, vector, {}, &tape, outputs);
@@ -99,13 +111,22 @@ std::vector<float> TransActRanker::Attention(const TransActQuery& query,
   return shares;
 }
 
-void FillNumbers(const TransActRankerModel& model, std::span<const float> request_numbers,
-                 std::span<const float> candidate_numbers, std::size_t columns, float* column) {
-  std::size_t number = 0;
-  for (const std::span<const float> values : {request_numbers, candidate_numbers}) {
+void FillColumns(const TransActRankerModel& model, std::span<const float> request_columns,
+                 std::span<const float> candidate_columns, std::size_t stride, float* input) {
+  using Column = TransActRankerModel::Column;
+  std::size_t place = 0, number = 0;
+  for (const std::span<const float> values : {request_columns, candidate_columns}) {
     for (const float value : values) {
-      model.encoding.Encode(number++, value, column, columns);
-      column += NumberEncoding::kRows * columns;
+      const Column column = model.column(place++);
+      if (column == Column::kNumber) {
+        model.encoding.Encode(number++, value, input, stride);
+        input += NumberEncoding::kRows * stride;
+      } else if (column == Column::kCategory) {
+        const std::optional<std::size_t> row = model.categories.RowOf(value);
+        for (std::size_t d = 0; d < model.categories.dimension; ++d, input += stride) {
+          *input = row.has_value() ? model.categories.VectorOf(*row)[d] : 0;
+        }
+      }
     }
   }
 }
@@ -114,14 +135,14 @@ void FillVectors(const TransActRankerModel& model, const float* vectors, const f
                  std::size_t candidates, std::size_t columns, float* input) {
   const TransActShape& shape = model.encoder.shape;
   const GradientKernels& kernels = FastGradientKernels();
-  const std::size_t numbers = model.encoding.numbers() * NumberEncoding::kRows;
-  std::fill(input + numbers * columns, input + model.number_rows() * columns, 0.0F);
+  const std::size_t filled = model.column_inputs();
+  std::fill(input + filled * columns, input + model.vector_row() * columns, 0.0F);
   kernels.transpose(vectors, shape.item_dimension, input + model.vector_row() * columns, columns,
                     candidates, shape.item_dimension);
   kernels.transpose(outputs, shape.output_width(), input + model.encoder_row() * columns, columns,
                     candidates, shape.output_width());
   // Columns past the last candidate count for nothing, but must hold numbers.
-  for (std::size_t row = 0; row < numbers; ++row) {
+  for (std::size_t row = 0; row < filled; ++row) {
     std::fill(input + row * columns + candidates, input + (row + 1) * columns, 0.0F);
   }
 }

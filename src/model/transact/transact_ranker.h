@@ -20,6 +20,8 @@ struct TransActHistory {
   std::span<const std::string> items;
   std::span<const std::string> types;
   std::span<const std::int64_t> times_ms;
+  // Of the items that were acted on: [the model's item_codes][actions].
+  std::span<const std::vector<float>> item_codes = {};
 };
 
 // What is to be scored.
@@ -27,7 +29,7 @@ struct TransActQuery {
   TransActHistory history;
   std::int64_t request_time_ms = 0;
   std::span<const std::string_view> candidates;
-  // [candidates, numbers], row-major: those of the request and then those of the candidate, in the
+  // [candidates, columns], row-major: those of the request and then those of the candidate, in the
   // order of the model's names, NaN for null.
   std::span<const float> rows;
 };
@@ -38,8 +40,9 @@ struct TransActScratch {
   std::vector<float> items;
   std::vector<std::int64_t> times_ms;
   std::vector<std::uint8_t> hidden;
-  AlignedFloats vectors;  // [candidates, padded][item_dimension]
-  AlignedFloats outputs;  // [candidates, padded][output_width]
+  std::vector<float> codes;  // of one action
+  AlignedFloats vectors;     // [candidates, padded][item_dimension]
+  AlignedFloats outputs;     // [candidates, padded][output_width]
   TransActRequest request;
   RankingStrips network;
 
@@ -62,21 +65,26 @@ class TransActRanker {
 
  private:
   void FillSequence(const TransActHistory& history, TransActScratch* scratch) const;
-  void CopyItemVector(std::string_view id, float* vector) const;
+  void FillItemVector(std::string_view id, std::span<const float> codes, float* vector) const;
+  // Of the item of a row of the query.
+  std::span<const float> ItemCodesOf(const TransActQuery& query, std::size_t candidate) const {
+    return query.rows.subspan(candidate * model_.row_size() + item_code_begin_, item_codes_);
+  }
 
   const TransActRankerModel model_;
+  const std::size_t item_code_begin_, item_codes_;  // in a row
   const TransActEncoder encoder_;
   StringMap<std::size_t> rows_;  // of items
   StringMap<std::int32_t> types_;
   const PackedRankingNetwork network_;
 };
 
-// Writes the encoded numbers of a request and candidate into its column of the network's input,
-// whose rows are `columns` apart.
-void FillNumbers(const TransActRankerModel& model, std::span<const float> request_numbers,
-                 std::span<const float> candidate_numbers, std::size_t columns, float* column);
+// Writes what becomes of the columns of a request and candidate into its column of the network's
+// input, whose rows are `stride` apart.
+void FillColumns(const TransActRankerModel& model, std::span<const float> request_columns,
+                 std::span<const float> candidate_columns, std::size_t stride, float* input);
 // The rest of the input [inputs, columns]: vectors [candidates, padded][item_dimension] and outputs
-// [candidates, padded][output_width], aligned; and zeros where no number stands.
+// [candidates, padded][output_width], aligned; and zeros where nothing stands.
 void FillVectors(const TransActRankerModel& model, const float* vectors, const float* outputs,
                  std::size_t candidates, std::size_t columns, float* input);
 

@@ -16,13 +16,45 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kDescription[] = "fourfold.transact_ranker";
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;  // 1 had no columns but numbers
+
+using Column = TransActRankerModel::Column;
+constexpr std::size_t kCodeDimensionMax = 4096;
+constexpr std::pair<std::string_view, Column> kColumnNames[] = {{"number", Column::kNumber},
+                                                                {"item_code", Column::kItemCode},
+                                                                {"category", Column::kCategory},
+                                                                {"unused", Column::kUnused}};
+
+Json NamesOf(const std::vector<Column>& columns) {
+  Json names = Json::array();
+  for (const Column column : columns) {
+    for (const auto& [name, one] : kColumnNames) {
+      if (one == column) names.push_back(name);
+    }
+  }
+  return names;
+}
+
+// Throws Json's exceptions, and leaves out names that are none.
+std::vector<Column> ColumnsOf(const Json& names) {
+  std::vector<Column> columns;
+  for (const Json& element : names) {
+    for (const auto& [name, column] : kColumnNames) {
+      if (name == element.get<std::string>()) columns.push_back(column);
+    }
+  }
+  return columns;
+}
 
 Json DescriptionOf(const TransActRankerModel& model) {
   const TransActShape& shape = model.encoder.shape;
   return {{"format", kFormat},
-          {"request_numbers", model.request_numbers},
-          {"candidate_numbers", model.candidate_numbers},
+          {"request_numbers", model.request_columns},
+          {"candidate_numbers", model.candidate_columns},
+          {"columns", NamesOf(model.columns)},
+          {"side_rows", model.side.rows()},
+          {"category_rows", model.categories.rows()},
+          {"category_dimension", model.categories.dimension},
           {"heads", model.heads},
           {"predicts_probability", model.predicts_probability},
           {"action_types", model.action_types},
@@ -38,15 +70,30 @@ Json DescriptionOf(const TransActRankerModel& model) {
           {"hidden", model.network.shape.hidden}};
 }
 
-absl::Status ReadDescription(const std::string& text, TransActRankerModel* model) {
+// Of the tables of codes.
+struct CodeRows {
+  std::size_t side = 0, categories = 0;
+};
+
+absl::Status ReadDescription(const std::string& text, TransActRankerModel* model, CodeRows* rows) {
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.value("format", 0) != kFormat) {
-    return InvalidArgument("not a ranker of format ", kFormat);
+  const int format = json.is_object() ? json.value("format", 0) : 0;
+  if (format < 1 || format > kFormat) {
+    return InvalidArgument("not a ranker of format 1 to ", kFormat);
   }
   TransActShape& shape = model->encoder.shape;
   try {
-    json.at("request_numbers").get_to(model->request_numbers);
-    json.at("candidate_numbers").get_to(model->candidate_numbers);
+    json.at("request_numbers").get_to(model->request_columns);
+    json.at("candidate_numbers").get_to(model->candidate_columns);
+    if (format > 1) {
+      model->columns = ColumnsOf(json.at("columns"));
+      if (model->columns.size() != json["columns"].size()) {
+        return InvalidArgument("description: columns of an unknown kind");
+      }
+      json.at("side_rows").get_to(rows->side);
+      json.at("category_rows").get_to(rows->categories);
+      json.at("category_dimension").get_to(model->categories.dimension);
+    }
     json.at("heads").get_to(model->heads);
     json.at("predicts_probability").get_to(model->predicts_probability);
     json.at("action_types").get_to(model->action_types);
@@ -82,6 +129,16 @@ absl::Status ReadFloats(const SafetensorsFile& file, std::string_view name, std:
   return InvalidArgument("tensor ", name, " is missing or not F32 of ", size, " elements");
 }
 
+absl::Status ReadTable(const SafetensorsFile& file, std::string_view name, std::size_t rows,
+                       CodeTable* table) {
+  if (rows > CodeTable::kCodesMax || table->dimension > kCodeDimensionMax) {
+    return InvalidArgument("tensor ", name, ": more than ", CodeTable::kCodesMax, " rows or ",
+                           kCodeDimensionMax, " columns");
+  }
+  if (rows == 0) return absl::OkStatus();
+  return ReadFloats(file, name, rows * table->dimension, &table->vectors);
+}
+
 absl::Status ReadItems(const SafetensorsFile& file, TransActRankerModel* model) {
   const auto bytes = file.Find("items.ids", Dtype::kU8);
   FOURFOLD_RETURN_IF_ERROR(bytes.status());
@@ -99,9 +156,28 @@ absl::Status ReadItems(const SafetensorsFile& file, TransActRankerModel* model) 
 
 }  // namespace
 
-std::size_t TransActRankerModel::number_rows() const {
-  return PaddedColumns((request_numbers.size() + candidate_numbers.size()) * NumberEncoding::kRows);
+std::size_t TransActRankerModel::item_code_begin() const {
+  const auto first = std::find(columns.begin(), columns.end(), Column::kItemCode);
+  return first == columns.end()
+             ? 0
+             : static_cast<std::size_t>(first - columns.begin()) - request_columns.size();
 }
+
+std::size_t TransActRankerModel::CountOf(Column kind) const {
+  if (columns.empty()) return kind == Column::kNumber ? row_size() : 0;
+  return static_cast<std::size_t>(std::count(columns.begin(), columns.end(), kind));
+}
+
+std::size_t TransActRankerModel::InputsOf(std::size_t begin, std::size_t end) const {
+  std::size_t inputs = 0;
+  for (std::size_t place = begin; place < end; ++place) {
+    if (column(place) == Column::kNumber) inputs += NumberEncoding::kRows;
+    if (column(place) == Column::kCategory) inputs += categories.dimension;
+  }
+  return inputs;
+}
+
+std::size_t TransActRankerModel::vector_row() const { return PaddedColumns(column_inputs()); }
 
 absl::Status TransActRankerModel::Check() const {
   FOURFOLD_RETURN_IF_ERROR(encoder.shape.Check());
@@ -109,10 +185,22 @@ absl::Status TransActRankerModel::Check() const {
   if (encoder.shape.item_dimension % 8 != 0 || encoder.shape.action_dimension % 8 != 0) {
     return InvalidArgument("dimensions must be multiples of 8");
   }
+  const auto request = static_cast<std::ptrdiff_t>(request_columns.size());
+  const auto codes = static_cast<std::ptrdiff_t>(item_codes());
+  const bool has_columns = columns.empty() || columns.size() == row_size();
+  const auto first = std::find(columns.begin(), columns.end(), Column::kItemCode);
+  if (!has_columns ||
+      (codes > 0 && (first - columns.begin() < request ||
+                     std::count(first, first + codes, Column::kItemCode) != codes))) {
+    return InvalidArgument("the columns of the ranker are not in order");
+  }
+  const std::size_t dimension = encoder.shape.item_dimension;
   if (encoder.shape.action_types != action_types.size() + kFirstActionType ||
       network.shape.heads != heads.size() || network.shape.inputs != inputs() ||
-      encoding.numbers() != request_numbers.size() + candidate_numbers.size() ||
-      item_table.size() != items.size() * encoder.shape.item_dimension) {
+      encoding.numbers() != CountOf(Column::kNumber) ||
+      item_table.size() != items.size() * dimension || side.vectors.empty() != (codes == 0) ||
+      (codes > 0 && side.dimension != dimension) || !side.IsWhole() ||
+      categories.vectors.empty() != (CountOf(Column::kCategory) == 0) || !categories.IsWhole()) {
     return InvalidArgument("the parts of the ranker do not fit each other");
   }
   return absl::OkStatus();
@@ -154,6 +242,11 @@ absl::Status WriteTransActRanker(const TransActRankerModel& model, const std::st
         MakeTensor<float>("network." + name, Dtype::kF32, std::span<const float>(*values)));
   }
   tensors.push_back(MakeTensor<float>("items.vectors", Dtype::kF32, model.item_table));
+  for (const auto& [name, table] :
+       {std::pair("side.vectors", &model.side), {"categories.vectors", &model.categories}}) {
+    if (table->vectors.empty()) continue;
+    tensors.push_back(MakeTensor<float>(name, Dtype::kF32, table->vectors));
+  }
   tensors.push_back(MakeTensor<float>("numbers.fitted", Dtype::kF32, model.encoding.fitted()));
   std::string bytes;
   std::vector<std::uint64_t> ends;
@@ -172,7 +265,8 @@ absl::StatusOr<TransActRankerModel> ReadTransActRanker(const SafetensorsFile& fi
   const auto description = file.metadata().find(kDescription);
   if (description == file.metadata().end()) return InvalidArgument("no description of a ranker");
   TransActRankerModel model;
-  FOURFOLD_RETURN_IF_ERROR(ReadDescription(description->second, &model));
+  CodeRows rows;
+  FOURFOLD_RETURN_IF_ERROR(ReadDescription(description->second, &model, &rows));
   FOURFOLD_ASSIGN_OR_RETURN(model.encoder,
                             TransActParameters::Load(file, "encoder.", model.encoder.shape));
   RankingNetworkShape shape = model.network.shape;
@@ -185,11 +279,13 @@ absl::StatusOr<TransActRankerModel> ReadTransActRanker(const SafetensorsFile& fi
   }
   std::vector<float> fitted;
   FOURFOLD_RETURN_IF_ERROR(ReadFloats(
-      file, "numbers.fitted",
-      (model.request_numbers.size() + model.candidate_numbers.size()) * NumberEncoding::kFitted,
-      &fitted));
+      file, "numbers.fitted", model.CountOf(Column::kNumber) * NumberEncoding::kFitted, &fitted));
   model.encoding = NumberEncoding(std::move(fitted));
   FOURFOLD_RETURN_IF_ERROR(ReadItems(file, &model));
+  model.side.dimension = model.encoder.shape.item_dimension;
+  FOURFOLD_RETURN_IF_ERROR(ReadTable(file, "side.vectors", rows.side, &model.side));
+  FOURFOLD_RETURN_IF_ERROR(
+      ReadTable(file, "categories.vectors", rows.categories, &model.categories));
   FOURFOLD_RETURN_IF_ERROR(model.Check());
   return model;
 }

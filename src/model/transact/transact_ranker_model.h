@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/transact/code_table.h"
 #include "model/transact/number_encoding.h"
 #include "model/transact/ranking_network.h"
 #include "model/transact/transact_parameters.h"
@@ -19,23 +20,49 @@ namespace fourfold {
 // network behind both, and what all of its rows and columns are called. What training makes and a
 // file holds.
 struct TransActRankerModel {
-  // Names of numbers, those of the request first.
-  std::vector<std::string> request_numbers, candidate_numbers;
+  // Names of a row's columns, those of the request first.
+  std::vector<std::string> request_columns, candidate_columns;
+  // What each of them is, in that order; empty: all are numbers. Those that are codes of the
+  // candidate's item stand together, among the candidate's.
+  enum class Column : std::uint8_t {
+    kNumber,
+    kItemCode,
+    kCategory,  // a code of a text about the request or candidate
+    kUnused,
+  };
+  std::vector<Column> columns;
   std::vector<std::string> heads;
   bool predicts_probability = true;  // a head's logit is one's log-odds, else a number to compare
   // Of type 2, 3, ...; 0 is padding and 1 any other name.
   std::vector<std::string> action_types;
-  // Items with a learned vector, and those vectors [items, item_dimension]. Every other id has one
-  // that is drawn of its name, so that an item is like itself wherever it stands; no id has zeros.
+  // Items with a learned vector, and those vectors [items, item_dimension].
   std::vector<std::string> items;
   std::vector<float> item_table;
+  // What the codes of an item say of it, item_dimension each. An item's vector is their mean plus
+  // its own, where it has learned one. One with neither has a vector that is drawn of its id, so
+  // that it is like itself wherever it stands; no id has zeros.
+  CodeTable side;
+  CodeTable categories;     // what the codes of categories say to the network, of all such columns
   NumberEncoding encoding;  // of all numbers
   TransActParameters encoder;
   RankingNetworkParameters network;
 
-  // Rows of the network's input: numbers, the candidate's vector, the encoder's outputs.
-  std::size_t number_rows() const;
-  std::size_t vector_row() const { return number_rows(); }
+  Column column(std::size_t place) const {
+    return columns.empty() ? Column::kNumber : columns[place];
+  }
+  std::size_t row_size() const { return request_columns.size() + candidate_columns.size(); }
+  // Where the codes of the candidate's item begin among the candidate's columns, and how many there
+  // are; each action has as many of its own.
+  std::size_t item_code_begin() const;
+  std::size_t item_codes() const { return CountOf(Column::kItemCode); }
+  std::size_t CountOf(Column kind) const;
+
+  // Rows of the network's input: what becomes of the columns, the candidate's vector, the encoder's
+  // outputs. Those of the request's columns come first, and are the same for all candidates.
+  std::size_t request_inputs() const { return InputsOf(0, request_columns.size()); }
+  std::size_t column_inputs() const { return InputsOf(0, row_size()); }
+  std::size_t InputsOf(std::size_t begin, std::size_t end) const;  // columns [begin, end)
+  std::size_t vector_row() const;                                  // column_inputs, padded
   std::size_t encoder_row() const { return vector_row() + encoder.shape.item_dimension; }
   std::size_t inputs() const { return encoder_row() + encoder.shape.output_width(); }
 
@@ -53,7 +80,7 @@ absl::Status WriteTransActRanker(const TransActRankerModel& model, const std::st
 // InvalidArgument, naming what is missing or does not fit.
 absl::StatusOr<TransActRankerModel> ReadTransActRanker(const SafetensorsFile& file);
 
-// Everything that is learned, by name, in one order, but the item table.
+// Everything that is learned, by name, in one order, but the tables of vectors.
 std::vector<std::pair<std::string, std::vector<float>*>> TensorsOf(TransActRankerModel* model);
 
 }  // namespace fourfold

@@ -58,16 +58,19 @@ void DrawLinear(std::size_t outputs, std::size_t inputs, Random* random, LinearP
   }
 }
 
+// Appends up to this size; uniform with a standard deviation of 1/2.
+void DrawVectors(std::size_t size, Random* random, std::vector<float>* vectors) {
+  vectors->reserve(size);
+  while (vectors->size() < size) vectors->push_back((2 * random->Unit() - 1) * 0.8660254F);
+}
+
 TransActParameters DrawEncoder(const TransActShape& shape, Random* random) {
   const std::size_t width = shape.width();
   TransActParameters parameters;
   parameters.shape = shape;
-  parameters.action_table.assign(shape.action_types * shape.action_dimension, 0);
   // Padding and unknown types stay zeros.
-  for (std::size_t i = kFirstActionType * shape.action_dimension;
-       i < parameters.action_table.size(); ++i) {
-    parameters.action_table[i] = (2 * random->Unit() - 1) * 0.8660254F;
-  }
+  parameters.action_table.assign(kFirstActionType * shape.action_dimension, 0);
+  DrawVectors(shape.action_types * shape.action_dimension, random, &parameters.action_table);
   for (std::size_t l = 0; l < shape.layers; ++l) {
     TransActLayer& layer = parameters.layers.emplace_back();
     DrawLinear(3 * width, width, random, &layer.in_projection);
@@ -123,14 +126,21 @@ class Training {
 
   absl::Status MakeModel() {
     Random random(static_cast<std::uint64_t>(spec_.seed));
-    model_.request_numbers = rows_.schema().request_features;
-    model_.candidate_numbers = rows_.schema().candidate_features;
+    model_.request_columns = rows_.schema().request_features;
+    model_.candidate_columns = rows_.schema().candidate_features;
+    model_.columns = options_.columns;
     model_.heads = rows_.schema().heads;
     if (!has_heads()) model_.heads = {"label"};
     model_.predicts_probability = spec_.objective == TransActSpec::Objective::kLogistic;
     model_.action_types = rows_.action_types();
     FOURFOLD_ASSIGN_OR_RETURN(const TransActShape shape,
                               ShapeOf(spec_, model_.action_types.size()));
+    if (model_.CountOf(TransActRankerModel::Column::kCategory) > 0) {
+      // Zeros, so that a text that is never met says nothing.
+      model_.categories.dimension = static_cast<std::size_t>(std::max(1, spec_.category_dimension));
+      model_.categories.vectors.resize(static_cast<std::size_t>(std::max(1, spec_.category_rows)) *
+                                       model_.categories.dimension);
+    }
     model_.encoder = DrawEncoder(shape, &random);
     RankingNetworkShape network;
     network.inputs = model_.inputs();
@@ -150,6 +160,11 @@ class Training {
     DrawLinear(network.heads, inputs, &random, &model_.network.head);
     if (spec_.objective == TransActSpec::Objective::kLogistic) StartFromMeanLabels();
     ChooseItems();
+    if (model_.item_codes() > 0) {
+      model_.side.dimension = shape.item_dimension;
+      DrawVectors(static_cast<std::size_t>(std::max(1, spec_.side_rows)) * shape.item_dimension,
+                  &random, &model_.side.vectors);
+    }
     FitNumbers();
     return model_.Check();
   }
@@ -195,36 +210,42 @@ class Training {
 
   // On every so many rows of those that teach.
   void FitNumbers() {
-    const std::size_t request_numbers = model_.request_numbers.size();
-    const std::size_t candidate_numbers = model_.candidate_numbers.size();
-    std::vector<std::vector<float>> values(request_numbers + candidate_numbers);
+    const std::size_t request_columns = model_.request_columns.size();
+    const std::size_t candidate_columns = model_.candidate_columns.size();
+    std::vector<std::vector<float>> values(model_.row_size());
     const std::size_t every = 1 + result_rows() / kFittedRowsMax;
     std::size_t row = 0;
     for (const Request request : rows_.training()) {
       const TransActRows::View view = rows_.ViewOf(request);
       for (std::size_t c = 0; c < view.items.size(); ++c) {
         if (row++ % every != 0) continue;
-        for (std::size_t i = 0; i < request_numbers; ++i) {
-          values[i].push_back(view.request_numbers[i]);
+        for (std::size_t i = 0; i < request_columns; ++i) {
+          values[i].push_back(view.request_columns[i]);
         }
-        for (std::size_t i = 0; i < candidate_numbers; ++i) {
-          values[request_numbers + i].push_back(view.candidate_numbers[c * candidate_numbers + i]);
+        for (std::size_t i = 0; i < candidate_columns; ++i) {
+          values[request_columns + i].push_back(view.candidate_columns[c * candidate_columns + i]);
         }
       }
     }
-    model_.encoding = NumberEncoding::Fit(std::move(values));
+    std::vector<std::vector<float>> numbers;
+    for (std::size_t place = 0; place < values.size(); ++place) {
+      if (model_.column(place) != TransActRankerModel::Column::kNumber) continue;
+      numbers.push_back(std::move(values[place]));
+    }
+    model_.encoding = NumberEncoding::Fit(std::move(numbers));
   }
   std::size_t result_rows() const { return rows_.RowsOf(rows_.training()); }
 
   void WarmStart(const TransActRankerModel& from) {
     TransActRankerModel earlier = from;
-    const bool same_numbers = earlier.request_numbers == model_.request_numbers &&
-                              earlier.candidate_numbers == model_.candidate_numbers;
+    const bool same_columns = earlier.request_columns == model_.request_columns &&
+                              earlier.candidate_columns == model_.candidate_columns &&
+                              earlier.columns == model_.columns;
     // Weights of the network belong to the encoding that they were learned with.
-    if (same_numbers) model_.encoding = earlier.encoding;
+    if (same_columns) model_.encoding = earlier.encoding;
     auto named = TensorsOf(&earlier);
     for (auto& [name, values] : TensorsOf(&model_)) {
-      if (name.starts_with("network.") && !same_numbers) continue;
+      if (name.starts_with("network.") && !same_columns) continue;
       if (name.starts_with("network.head.")) {
         StartHeads(earlier, name, values);
         continue;
@@ -239,8 +260,14 @@ class Training {
         }
       }
     }
+    // A code has the same row, whichever field and column it is of.
+    if (earlier.categories.rows() == model_.categories.rows() &&
+        earlier.categories.dimension == model_.categories.dimension) {
+      model_.categories = earlier.categories;
+    }
     const std::size_t dimension = model_.encoder.shape.item_dimension;
     if (earlier.encoder.shape.item_dimension != dimension) return;
+    if (earlier.side.vectors.size() == model_.side.vectors.size()) model_.side = earlier.side;
     StringMap<std::size_t> places;
     for (std::size_t i = 0; i < earlier.items.size(); ++i) places.emplace(earlier.items[i], i);
     for (std::size_t i = 0; i < model_.items.size(); ++i) {
@@ -421,18 +448,20 @@ class Training {
          {spec_.epochs, spec_.batch_rows, spec_.warm_up_steps, spec_.seed, spec_.actions,
           spec_.layers, spec_.attention_heads, spec_.action_dimension, spec_.item_dimension,
           spec_.feed_forward, spec_.latest, spec_.max_pool ? 1 : 0, spec_.cross_layers,
-          static_cast<int>(spec_.objective), static_cast<int>(spec_.metric)}) {
+          static_cast<int>(spec_.objective), static_cast<int>(spec_.metric), spec_.side_rows,
+          spec_.category_rows, spec_.category_dimension}) {
       StrAppend(&text, ",", value);
     }
     for (const double value : {spec_.learning_rate, spec_.dropout, spec_.weight_decay,
-                               static_cast<double>(spec_.window_ms)}) {
+                               static_cast<double>(spec_.window_ms), spec_.item_dropout}) {
       StrAppend(&text, ",", value);
     }
     for (const int width : spec_.hidden) StrAppend(&text, ",", width);
+    for (const auto column : model_.columns) StrAppend(&text, ",", static_cast<int>(column));
     for (const auto& weights : {spec_.label_weights, spec_.head_values}) {
       for (const double weight : weights) StrAppend(&text, ",", weight);
     }
-    for (const auto& names : {model_.request_numbers, model_.candidate_numbers, model_.heads}) {
+    for (const auto& names : {model_.request_columns, model_.candidate_columns, model_.heads}) {
       for (const std::string& name : names) StrAppend(&text, ",", name);
     }
     StrAppend(&text, ",", DigestToHex(DigestOfRows()));
@@ -446,13 +475,14 @@ class Training {
       const auto bytes = std::as_bytes(std::span(values));
       digest.Add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     };
+    std::vector<float> codes;
     for (const std::span<const Request> requests :
          {std::span(rows_.training()), std::span(rows_.validation())}) {
       for (const Request request : requests) {
         const TransActRows::View view = rows_.ViewOf(request);
         add(std::span(&view.event_time_ms, 1));
-        add(view.request_numbers);
-        add(view.candidate_numbers);
+        add(view.request_columns);
+        add(view.candidate_columns);
         add(view.labels);
         add(view.weights);
         add(view.outcomes);
@@ -460,10 +490,15 @@ class Training {
         add(view.action_items);
         add(view.action_types);
         add(view.action_times_ms);
+        codes.clear();
+        for (std::size_t a = 0; a < view.action_items.size(); ++a) view.AppendItemCodes(a, &codes);
+        add(codes);
       }
     }
     for (const std::string& item : rows_.items()) digest.Add(StrCat(item, "\n"));
     add(model_.item_table);
+    add(model_.side.vectors);
+    add(model_.categories.vectors);
     add(model_.network.head.weight);
     return digest.Finish();
   }
@@ -507,9 +542,16 @@ absl::StatusOr<TrainedTransAct> TrainTransAct(TrainingRowsReader* rows, const Tr
       spec.objective != TransActSpec::Objective::kLogistic) {
     return InvalidArgument("log_loss needs the logistic objective");
   }
+  const TrainingSchema& schema = rows->schema();
+  if (!options.columns.empty() &&
+      options.columns.size() != schema.request_features.size() + schema.candidate_features.size()) {
+    return InvalidArgument("the rows have other columns than the ranker");
+  }
+  const auto item_codes = static_cast<std::size_t>(std::count(
+      options.columns.begin(), options.columns.end(), TransActRankerModel::Column::kItemCode));
   FOURFOLD_ASSIGN_OR_RETURN(
       const TransActRows read,
-      TransActRows::Read(rows, spec, options.validation_from_ms, options.end_ms));
+      TransActRows::Read(rows, spec, item_codes, options.validation_from_ms, options.end_ms));
   return Training(read, spec, options).Run();
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/transact/transact_ranker_model.h"
@@ -13,6 +14,9 @@
 namespace fourfold {
 
 struct TrainTransActOptions {
+  // What the file's request and candidate features are (TransActRankerModel::columns). Where there
+  // are item codes, the sequence's last columns are the same ones of what was acted on.
+  std::vector<TransActRankerModel::Column> columns;
   // As in TrainTreesOptions.
   std::optional<std::int64_t> validation_from_ms;
   std::optional<std::int64_t> end_ms;
@@ -44,7 +48,7 @@ struct TrainedTransAct {
 };
 
 // Trains a TransAct ranker with the heads of the rows, or without any with one head, `label`. Its
-// numbers are the request features and then the candidate features of the file, by these names;
+// columns are the request features and then the candidate features of the file, by these names;
 // its actions those of spec.sequence.
 //
 // The same file, spec and options give the same bits on one kind of processor. One thread. Memory:

@@ -152,7 +152,7 @@ TEST_F(TrainHeadsTest, GradientsOfAStepAreDerivativesOfTheLossOfAllHeads) {
   ASSERT_TRUE(trained.ok()) << trained.status();
   TransActRankerModel& model = trained->model;
   const TransActRows rows =
-      *TransActRows::Read(rows_.get(), spec_, options_.validation_from_ms, options_.end_ms);
+      *TransActRows::Read(rows_.get(), spec_, 0, options_.validation_from_ms, options_.end_ms);
   // Requests stand in the order of their hours.
   EXPECT_EQ(rows.ViewOf(rows.training()[5]).weights[0], 1);
   EXPECT_EQ(rows.ViewOf(rows.training()[6]).weights[0], 2);
@@ -288,7 +288,7 @@ TEST_F(TrainTransActTest, TheSameRowIsScoredAlikeInTrainingAndServing) {
   auto trained = TrainTransAct(rows_.get(), spec_, options_);
   ASSERT_TRUE(trained.ok());
   const TransActRows rows =
-      *TransActRows::Read(rows_.get(), spec_, options_.validation_from_ms, options_.end_ms);
+      *TransActRows::Read(rows_.get(), spec_, 0, options_.validation_from_ms, options_.end_ms);
   TransActStep step(&trained->model, rows, spec_);
   const std::string file = path_ + ".safetensors";
   ASSERT_TRUE(WriteTransActRanker(trained->model, file).ok());
@@ -309,8 +309,8 @@ TEST_F(TrainTransActTest, TheSameRowIsScoredAlikeInTrainingAndServing) {
     for (const std::uint32_t id : view.items) candidates.push_back(rows.items()[id]);
     std::vector<float> numbers;
     for (std::size_t c = 0; c < candidates.size(); ++c) {
-      numbers.insert(numbers.end(), view.request_numbers.begin(), view.request_numbers.end());
-      const auto own = view.candidate_numbers.subspan(c * 2, 2);
+      numbers.insert(numbers.end(), view.request_columns.begin(), view.request_columns.end());
+      const auto own = view.candidate_columns.subspan(c * 2, 2);
       numbers.insert(numbers.end(), own.begin(), own.end());
     }
     const TransActQuery query{
@@ -336,7 +336,7 @@ TEST_F(TrainTransActTest, GradientsOfAStepAreDerivativesOfItsLoss) {
   ASSERT_TRUE(trained.ok());
   TransActRankerModel& model = trained->model;
   const TransActRows rows =
-      *TransActRows::Read(rows_.get(), spec_, options_.validation_from_ms, options_.end_ms);
+      *TransActRows::Read(rows_.get(), spec_, 0, options_.validation_from_ms, options_.end_ms);
   const std::span<const TransActRows::Request> batch(rows.training().data(), 6);
   TransActStep step(&model, rows, spec_);
   step.Forward(batch, true, 3);

@@ -21,6 +21,8 @@ Named TensorsOf(const TransActCheckpoint::State& state) {
       tensors.emplace_back(prefix + name, values);
     }
     tensors.emplace_back(prefix + "items", &model->item_table);
+    tensors.emplace_back(prefix + "side", &model->side.vectors);
+    tensors.emplace_back(prefix + "categories", &model->categories.vectors);
   };
   add("model.", state.model);
   add("best.", state.best);

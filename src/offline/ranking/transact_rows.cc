@@ -20,6 +20,7 @@ bool HasInfinity(const std::vector<float>& values) {
 }  // namespace
 
 absl::StatusOr<TransActRows> TransActRows::Read(TrainingRowsReader* rows, const TransActSpec& spec,
+                                                std::size_t item_codes,
                                                 std::optional<std::int64_t> validation_from_ms,
                                                 std::optional<std::int64_t> end_ms) {
   using Kind = TrainingSchema::SequenceColumn::Kind;
@@ -40,6 +41,12 @@ absl::StatusOr<TransActRows> TransActRows::Read(TrainingRowsReader* rows, const 
       columns[kItem].dictionary != kItemDictionary || columns[kType].kind != Kind::kId ||
       columns[kTime].kind != Kind::kTime) {
     return InvalidArgument("sequence ", found->name, " has no item, type and time");
+  }
+  read.item_codes_ = item_codes;
+  if (columns.size() < kTime + 1 + item_codes ||
+      !std::all_of(columns.end() - static_cast<std::ptrdiff_t>(item_codes), columns.end(),
+                   [](const auto& column) { return column.kind == Kind::kNumber; })) {
+    return InvalidArgument("sequence ", found->name, " has no ", item_codes, " item codes");
   }
   const auto ids_of = [&](std::string_view dictionary) {
     const auto& names = read.schema_.dictionaries;
@@ -145,17 +152,17 @@ TransActRows::View TransActRows::ViewOf(Request request) const {
   const TrainingBlock& block = blocks_[request.block];
   const std::size_t i = request.number, begin = block.row_begin(i);
   const std::size_t rows = block.row_end[i] - begin;
-  const std::size_t request_numbers = schema_.request_features.size();
-  const std::size_t candidate_numbers = schema_.candidate_features.size();
+  const std::size_t request_columns = schema_.request_features.size();
+  const std::size_t candidate_columns = schema_.candidate_features.size();
   const TrainingBlock::Sequence& sequence = block.sequences[sequence_];
   const std::size_t step_begin = i == 0 ? 0 : sequence.step_end[i - 1];
   const std::size_t steps = sequence.step_end[i] - step_begin;
   View view;
   view.event_time_ms = block.event_time_ms[i];
-  view.request_numbers =
-      std::span(block.request_features).subspan(i * request_numbers, request_numbers);
-  view.candidate_numbers = std::span(block.candidate_features)
-                               .subspan(begin * candidate_numbers, rows * candidate_numbers);
+  view.request_columns =
+      std::span(block.request_features).subspan(i * request_columns, request_columns);
+  view.candidate_columns = std::span(block.candidate_features)
+                               .subspan(begin * candidate_columns, rows * candidate_columns);
   view.labels = std::span(block.label).subspan(begin, rows);
   view.weights = std::span(block.weight).subspan(begin, rows);
   view.items = std::span(block.item).subspan(begin, rows);
@@ -163,6 +170,8 @@ TransActRows::View TransActRows::ViewOf(Request request) const {
   view.action_items = std::span(sequence.columns[kItem].ids).subspan(step_begin, steps);
   view.action_types = std::span(sequence.columns[kType].ids).subspan(step_begin, steps);
   view.action_times_ms = std::span(sequence.columns[kTime].times_ms).subspan(step_begin, steps);
+  view.code_columns = std::span(sequence.columns).last(item_codes_);
+  view.step_begin = step_begin;
   return view;
 }
 

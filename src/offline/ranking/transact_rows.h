@@ -22,15 +22,25 @@ class TransActRows {
   // One request's rows, as spans into a block.
   struct View {
     std::int64_t event_time_ms = 0;
-    std::span<const float> request_numbers, candidate_numbers, labels, weights;
+    std::span<const float> request_columns, candidate_columns, labels, weights;
     std::span<const std::uint32_t> items;
     std::span<const std::uint32_t> outcomes;  // empty without heads
     // Of the sequence, newest first.
     std::span<const std::uint32_t> action_items, action_types;
     std::span<const std::int64_t> action_times_ms;
+    // Appends the item codes of an action.
+    void AppendItemCodes(std::size_t action, std::vector<float>* codes) const {
+      for (const TrainingBlock::SequenceColumn& column : code_columns) {
+        codes->push_back(column.numbers[step_begin + action]);
+      }
+    }
+    std::span<const TrainingBlock::SequenceColumn> code_columns;  // of all requests of a block
+    std::size_t step_begin = 0;                                   // of this one's actions in them
   };
 
+  // `item_codes`: so many of the sequence's last columns.
   static absl::StatusOr<TransActRows> Read(TrainingRowsReader* rows, const TransActSpec& spec,
+                                           std::size_t item_codes,
                                            std::optional<std::int64_t> validation_from_ms,
                                            std::optional<std::int64_t> end_ms);
 
@@ -54,6 +64,7 @@ class TransActRows {
   TrainingSchema schema_;
   std::vector<std::string> items_, action_types_;
   std::size_t sequence_ = 0;
+  std::size_t item_codes_ = 0;
   std::vector<TrainingBlock> blocks_;
   std::vector<Request> training_, validation_;
 };

@@ -24,6 +24,13 @@ struct TransActSpec {
   std::vector<int> hidden = {128, 64};  // multiples of 8
   int item_actions_min =
       20;  // an item met less often in training has a drawn vector, not a learned
+  // Where the sequence has item_fields: rows of the table that their codes share, and the share of
+  // the items whose own vector a step of training leaves out, so that their fields must tell.
+  int side_rows = 16'384;
+  double item_dropout = 0.1;
+  // Of the table that the codes of categories share.
+  int category_rows = 16'384;
+  int category_dimension = 8;
   // Each step hides the actions of a time before the request that it draws, up to so much.
   std::int64_t window_ms = 0;
 

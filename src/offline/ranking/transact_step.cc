@@ -16,6 +16,7 @@ namespace {
 // Streams of random numbers apart from the candidates' own.
 constexpr std::uint64_t kNetworkStream = 0x6e6574;
 constexpr std::uint64_t kWindowStream = 0x77696e;
+constexpr std::uint64_t kItemStream = 0x6974656d;
 
 void Clear(std::vector<float>* values) { std::fill(values->begin(), values->end(), 0.0F); }
 
@@ -26,14 +27,20 @@ TransActStep::TransActStep(TransActRankerModel* model, const TransActRows& rows,
     : model_(*model),
       rows_(rows),
       spec_(spec),
-      nothing_(model->encoder.shape.item_dimension),
+      item_code_begin_(model->item_code_begin()),
+      item_codes_(model->item_codes()),
       backprop_(model->encoder.shape),
       encoder_gradients_(model->encoder),
       network_gradients_(RankingNetworkParameters::Zeros(model->network.shape)),
-      item_gradients_(model->item_table.size()),
-      is_touched_(model->items.size()),
-      item_first_(model->item_table.size()),
-      item_second_(model->item_table.size()) {
+      items_(&model->item_table, model->encoder.shape.item_dimension) {
+  if (item_codes_ > 0) side_.emplace(&model_.side.vectors, model_.side.dimension);
+  for (std::size_t place = 0; place < model_.row_size(); ++place) {
+    if (model_.column(place) != TransActRankerModel::Column::kCategory) continue;
+    categories_.push_back({place, model_.InputsOf(0, place)});
+  }
+  if (!categories_.empty()) {
+    category_rows_.emplace(&model_.categories.vectors, model_.categories.dimension);
+  }
   const std::size_t dimension = model_.encoder.shape.item_dimension;
   StringMap<std::int32_t> places;
   for (std::size_t i = 0; i < model_.items.size(); ++i) {
@@ -62,12 +69,66 @@ TransActStep::TransActStep(TransActRankerModel* model, const TransActRows& rows,
   learn(&model_.network, &network_gradients_);
 }
 
-const float* TransActStep::VectorOf(std::uint32_t item) const {
-  if (item == kNoTrainingId) return nothing_.data();
-  const std::int32_t row = row_of_item_[item];
-  const std::size_t dimension = nothing_.size();
-  return row < 0 ? drawn_.data() + item * dimension
-                 : model_.item_table.data() + static_cast<std::size_t>(row) * dimension;
+void TransActStep::ChooseLeftOut(bool is_training, std::uint64_t step) {
+  is_left_out_.assign(model_.items.size(), 0);
+  if (!is_training || item_codes_ == 0 || spec_.item_dropout <= 0) return;
+  Random random(static_cast<std::uint64_t>(spec_.seed), kItemStream, step);
+  for (std::uint8_t& is_left_out : is_left_out_) {
+    is_left_out = double{random.Unit()} < spec_.item_dropout ? 1 : 0;
+  }
+}
+
+std::optional<std::size_t> TransActStep::OwnRow(std::uint32_t item, std::size_t codes) const {
+  if (item == kNoTrainingId || row_of_item_[item] < 0) return std::nullopt;
+  const auto row = static_cast<std::size_t>(row_of_item_[item]);
+  if (codes > 0 && is_left_out_[row] != 0) return std::nullopt;
+  return row;
+}
+
+void TransActStep::FillItemVector(std::uint32_t item, std::span<const float> codes,
+                                  float* vector) const {
+  const std::size_t dimension = model_.encoder.shape.item_dimension;
+  const std::size_t count = model_.side.FillMean(codes, {vector, dimension});
+  if (const std::optional<std::size_t> row = OwnRow(item, count); row.has_value()) {
+    const float* const own = model_.item_table.data() + *row * dimension;
+    for (std::size_t d = 0; d < dimension; ++d) vector[d] += own[d];
+  } else if (count == 0 && item != kNoTrainingId) {
+    std::copy_n(drawn_.data() + item * dimension, dimension, vector);
+  }
+}
+
+void TransActStep::AddItemGradient(std::uint32_t item, std::span<const float> codes,
+                                   const float* gradient) {
+  const auto count = static_cast<std::size_t>(std::count_if(
+      codes.begin(), codes.end(), [&](float code) { return model_.side.RowOf(code).has_value(); }));
+  for (const float code : codes) {
+    const std::optional<std::size_t> row = model_.side.RowOf(code);
+    if (row.has_value()) side_->Add(*row, gradient, 1 / static_cast<float>(count));
+  }
+  if (const std::optional<std::size_t> row = OwnRow(item, count); row.has_value()) {
+    items_.Add(*row, gradient);
+  }
+}
+
+void TransActStep::AddCategoryGradients(const TransActRows::View& view, const float* by_input,
+                                        std::size_t row) {
+  const std::size_t of_request = view.request_columns.size();
+  std::vector<float> gradient(model_.categories.dimension);
+  for (std::size_t c = 0; c < view.items.size(); ++c) {
+    for (const Category& category : categories_) {
+      const bool is_of_request = category.place < of_request;
+      const float code = is_of_request
+                             ? view.request_columns[category.place]
+                             : view.candidate_columns[c * model_.candidate_columns.size() +
+                                                      category.place - of_request];
+      const std::optional<std::size_t> place = model_.categories.RowOf(code);
+      if (!place.has_value()) continue;
+      for (std::size_t d = 0; d < gradient.size(); ++d) {
+        gradient[d] = by_input[(category.input + d) * tape_.columns() + row + c];
+      }
+      category_rows_->Add(*place, gradient.data());
+    }
+  }
 }
 
 void TransActStep::FillSequence(const TransActRows::View& view, Held* held) const {
@@ -75,14 +136,14 @@ void TransActStep::FillSequence(const TransActRows::View& view, Held* held) cons
   held->types.assign(shape.actions, 0);
   held->times_ms.assign(shape.actions, 0);
   held->items.assign(shape.actions * shape.item_dimension, 0);
-  held->ids.assign(shape.actions, kNoTrainingId);
+  held->codes.clear();
   const std::size_t length = std::min(shape.actions, view.action_items.size());
   for (std::size_t row = 0; row < length; ++row) {
     held->types[row] = static_cast<std::int32_t>(view.action_types[row] + kFirstActionType);
     held->times_ms[row] = view.action_times_ms[row];
-    held->ids[row] = view.action_items[row];
-    std::copy_n(VectorOf(view.action_items[row]), shape.item_dimension,
-                held->items.data() + row * shape.item_dimension);
+    view.AppendItemCodes(row, &held->codes);
+    FillItemVector(view.action_items[row], std::span<const float>(held->codes).last(item_codes_),
+                   held->items.data() + row * shape.item_dimension);
   }
 }
 
@@ -102,6 +163,7 @@ void TransActStep::Forward(std::span<const Request> requests, bool is_training,
     window_ms = static_cast<std::int64_t>(double{Random(seed, kWindowStream, step).Unit()} *
                                           static_cast<double>(spec_.window_ms));
   }
+  ChooseLeftOut(is_training, step);
   std::size_t row = 0;
   for (std::size_t r = 0; r < requests.size(); ++r) {
     const TransActRows::View view = rows_.ViewOf(requests[r]);
@@ -109,11 +171,11 @@ void TransActStep::Forward(std::span<const Request> requests, bool is_training,
     FillSequence(view, &held);
     const TransActSequence sequence{held.types, held.items, held.times_ms};
     FillHiddenRows(sequence, view.event_time_ms, window_ms, &hidden_);
-    const std::size_t rows = view.items.size(), numbers = model_.candidate_numbers.size();
+    const std::size_t rows = view.items.size(), columns = model_.candidate_columns.size();
     for (std::size_t c = 0; c < rows; ++c) {
-      std::copy_n(VectorOf(view.items[c]), dimension, vectors_.data() + (row + c) * dimension);
-      FillNumbers(model_, view.request_numbers,
-                  view.candidate_numbers.subspan(c * numbers, numbers), tape_.columns(),
+      FillItemVector(view.items[c], ItemCodesOf(view, c), vectors_.data() + (row + c) * dimension);
+      FillColumns(model_, view.request_columns,
+                  view.candidate_columns.subspan(c * columns, columns), tape_.columns(),
                   tape_.input() + row + c);
     }
     const TransActDropout dropout{is_training ? spec_.dropout : 0, seed + r, step};
@@ -171,39 +233,30 @@ double TransActStep::Backward(std::span<const Request> requests) {
                        {output_gradients_.data() + row * width, rows * width}, &held.tape,
                        &encoder_gradients_, action_gradients_,
                        {vector_gradients_.data() + row * dimension, rows * dimension});
+    AddCategoryGradients(view, by_input, row);
     for (std::size_t c = 0; c < rows; ++c) {
-      AddItemGradient(view.items[c], vector_gradients_.data() + (row + c) * dimension);
+      AddItemGradient(view.items[c], ItemCodesOf(view, c),
+                      vector_gradients_.data() + (row + c) * dimension);
     }
-    for (std::size_t a = 0; a < shape.actions; ++a) {
-      AddItemGradient(held.ids[a], action_gradients_.data() + a * dimension);
+    const std::span<const float> codes(held.codes);
+    const std::size_t length = std::min(shape.actions, view.action_items.size());
+    for (std::size_t a = 0; a < length; ++a) {
+      AddItemGradient(view.action_items[a], codes.subspan(a * item_codes_, item_codes_),
+                      action_gradients_.data() + a * dimension);
     }
     row += rows;
   }
   return loss;
 }
 
-void TransActStep::AddItemGradient(std::uint32_t item, const float* gradient) {
-  if (item == kNoTrainingId || row_of_item_[item] < 0) return;
-  const auto row = static_cast<std::uint32_t>(row_of_item_[item]);
-  if (!is_touched_[row]) {
-    is_touched_[row] = 1;
-    touched_.push_back(row);
-  }
-  const std::size_t dimension = nothing_.size();
-  for (std::size_t d = 0; d < dimension; ++d) item_gradients_[row * dimension + d] += gradient[d];
-}
-
 void TransActStep::Apply(double learning_rate, std::uint64_t step, double count) {
-  const std::size_t dimension = nothing_.size();
-  const auto item_gradient = [&](std::uint32_t row) {
-    return std::span(item_gradients_).subspan(row * dimension, dimension);
-  };
-  double squares = 0;
-  const auto add = [&](std::span<const float> gradients) {
-    for (const float gradient : gradients) squares += double{gradient} * double{gradient};
-  };
-  for (const Learned& one : learned_) add(*one.gradients);
-  for (const std::uint32_t row : touched_) add(item_gradient(row));
+  double squares = items_.SumOfSquares();
+  for (const auto* table : {&side_, &category_rows_}) {
+    if (table->has_value()) squares += (*table)->SumOfSquares();
+  }
+  for (const Learned& one : learned_) {
+    for (const float gradient : *one.gradients) squares += double{gradient} * double{gradient};
+  }
   const double norm = std::sqrt(squares) / count;
   AdamStep adam;
   adam.step = step;
@@ -214,17 +267,11 @@ void TransActStep::Apply(double learning_rate, std::uint64_t step, double count)
     adam.Take(*one.gradients, *one.values, one.first, one.second);
     Clear(one.gradients);
   }
-  // Rows that no request of the step has stay as they are, moments included.
   adam.weight_decay = spec_.weight_decay;
-  for (const std::uint32_t row : touched_) {
-    const std::size_t at = row * dimension;
-    adam.Take(item_gradient(row), std::span(model_.item_table).subspan(at, dimension),
-              std::span(item_first_).subspan(at, dimension),
-              std::span(item_second_).subspan(at, dimension));
-    std::fill_n(item_gradients_.data() + at, dimension, 0.0F);
-    is_touched_[row] = 0;
+  items_.Take(adam);
+  for (auto* table : {&side_, &category_rows_}) {
+    if (table->has_value()) (*table)->Take(adam);
   }
-  touched_.clear();
 }
 
 std::vector<std::pair<std::string, std::vector<float>*>> TransActStep::Moments() {
@@ -233,8 +280,13 @@ std::vector<std::pair<std::string, std::vector<float>*>> TransActStep::Moments()
     moments.emplace_back(StrCat("first.", i), &learned_[i].first);
     moments.emplace_back(StrCat("second.", i), &learned_[i].second);
   }
-  moments.emplace_back("first.items", &item_first_);
-  moments.emplace_back("second.items", &item_second_);
+  const auto add = [&](std::string_view name, SparseRows& rows) {
+    moments.emplace_back(StrCat("first.", name), &rows.first());
+    moments.emplace_back(StrCat("second.", name), &rows.second());
+  };
+  add("items", items_);
+  if (side_.has_value()) add("side", *side_);
+  if (category_rows_.has_value()) add("categories", *category_rows_);
   return moments;
 }
 

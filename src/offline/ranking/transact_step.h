@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "model/transact/transact_backprop.h"
 #include "model/transact/transact_ranker_model.h"
-#include "offline/ranking/adam.h"
+#include "offline/ranking/sparse_rows.h"
 #include "offline/ranking/transact_rows.h"
 
 namespace fourfold {
@@ -40,7 +43,9 @@ class TransActStep {
   // Of tests: the gradients that Backward added. Items by their row in the model's table.
   TransActParameters& encoder_gradients() { return encoder_gradients_; }
   RankingNetworkParameters& network_gradients() { return network_gradients_; }
-  std::vector<float>& item_gradients() { return item_gradients_; }
+  std::vector<float>& item_gradients() { return items_.gradients(); }
+  std::vector<float>& side_gradients() { return side_->gradients(); }
+  std::vector<float>& category_gradients() { return category_rows_->gradients(); }
 
  private:
   struct Learned {  // a tensor
@@ -53,20 +58,36 @@ class TransActStep {
     std::vector<std::int32_t> types;
     std::vector<float> items;
     std::vector<std::int64_t> times_ms;
-    std::vector<std::uint32_t> ids;
+    std::vector<float> codes;  // [actions, item codes]
     TransActTape tape;
   };
 
-  const float* VectorOf(std::uint32_t item) const;
+  void ChooseLeftOut(bool is_training, std::uint64_t step);
+  // The item's row of the table; none where it has no learned vector, or is left out and has a
+  // code.
+  std::optional<std::size_t> OwnRow(std::uint32_t item, std::size_t codes) const;
+  // As of TransActRanker, but for what is left out.
+  void FillItemVector(std::uint32_t item, std::span<const float> codes, float* vector) const;
+  void AddItemGradient(std::uint32_t item, std::span<const float> codes, const float* gradient);
+  // Of the request's rows, which begin with `row`; `by_input` as RankingNetwork::Backward gives it.
+  void AddCategoryGradients(const TransActRows::View& view, const float* by_input, std::size_t row);
   void FillSequence(const TransActRows::View& view, Held* held) const;
-  void AddItemGradient(std::uint32_t item, const float* gradient);
+  std::span<const float> ItemCodesOf(const TransActRows::View& view, std::size_t candidate) const {
+    const std::size_t columns = model_.candidate_columns.size();
+    return view.candidate_columns.subspan(candidate * columns + item_code_begin_, item_codes_);
+  }
 
   TransActRankerModel& model_;
   const TransActRows& rows_;
   const TransActSpec& spec_;
-  std::vector<std::int32_t> row_of_item_;  // -1: drawn
-  std::vector<float> drawn_;               // [items of the rows, item_dimension]
-  std::vector<float> nothing_;
+  std::vector<std::int32_t> row_of_item_;           // -1: drawn
+  std::vector<float> drawn_;                        // [items of the rows, item_dimension]
+  const std::size_t item_code_begin_, item_codes_;  // among a candidate's columns
+  std::vector<std::uint8_t> is_left_out_;           // by row of the item table, in this step
+  struct Category {
+    std::size_t place = 0, input = 0;  // of the column, and of the network's first row of it
+  };
+  std::vector<Category> categories_;
 
   TransActBackprop backprop_;
   RankingNetwork network_;
@@ -79,11 +100,9 @@ class TransActStep {
 
   TransActParameters encoder_gradients_;
   RankingNetworkParameters network_gradients_;
-  std::vector<float> item_gradients_;
-  std::vector<std::uint32_t> touched_;  // rows of the item table
-  std::vector<std::uint8_t> is_touched_;
   std::vector<Learned> learned_;
-  std::vector<float> item_first_, item_second_;
+  SparseRows items_;
+  std::optional<SparseRows> side_, category_rows_;
 };
 
 }  // namespace fourfold

@@ -152,6 +152,9 @@ TrainingSchema TrainingSchemaOf(const FeaturePlan& plan) {
     for (const std::string& field : FieldsOf(plan, output.name)) {
       sequence.columns.push_back({"field " + field, Kind::kNumber, ""});
     }
+    for (std::size_t code = 0; code < output.kind->item_codes(); ++code) {
+      sequence.columns.push_back({"item " + output.kind->ItemCode(code).name, Kind::kNumber, ""});
+    }
     schema.sequences.push_back(std::move(sequence));
   }
   return schema;

@@ -1,0 +1,28 @@
+#include "servable/transact_columns.h"
+
+#include <algorithm>
+
+namespace fourfold {
+
+std::vector<TransActRankerModel::Column> TransActColumnsOf(const FeaturePlan& plan,
+                                                           std::string_view sequence) {
+  using Column = TransActRankerModel::Column;
+  std::vector<Column> columns;
+  for (const bool per_candidate : {false, true}) {
+    for (const FeaturePlan::Output& output : plan.columns()) {
+      if (output.per_candidate != per_candidate) continue;
+      Column column = Column::kNumber;
+      if (!output.sequence.empty()) {
+        column = output.sequence == sequence ? Column::kItemCode : Column::kUnused;
+      } else if (output.kind->is_code()) {
+        column = Column::kCategory;
+      }
+      columns.push_back(column);
+    }
+  }
+  const bool has_others = std::any_of(columns.begin(), columns.end(),
+                                      [](Column column) { return column != Column::kNumber; });
+  return has_others ? columns : std::vector<Column>();
+}
+
+}  // namespace fourfold

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -176,6 +177,38 @@ TEST_F(TransActRankerTest, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(read->side.vectors, model.side.vectors);
   EXPECT_EQ(read->side.dimension, 8u);
   EXPECT_EQ(read->item_table, model.item_table);
+}
+
+// The first one knew no columns but numbers.
+TEST_F(TransActRankerTest, AFileOfTheFirstFormatIsReadAndOneOfALaterFormatRefused) {
+  TransActRankerModel model = RandomModel(8);
+  model.candidate_columns = {"price", "age"};
+  model.columns.clear();
+  model.side = {};
+  const std::string path = testing::TempDir() + "transact_format_test.safetensors";
+  const auto read_as = [&](int format) -> absl::StatusOr<TransActRankerModel> {
+    EXPECT_TRUE(WriteTransActRanker(model, path).ok());
+    const auto file = SafetensorsFile::Open(path);
+    constexpr char kDescription[] = "fourfold.transact_ranker";
+    nlohmann::json json = nlohmann::json::parse(file->metadata().at(kDescription));
+    json["format"] = format;
+    for (const char* key : {"columns", "side_rows", "category_rows", "category_dimension"}) {
+      if (format == 1) json.erase(key);
+    }
+    const std::string changed = path + ".changed";
+    EXPECT_TRUE(WriteSafetensors(changed, file->tensors(), {{kDescription, json.dump()}}).ok());
+    const auto other = SafetensorsFile::Open(changed);
+    std::filesystem::remove(path);
+    std::filesystem::remove(changed);
+    return ReadTransActRanker(*other);
+  };
+  const auto first = read_as(1);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->candidate_columns, model.candidate_columns);
+  EXPECT_EQ(first->item_table, model.item_table);
+  EXPECT_EQ(first->network.head.weight, model.network.head.weight);
+  EXPECT_TRUE(read_as(2).ok());
+  EXPECT_EQ(read_as(3).status().message(), "not a ranker of format 1 to 2");
 }
 
 TEST_F(TransActRankerTest, ACategoryIsTheVectorOfItsCodeAmongTheInputs) {

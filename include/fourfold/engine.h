@@ -152,12 +152,27 @@ struct EvaluationReport {
   SlateReport slates;  // only with truth_path
 };
 
+struct RetainRequest {
+  bool compact = false;     // rewrites the files, so that the space is free at once
+  bool everything = false;  // also where nothing at all is left, as the clock is far past the log
+  std::function<bool()> is_cancelled = nullptr;  // may be empty
+};
+
+// What a removal of old history did.
+struct RetentionReport {
+  std::int64_t horizon_ms = 0;  // no action or slate before it is kept
+  std::uint64_t events = 0;     // that were removed
+  std::uint64_t disk_bytes_before = 0, disk_bytes_after = 0;
+};
+
 struct EngineStatus {
   std::string recipe, directory, active_servable, previous_servable;
   std::string refused_servable;  // was activated and cannot be served; empty: none
   std::uint64_t events = 0, items = 0, disk_bytes = 0, memory_bytes = 0;
   std::int64_t now_ms = 0, last_event_time_ms = 0;
-  std::vector<std::string> warnings;  // what an operator should look at, in words
+  std::int64_t retain_ms = 0;                 // how far back the recipe keeps history; 0: for ever
+  std::int64_t horizon_ms = kSinceForEverMs;  // what was removed lay before; such: nothing was
+  std::vector<std::string> warnings;          // what an operator should look at, in words
   // Of every eighth request that the ranker scored since its features came into use.
   std::vector<FeatureHealth> features;
   std::optional<FeatureStateInfo> feature_state;  // unset: no ranker is active
@@ -214,6 +229,16 @@ class Engine {
   // Newest first. None of an erased user: GetUser tells.
   absl::StatusOr<std::vector<Event>> GetUserActions(std::string_view user, int limit) const;
   absl::StatusOr<std::uint64_t> EraseUser(std::string_view user);
+
+  // Moves the horizon to the engine's clock minus the recipe's `retain`, durably, and removes the
+  // actions and slates before it. From then on reads that reach below it are errors (OutOfRange).
+  // Beside requests; the next call goes on with one that was cut short. FailedPrecondition: the
+  // recipe keeps history for ever, the features in use look back farther, nothing would be left, or
+  // the engine is learning.
+  absl::StatusOr<RetentionReport> Retain(const RetainRequest& request);
+  // Whether enough lies between the horizon and where Retain would move it, or one was cut short;
+  // not where it would refuse.
+  bool IsRetentionDue() const;
 
   // Learns a new servable from the log and publishes it (not active yet); returns its version.
   // One at a time: FailedPrecondition while another call trains or evaluates.

@@ -140,6 +140,7 @@ inline constexpr double kValueModelWeightMax = 1e6;  // and not below its negati
 struct SkewReport {
   std::uint64_t requests = 0;        // compared
   std::uint64_t without_ranker = 0;  // left out: their servable is gone
+  std::uint64_t below_horizon = 0;   // left out: history that they looked at is not retained
   std::uint64_t values = 0;          // compared: features, actions of sequences, scores
   std::uint64_t differing = 0;       // of them; a bit is enough
   std::int64_t first_ms = 0;         // the times of the oldest and the newest request compared

@@ -191,6 +191,16 @@ expect 0 "$fourfold" export; cmp -s out log.jsonl || fail "export to a file of t
 ! grep -q '"ann"' log.jsonl || fail "the log still knows ann"
 holds log.jsonl '"bob"'
 
+# History that is limited.
+expect 1 "$fourfold" retain; holds err "keeps history for ever"
+sed -e 's/^name: shop/&\nretain: 1d/' shop.yaml > short.yaml
+expect 1 "$fourfold" validate short.yaml; holds err "window: is required"
+sed -i '/^features:/,$d' short.yaml
+expect 1 "$fourfold" retain --recipe short.yaml; holds err "--all"
+expect 0 "$fourfold" retain --recipe short.yaml --clock-at end; holds out "were removed"
+expect 0 "$fourfold" status --clock-at end; holds out "history from"
+expect 0 "$fourfold" import more.jsonl --clock-at end; holds out "0 taken in"
+
 # Embeddings, judged alone.
 cat > tags.yaml << 'END'
 name: tags

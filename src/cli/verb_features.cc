@@ -111,7 +111,7 @@ absl::StatusOr<int> GetFeatures(const Context& context, const FeatureArguments& 
 constexpr std::size_t kShownDifferences = 20;
 
 void PrintSkew(const Context& context, const SkewReport& report) {
-  if (report.requests == 0 && report.without_ranker == 0) {
+  if (report.requests + report.without_ranker + report.below_horizon == 0) {
     context.out << "No request that a ranker scored has been logged (recipe: "
                    "ranker.log_features)\n";
     return;
@@ -124,6 +124,10 @@ void PrintSkew(const Context& context, const SkewReport& report) {
   }
   if (report.without_ranker > 0) {
     context.out << report.without_ranker << " requests left out: their servable is gone\n";
+  }
+  if (report.below_horizon > 0) {
+    context.out << report.below_horizon
+                << " requests left out: history that they looked at is not retained\n";
   }
   for (const auto& [feature, count] : report.differing_by_feature) {
     context.out << "  " << feature << ": " << count << "\n";

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
@@ -10,7 +11,7 @@
 #include "server/answers.h"
 #include "server/server.h"
 
-// Running an engine: serve, status, users.
+// Running an engine: serve, status, users, retain.
 namespace fourfold {
 namespace {
 
@@ -131,6 +132,9 @@ absl::StatusOr<int> ShowStatus(const Context& context) {
         {"last_event_time", has_times
                                 ? nlohmann::ordered_json(FormatTimestamp(status.last_event_time_ms))
                                 : nlohmann::ordered_json()},
+        {"horizon", status.horizon_ms == kSinceForEverMs
+                        ? nlohmann::ordered_json()
+                        : nlohmann::ordered_json(FormatTimestamp(status.horizon_ms))},
         {"active_servable", status.active_servable},
         {"previous_servable", status.previous_servable},
         {"refused_servable", status.refused_servable},
@@ -148,6 +152,9 @@ absl::StatusOr<int> ShowStatus(const Context& context) {
   table.AddRow({"clock", FormatTimestamp(status.now_ms)});
   table.AddRow({"events", Thousands(status.events)});
   table.AddRow({"newest event", has_times ? FormatTimestamp(status.last_event_time_ms) : "none"});
+  if (status.horizon_ms != kSinceForEverMs) {
+    table.AddRow({"history from", FormatTimestamp(status.horizon_ms)});
+  }
   table.AddRow({"items", Thousands(status.items)});
   table.AddRow({"active servable", or_none(status.active_servable)});
   if (!status.refused_servable.empty()) {
@@ -190,6 +197,38 @@ void AddUsers(CLI::App& app, Context& context) {
   });
 }
 
+absl::StatusOr<int> Retain(const Context& context, bool everything) {
+  FOURFOLD_ASSIGN_OR_RETURN(
+      const auto engine,
+      context.OpenEngine(/*with_servable=*/true, "it removes old history by itself"));
+  FOURFOLD_ASSIGN_OR_RETURN(const RetentionReport report,
+                            engine->Retain({.compact = true, .everything = everything}));
+  const std::uint64_t freed =
+      report.disk_bytes_before - std::min(report.disk_bytes_before, report.disk_bytes_after);
+  if (context.json()) {
+    const nlohmann::ordered_json json = {{"horizon", FormatTimestamp(report.horizon_ms)},
+                                         {"events", report.events},
+                                         {"freed_bytes", freed},
+                                         {"disk_bytes", report.disk_bytes_after}};
+    context.out << json.dump() << "\n";
+  } else {
+    context.out << Thousands(report.events) << " events from before "
+                << FormatTimestamp(report.horizon_ms) << " were removed, " << Bytes(freed)
+                << " freed; " << Bytes(report.disk_bytes_after) << " are on disk\n";
+  }
+  return kExitOk;
+}
+
+void AddRetain(CLI::App& app, Context& context) {
+  const auto everything = std::make_shared<bool>(false);
+  CLI::App* verb = AddVerb(app, "retain", "Remove history that is older than the recipe's `retain`",
+                           "  fourfold retain\n  fourfold retain --clock-at end");
+  verb->add_flag("--all", *everything, "Also where nothing of the log is left");
+  verb->callback([&context, everything] {
+    context.run = [&context, everything] { return Retain(context, *everything); };
+  });
+}
+
 }  // namespace
 
 void AddOperatingVerbs(CLI::App& app, Context& context) {
@@ -198,6 +237,7 @@ void AddOperatingVerbs(CLI::App& app, Context& context) {
                            "  fourfold status\n  fourfold status --format json");
   verb->callback([&context] { context.run = [&context] { return ShowStatus(context); }; });
   AddUsers(app, context);
+  AddRetain(app, context);
 }
 
 }  // namespace fourfold

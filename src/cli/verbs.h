@@ -14,7 +14,7 @@ void AddServableVerbs(CLI::App& app, Context& context);
 void AddRecommendVerbs(CLI::App& app, Context& context);  // recommend, similar
 void AddExplainVerbs(CLI::App& app, Context& context);    // explain, why-not
 void AddFeatureVerbs(CLI::App& app, Context& context);    // features get, verify-skew
-void AddOperatingVerbs(CLI::App& app, Context& context);  // serve, status, users
+void AddOperatingVerbs(CLI::App& app, Context& context);  // serve, status, users, retain
 void AddSimulateVerb(CLI::App& app, Context& context);    // simulate
 
 }  // namespace fourfold

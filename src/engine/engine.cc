@@ -96,6 +96,7 @@ absl::Status Engine::Impl::OpenStore(const EngineOptions& options) {
   if (options.clock_at_ms.has_value()) clock.StartAt(*options.clock_at_ms);
   EventStoreOptions store_options;
   store_options.directory = directory.events();
+  store_options.retain_ms = recipe.retain_ms;
   FOURFOLD_ASSIGN_OR_RETURN(store, EventStore::Open(store_options, &clock));
   // The store's lock keeps every other engine out.
   FOURFOLD_RETURN_IF_ERROR(directory.EmptyTemporary());
@@ -228,6 +229,8 @@ EngineStatus Engine::Status() const {
   status.warnings = impl_->open_warnings;
   status.now_ms = impl_->store->NowMs();
   status.last_event_time_ms = impl_->store->LastEventTimeMs();
+  status.retain_ms = impl_->recipe.retain_ms;
+  status.horizon_ms = impl_->store->HorizonMs();
   const EventStore::Stats stats = impl_->store->ReadStats();
   status.events = stats.events;
   status.disk_bytes = stats.disk_bytes;
@@ -251,6 +254,9 @@ EngineStatus Engine::Status() const {
         StrCat("retriever ", retriever, " leaves out what was put or changed ",
                "longest ago of the items since its training, ", items, " of them: it holds ",
                limits::kFreshEmbeddingsMax, "; train again"));
+  }
+  if (const absl::Status may = impl_->CheckMayRetain(/*everything=*/false); !may.ok()) {
+    status.warnings.push_back(std::string(MessageOf(may)));
   }
   if (const auto ranker = impl_->ranker(); ranker != nullptr) {
     status.features = ranker->state->statistics().Read();

@@ -75,6 +75,23 @@ class BatchRun {
   const int limit_;
 };
 
+// Leaves out users of whom nothing is retained, whether it is removed by now or not.
+absl::Status LeaveOutForgotten(const EventStore& store, const ReadPoint& at,
+                               std::vector<std::string>* users) {
+  std::vector<std::string> known;
+  for (std::string& user : *users) {
+    FOURFOLD_ASSIGN_OR_RETURN(const EntityAsOf facts, store.ReadUser(user, at));
+    std::vector<HistoryEntry> newest;
+    if (!facts.exists) {
+      FOURFOLD_RETURN_IF_ERROR(
+          store.ReadHistory({.user = user, .limit = 1, .impressions = true}, at, &newest));
+    }
+    if (facts.exists || !newest.empty()) known.push_back(std::move(user));
+  }
+  *users = std::move(known);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::uint64_t> Engine::RecommendAllUsers(
@@ -103,9 +120,12 @@ absl::StatusOr<std::uint64_t> Engine::RecommendAllUsers(
     users.emplace_back(user);
     return true;
   }));
+  const ReadPoint at = impl_->store->Now();
+  if (impl_->recipe.retain_ms > 0) {
+    FOURFOLD_RETURN_IF_ERROR(LeaveOutForgotten(*impl_->store, at, &users));
+  }
   FOURFOLD_ASSIGN_OR_RETURN(const auto file, ByteSink::Create(output_path));
-  const BatchRun run(*impl_->recommender, *bound, servable->manifest.version, impl_->store->Now(),
-                     limit);
+  const BatchRun run(*impl_->recommender, *bound, servable->manifest.version, at, limit);
   constexpr std::size_t kChunk = 1024;
   for (std::size_t begin = 0; begin < users.size(); begin += kChunk) {
     const std::size_t count = std::min(kChunk, users.size() - begin);
@@ -123,10 +143,20 @@ absl::StatusOr<std::uint64_t> Engine::RecommendAllUsers(
 absl::StatusOr<std::uint64_t> Engine::ExportEvents(const std::string& output_path) const {
   FOURFOLD_ASSIGN_OR_RETURN(const auto file, ByteSink::Create(output_path));
   std::uint64_t events = 0;
+  const std::int64_t horizon_ms = impl_->store->HorizonMs();
   absl::Status written;
   FOURFOLD_RETURN_IF_ERROR(
       impl_->store->ScanLog(0, impl_->store->EndPosition(), [&](const LoggedEvent& logged) {
-        written = file->Write(EventToJson(logged.event) + "\n");
+        Event event = logged.event;
+        const bool is_fact = event.kind == EventKind::kItem || event.kind == EventKind::kUser;
+        // Not yet removed.
+        if (!is_fact && event.event_time_ms < horizon_ms) return true;
+        if (event.kind == EventKind::kUser) {
+          // What retention left of an action that named its session's user.
+          event.tie_group.clear();
+          event.step = 0;
+        }
+        written = file->Write(EventToJson(event) + "\n");
         ++events;
         return written.ok();
       }));

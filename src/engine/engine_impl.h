@@ -22,6 +22,22 @@ namespace fourfold {
 
 inline constexpr int kUserActionsMax = 1000;
 
+// Holds the right to learn while it lives, if it was free.
+class LearningTurn {
+ public:
+  explicit LearningTurn(Mutex* mutex) ABSL_NO_THREAD_SAFETY_ANALYSIS
+      : mutex_(mutex->TryLock() ? mutex : nullptr) {}
+  ~LearningTurn() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (mutex_ != nullptr) mutex_->Unlock();
+  }
+  LearningTurn(const LearningTurn&) = delete;
+  LearningTurn& operator=(const LearningTurn&) = delete;
+  bool taken() const { return mutex_ != nullptr; }
+
+ private:
+  Mutex* mutex_;
+};
+
 // What an engine holds. The members stand in the order in which they depend on each other.
 class Engine::Impl {
  public:
@@ -43,6 +59,9 @@ class Engine::Impl {
   // Brings the state of features up to the log, after what no commit tells of: an import, or the
   // erasure of a user (`anew`).
   absl::Status RefillFeatures(bool anew) ABSL_LOCKS_EXCLUDED(active_mutex);
+  // FailedPrecondition while features in use look back farther than the recipe's `retain`, or the
+  // clock lies so far past the log that nothing of it would be left.
+  absl::Status CheckMayRetain(bool everything) const ABSL_LOCKS_EXCLUDED(active_mutex);
 
   const EngineDirectory directory;
   const Recipe recipe;
@@ -75,6 +94,8 @@ class Engine::Impl {
   std::size_t StateBytesMax() const {
     return static_cast<std::size_t>(recipe.ranker.value_or(RankerSpec()).state_megabytes) << 20;
   }
+  // FailedPrecondition where features read now look back to below the horizon.
+  absl::Status CheckHorizon(const FeaturePlan& plan) const;
   // The servable's ranker with its state filled from the log; null where it has none.
   absl::StatusOr<std::shared_ptr<const LiveRanker>> PrepareRanker(
       const std::shared_ptr<const Servable>& servable)

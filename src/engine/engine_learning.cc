@@ -11,24 +11,9 @@
 namespace fourfold {
 namespace {
 
-// Holds the right to learn while it lives, if it was free.
-class LearningTurn {
- public:
-  explicit LearningTurn(Mutex* mutex) ABSL_NO_THREAD_SAFETY_ANALYSIS
-      : mutex_(mutex->TryLock() ? mutex : nullptr) {}
-  ~LearningTurn() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (mutex_ != nullptr) mutex_->Unlock();
-  }
-  LearningTurn(const LearningTurn&) = delete;
-  LearningTurn& operator=(const LearningTurn&) = delete;
-  bool taken() const { return mutex_ != nullptr; }
-
- private:
-  Mutex* mutex_;
-};
-
 absl::Status Busy() {
-  return FailedPrecondition("this engine is training or evaluating already; try again later");
+  return FailedPrecondition(
+      "this engine is training, evaluating or removing old history already; try again later");
 }
 
 // The end of the log, but never beyond the clock: a log served as of the past has no future.
@@ -48,8 +33,13 @@ std::map<std::string, double> MetricsOf(const EvaluationReport& report) {
   return metrics;
 }
 
-// Tuning and evaluation as far as the log allows them. A log that is too short for the recipe's
-// split is no reason to serve nothing.
+// A log that is too short for the recipe's split, or goes back less far than that looks, is no
+// reason to serve nothing.
+bool IsNoReasonToFail(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsOutOfRange(status);
+}
+
+// Tuning and evaluation as far as the log allows them.
 absl::Status TuneAndJudge(const Learning& learning, const TrainRequest& request,
                           const InteractionTable& table, BlendSpec* blend,
                           std::map<std::string, double>* metrics) {
@@ -61,7 +51,7 @@ absl::Status TuneAndJudge(const Learning& learning, const TrainRequest& request,
     absl::StatusOr<BlendSpec> found = FindBlend(learning, evaluation, table);
     if (found.ok()) {
       *blend = *std::move(found);
-    } else if (absl::IsInvalidArgument(found.status())) {
+    } else if (IsNoReasonToFail(found.status())) {
       note("the blend keeps the recipe's weights: ", found.status());
     } else {
       return found.status();
@@ -74,7 +64,7 @@ absl::Status TuneAndJudge(const Learning& learning, const TrainRequest& request,
         Judge(learning, evaluation, table, *blend, judged);
     if (report.ok()) {
       *metrics = MetricsOf(*report);
-    } else if (absl::IsInvalidArgument(report.status())) {
+    } else if (IsNoReasonToFail(report.status())) {
       note("the servable has no metrics: ", report.status());
     } else {
       return report.status();
@@ -130,14 +120,16 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
   if (!turn.taken()) return Busy();
   ReadPoint at = EndOfLog(*impl_->store);
   if (request.as_of_ms.has_value()) at.as_of_ms = *request.as_of_ms;
-  const Learning learning{.recipe = impl_->recipe,
-                          .store = *impl_->store,
-                          .catalogue = impl_->catalogue,
-                          .at = at,
-                          .scratch_path = impl_->directory.temporary(),
-                          .progress = request.progress,
-                          .note = request.note,
-                          .is_cancelled = request.is_cancelled};
+  const Learning learning{
+      .recipe = impl_->recipe,
+      .store = *impl_->store,
+      .catalogue = impl_->catalogue,
+      .at = at,
+      .since_ms = impl_->store->FloorMs(request.as_of_ms.value_or(impl_->store->NowMs())),
+      .scratch_path = impl_->directory.temporary(),
+      .progress = request.progress,
+      .note = request.note,
+      .is_cancelled = request.is_cancelled};
   FOURFOLD_ASSIGN_OR_RETURN(const InteractionTable table, ReadTrainingTable(learning));
   BlendSpec blend = impl_->recipe.blend;
   std::map<std::string, double> metrics;
@@ -185,6 +177,7 @@ absl::StatusOr<EvaluationReport> Engine::Evaluate(const EvaluateRequest& request
                           .store = *impl_->store,
                           .catalogue = impl_->catalogue,
                           .at = EndOfLog(*impl_->store),
+                          .since_ms = impl_->store->FloorMs(impl_->store->NowMs()),
                           .scratch_path = impl_->directory.temporary(),
                           .progress = request.progress,
                           .note = request.note};

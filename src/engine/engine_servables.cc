@@ -40,6 +40,7 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
     const std::shared_ptr<const Servable>& servable) {
   const std::shared_ptr<const TrainedRanker>& trained = servable->ranker;
   if (trained == nullptr) return std::shared_ptr<const LiveRanker>();
+  FOURFOLD_RETURN_IF_ERROR(CheckHorizon(*trained->plan));
   std::shared_ptr<LiveState> state;
   {
     const MutexLock lock(&active_mutex);

@@ -187,7 +187,10 @@ absl::StatusOr<SkewReport> Engine::VerifySkew() const {
           ++report.without_ranker;
           return absl::OkStatus();
         }
-        return Verify(*servable->ranker, *source, served, learned, &check);
+        const absl::Status status = Verify(*servable->ranker, *source, served, learned, &check);
+        if (!absl::IsOutOfRange(status)) return status;
+        ++report.below_horizon;
+        return absl::OkStatus();
       }));
   check.Finish();
   return report;

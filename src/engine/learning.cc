@@ -5,6 +5,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "data/timestamp.h"
 #include "offline/dataset/side_fields.h"
 #include "offline/retrieval/train_retrievers.h"
 
@@ -47,9 +48,11 @@ absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning) {
   if (learning.progress) learning.progress("reading the log", 0);
   InteractionTableOptions options;
   options.at = learning.at;
+  options.since_ms = learning.since_ms;
   options.action_types = training.action_types;
   options.declared_items_only = training.declared_items_only;
   FOURFOLD_ASSIGN_OR_RETURN(InteractionTable table, ReadInteractions(learning.store, options));
+  FOURFOLD_RETURN_IF_ERROR(learning.store.CheckReach(learning.at, learning.since_ms));
   if (!training.anonymous_sessions) table = WithoutAnonymousSessions(table);
   if (learning.progress) learning.progress("reading the log", 1);
   if (table.rows() == 0) {
@@ -58,6 +61,18 @@ absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning) {
         "see training.actions in the recipe");
   }
   return table;
+}
+
+absl::Status CheckCuts(const Learning& learning, const EvaluationRecipe& evaluation) {
+  if (evaluation.split != EvaluationRecipe::Split::kTime) return absl::OkStatus();
+  for (const std::optional<std::int64_t>& cut_ms :
+       {evaluation.validation_cut_ms, evaluation.cut_ms}) {
+    if (!cut_ms.has_value() || *cut_ms >= learning.since_ms) continue;
+    return absl::OutOfRangeError(StrCat("evaluation: the cut at ", FormatTimestamp(*cut_ms),
+                                        " lies before ", FormatTimestamp(learning.since_ms),
+                                        ", where what the recipe's `retain` keeps begins"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Servable> FitServable(const Learning& learning, const InteractionTable& table,

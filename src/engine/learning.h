@@ -30,6 +30,7 @@ struct Learning {
   EventStore& store;
   Catalogue& catalogue;
   ReadPoint at;              // how much of the log counts
+  std::int64_t since_ms;     // ... and from which event time on
   std::string scratch_path;  // a directory for files that go again
   std::function<void(std::string_view stage, double done)> progress;
   std::function<void(std::string_view note)> note;
@@ -48,6 +49,9 @@ absl::Status CheckNotCancelled(const Learning& learning);
 
 // The actions that the recipe trains on. FailedPrecondition: there are none.
 absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning);
+
+// OutOfRange where a cut that the recipe names lies before what counts.
+absl::Status CheckCuts(const Learning& learning, const EvaluationRecipe& evaluation);
 
 // Fits the recipe's retrievers, or where given some of them, with the recipe's blend; as_of_ms ends
 // their windows and decays.

@@ -210,6 +210,7 @@ absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRe
                                     const InteractionTable& table) {
   const Recipe& recipe = learning.recipe;
   if (!recipe.tuning.enabled || recipe.retrievers.size() < 2) return recipe.blend;
+  FOURFOLD_RETURN_IF_ERROR(CheckCuts(learning, in_recipe));
   FOURFOLD_ASSIGN_OR_RETURN(const EvaluationRecipe evaluation, WithCuts(in_recipe, table));
   FOURFOLD_ASSIGN_OR_RETURN(Exam exam,
                             PrepareExam(learning, evaluation, table, ExamPart::kValidation));
@@ -252,6 +253,7 @@ absl::StatusOr<BlendSpec> FindBlend(const Learning& learning, const EvaluationRe
 absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const EvaluationRecipe& in_recipe,
                                        const InteractionTable& table, const BlendSpec& blend,
                                        const EvaluateRequest& request) {
+  FOURFOLD_RETURN_IF_ERROR(CheckCuts(learning, in_recipe));
   FOURFOLD_ASSIGN_OR_RETURN(const EvaluationRecipe evaluation, WithCuts(in_recipe, table));
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<EvaluationMethod> chosen,
                             ChooseMethods(learning.recipe, evaluation, request.methods));

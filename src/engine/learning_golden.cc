@@ -95,6 +95,7 @@ absl::Status AddGoldenRequests(const Learning& learning, const InteractionTable&
       std::min(kGoldenHistoryMax, static_cast<std::size_t>(recipe.policy.history_actions));
   for (const std::string& name : ChooseUsers(table, count)) {
     EventStore::HistoryRequest request;
+    request.since_ms = learning.since_ms;
     request.limit = history_max;
     if (name.starts_with(kAnonymousPrefix)) {
       request.session = std::string_view(name).substr(kAnonymousPrefix.size());

@@ -93,9 +93,17 @@ absl::StatusOr<RowReplay> ReplayRows(const Learning& learning, const Interaction
                                      const BlendSpec& blend) {
   const RankerSpec& spec = *learning.recipe.ranker;
   if (learning.progress) learning.progress("reading the log", 0);
-  FOURFOLD_ASSIGN_OR_RETURN(
-      RowReplay replay,
-      RowReplay::Start(learning.store, *learning.recipe.features, spec.rows, learning.at));
+  RowOptions rows = spec.rows;
+  rows.history_reach_ms = learning.recipe.policy.history_window_ms;
+  FOURFOLD_ASSIGN_OR_RETURN(RowReplay replay,
+                            RowReplay::Start(learning.store, *learning.recipe.features, rows,
+                                             learning.at, learning.since_ms));
+  FOURFOLD_RETURN_IF_ERROR(learning.store.CheckReach(learning.at, learning.since_ms));
+  if (replay.counts().too_early > 0 && learning.note) {
+    learning.note(StrCat(replay.counts().too_early,
+                         " requests are left out of the ranker's rows: they look back farther than "
+                         "the recipe's `retain` keeps"));
+  }
   if (!NeedsPastFits(learning.recipe)) return replay;
   const std::vector<std::int64_t> cuts_ms = RetrievalCuts(spec, TimesOf(replay));
   if (cuts_ms.empty()) return InvalidArgument("the log holds no request to train a ranker on");

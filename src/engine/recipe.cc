@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "data/timestamp.h"
 #include "engine/recipe_features.h"
 #include "engine/recipe_ranker.h"
 
@@ -300,7 +301,41 @@ void ReadPolicy(RecipeSection& section, PolicyOptions* policy) {
   section.Integer("seen_impressions", &policy->seen_impressions, 0, 1'000);
   section.Duration("seen_impressions_within", &policy->seen_impressions_within_ms);
   section.Integer("history_actions", &policy->history_actions, 1, kHistoryMax);
+  section.Duration("history_window", &policy->history_window_ms);
   section.Integer("seen_slates", &policy->seen_slates, 1, 10'000);
+}
+
+// Nothing looks farther back than history is kept, and what training reads of the past leaves room
+// between the two.
+void CheckRetained(RecipeSection& root, const Recipe& recipe) {
+  const std::int64_t retain_ms = recipe.retain_ms;
+  if (retain_ms == 0) return;
+  const std::string retained = FormatDuration(retain_ms);
+  const PolicyOptions& policy = recipe.policy;
+  const auto check = [&](std::string_view key, std::int64_t window_ms) {
+    if (window_ms <= retain_ms) return;
+    root.Problem("retain", StrCat("keeps ", retained, ", and ", key, " looks back ",
+                                  FormatDuration(window_ms)));
+  };
+  for (const RetrieverSpec& spec : recipe.retrievers) {
+    check(StrCat("the window of the retriever ", spec.name), spec.window_ms);
+  }
+  for (const PolicyOptions::SeenRule& rule : policy.seen_actions) {
+    check("policy.seen_actions", rule.within_ms);
+  }
+  check("policy.seen_impressions_within", policy.seen_impressions_within_ms);
+  check("policy.history_window", policy.history_window_ms);
+  if (!recipe.ranker.has_value()) return;
+  if (recipe.features != nullptr && recipe.features->reach_ms() == retain_ms) {
+    root.Problem("retain", StrCat("is as short as the longest window of a feature, ", retained,
+                                  ": no row of the past is left to train the ranker on"));
+  }
+  if (recipe.ranker->rows.rows == RowOptions::Rows::kRetrieved &&
+      (policy.history_window_ms == 0 || policy.history_window_ms == retain_ms)) {
+    root.Problem("retain",
+                 "with rows: retrieved needs a policy.history_window that is shorter, "
+                 "or no row of the past is left to train the ranker on");
+  }
 }
 
 void ReadEvaluation(RecipeSection& section, const TrainingRecipe& training,
@@ -341,6 +376,7 @@ void ReadSections(RecipeSection& root, Recipe* recipe) {
   root.RequireKey("name");
   root.Text("name", &recipe->name);
   root.Text("description", &recipe->description);
+  root.Duration("retain", &recipe->retain_ms);
   root.Mapping("catalogue", [&](RecipeSection& section) {
     section.Choice<Catalogue::Membership>("items", &recipe->membership,
                                           {{"declared", Catalogue::Membership::kDeclared},
@@ -367,7 +403,7 @@ void ReadSections(RecipeSection& root, Recipe* recipe) {
   });
   root.Mapping("tuning", [&](RecipeSection& section) { ReadTuning(section, &recipe->tuning); });
   root.Mapping("policy", [&](RecipeSection& section) { ReadPolicy(section, &recipe->policy); });
-  ReadFeatureDeclarations(root, recipe->retrievers, &recipe->features);
+  ReadFeatureDeclarations(root, recipe->retrievers, recipe->retain_ms, &recipe->features);
   ReadRanker(root, recipe->features.get(), &recipe->ranker);
   root.Mapping("evaluation", [&](RecipeSection& section) {
     ReadEvaluation(section, recipe->training, &recipe->evaluation);
@@ -378,6 +414,7 @@ void ReadSections(RecipeSection& root, Recipe* recipe) {
   });
   root.Mapping("server",
                [&](RecipeSection& section) { section.Flag("log_slates", &recipe->log_slates); });
+  if (!root.collecting()) CheckRetained(root, *recipe);
 }
 
 }  // namespace

@@ -86,6 +86,7 @@ struct Recipe {
   EvaluationRecipe evaluation;
   ServablesRecipe servables;
   bool log_slates = true;
+  std::int64_t retain_ms = 0;  // how far back history is kept; 0: for ever
 };
 
 // InvalidArgument lists every problem, one a line: "file:line: key: what is wrong". `file` only

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "data/timestamp.h"
 #include "feature/kinds/kinds.h"
 #include "servable/learned_items.h"
 
@@ -64,10 +65,27 @@ std::string ProblemOf(const LearnedRead& read, const std::vector<RetrieverSpec>&
   return problem;
 }
 
+// Nothing is computed of history that may be gone.
+void CheckReach(const FeatureDeclaration& declaration, const FeaturePlan& alone,
+                std::int64_t retain_ms, RecipeSection& element) {
+  if (retain_ms == 0 || alone.reach_ms() <= retain_ms) return;
+  const std::vector<std::string> parameters = ParametersOf(declaration.kind);
+  const bool has_window =
+      std::find(parameters.begin(), parameters.end(), "window") != parameters.end();
+  const std::string retained = StrCat("`retain` keeps no more than ", FormatDuration(retain_ms));
+  if (!has_window) {
+    element.Problem("kind", StrCat(declaration.kind, " looks back for ever, and ", retained));
+  } else if (element.Has("window")) {
+    element.Problem("window", StrCat("is too long: ", retained));
+  } else {
+    element.Problem("window", StrCat("is required: ", retained));
+  }
+}
+
 }  // namespace
 
 void ReadFeatureDeclarations(RecipeSection& root, const std::vector<RetrieverSpec>& retrievers,
-                             std::shared_ptr<const FeaturePlan>* plan) {
+                             std::int64_t retain_ms, std::shared_ptr<const FeaturePlan>* plan) {
   std::vector<FeatureDeclaration> declarations;
   root.List("features", [&](RecipeSection& element) {
     declarations.push_back(ReadDeclaration(element));
@@ -87,7 +105,9 @@ void ReadFeatureDeclarations(RecipeSection& root, const std::vector<RetrieverSpe
     }
     // On its own, which is enough for a kind that reads a retriever.
     const auto alone = FeaturePlan::Compile({declarations.back()});
-    if (!alone.ok() || (*alone)->columns().empty()) return;
+    if (!alone.ok()) return;
+    CheckReach(declarations.back(), **alone, retain_ms, element);
+    if ((*alone)->columns().empty()) return;
     const std::optional<LearnedRead> read = (*alone)->columns().front().kind->learned();
     if (!read.has_value()) return;
     const std::string problem = ProblemOf(*read, retrievers);

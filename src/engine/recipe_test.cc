@@ -367,6 +367,49 @@ ranker:
   EXPECT_EQ(recipe->ranker->trees.monotone.at("place"), -1);
 }
 
+TEST(RecipeTest, NothingLooksBackFartherThanHistoryIsKept) {
+  EXPECT_EQ(ParseRecipe(StrCat("retain: 30d\n", kSmall), "r.yaml")->retain_ms, 30 * kDayMs);
+  EXPECT_EQ(ProblemsOf(StrCat("retain: 29d\n", kSmall)),
+            "r.yaml:1: retain: keeps 29d, and the window of the retriever popular looks back 30d");
+  EXPECT_EQ(ProblemsOf(R"(name: r
+retain: 30d
+retrievers: [{name: popular, kind: popular}]
+policy: {seen_actions: [{type: buy, within: 31d}], history_window: 40d}
+features:
+  - {name: a, kind: count, entity: item, window: 30d}
+  - {name: b, kind: count, entity: item, half_life: 12h}
+  - {name: c, kind: count, entity: item}
+  - {name: d, kind: recency, entity: user, window: 31d}
+  - {name: e, kind: age, entity: user}
+  - {name: f, kind: rate, entity: item, types: [buy], of_types: [see], half_life: 1d}
+  - {name: g, kind: attribute, entity: item, field: price}
+  - {name: h, kind: sequence, entity: user, length: 5}
+)"),
+            "r.yaml:2: retain: keeps 30d, and policy.seen_actions looks back 31d\n"
+            "r.yaml:2: retain: keeps 30d, and policy.history_window looks back 40d\n"
+            "r.yaml:8: features[2].window: is required: `retain` keeps no more than 30d\n"
+            "r.yaml:9: features[3].window: is too long: `retain` keeps no more than 30d\n"
+            "r.yaml:10: features[4].kind: age looks back for ever, and `retain` keeps no more than "
+            "30d\n"
+            "r.yaml:11: features[5].window: is required: `retain` keeps no more than 30d\n"
+            "r.yaml:13: features[7].window: is required: `retain` keeps no more than 30d");
+}
+
+TEST(RecipeTest, ARankersRowsNeedRoomBetweenTheLongestWindowAndTheEndOfHistory) {
+  const auto problems = [](std::string_view window, std::string_view rows,
+                           std::string_view history) {
+    return ProblemsOf(StrCat("name: r\nretain: 30d\nretrievers: [{name: popular, kind: popular}]\n",
+                             "policy: {history_window: ", history, "}\n",
+                             "features: [{name: a, kind: count, entity: item, window: ", window,
+                             "}]\nranker: {rows: ", rows, ", labels: {buy: 1}}\n"));
+  };
+  EXPECT_EQ(problems("29d", "rankings", "0"), "");
+  EXPECT_THAT(problems("30d", "rankings", "0"), HasSubstr("r.yaml:2: retain: is as short as"));
+  EXPECT_THAT(problems("7d", "retrieved", "0"), HasSubstr("policy.history_window"));
+  EXPECT_THAT(problems("7d", "retrieved", "30d"), HasSubstr("policy.history_window"));
+  EXPECT_EQ(problems("7d", "retrieved", "7d"), "");
+}
+
 TEST(RecipeTest, EveryKeyStandsInTheManualWithItsTypeAndDefault) {
   std::ifstream file(FOURFOLD_SOURCE_DIR "/docs/recipe.md");
   const std::string manual{std::istreambuf_iterator<char>(file), {}};

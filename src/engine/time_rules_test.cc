@@ -423,6 +423,82 @@ TEST_F(TimeRulesTest, Rule7HistoryOfDecadesAgoIsStillThere) {
   EXPECT_EQ(actions->at(0).item, "old");
 }
 
+TEST_F(TimeRulesTest, Rule7WhereTheRecipeLimitsHistoryAReadBelowTheHorizonIsAnError) {
+  const auto engine = Open(With(kRecipe, R"(retain: 10d
+features: [{name: clicks, kind: count, entity: item, types: [click], window: 5d}]
+)"),
+                           "2024-05-31");
+  Ingest(*engine, R"([
+    {"event": "interaction", "id": "old", "user": "ann", "type": "click", "item": "a",
+     "timestamp": "2024-05-02T00:00:00Z"},
+    {"event": "interaction", "id": "new", "user": "ann", "type": "click", "item": "b",
+     "timestamp": "2024-05-30T00:00:00Z"}])");
+  // What is shown does not wait for the removal.
+  EXPECT_EQ(engine->GetUserActions("ann", 10)->size(), 1u);
+  FeatureReadRequest asked;
+  asked.items = {"a"};
+  asked.as_of_ms = At("2024-05-03");
+  asked.known_at_ms = At("2024-06-02");
+  EXPECT_EQ(engine->ReadFeatures(asked)->items.at(0).second.at(0).value, 1.0);
+
+  EXPECT_TRUE(engine->IsRetentionDue());
+  const auto report = engine->Retain({.compact = true});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->events, 1u);
+  EXPECT_GE(report->horizon_ms, At("2024-05-21"));
+  EXPECT_FALSE(engine->IsRetentionDue());
+  EXPECT_EQ(engine->Status().horizon_ms, report->horizon_ms);
+  const absl::Status below = engine->ReadFeatures(asked).status();
+  EXPECT_TRUE(absl::IsOutOfRange(below)) << below;
+  EXPECT_THAT(std::string(below.message()), ::testing::HasSubstr("below the horizon 2024-05-21"));
+  asked.as_of_ms = At("2024-05-28");
+  EXPECT_EQ(engine->ReadFeatures(asked)->items.at(0).second.at(0).value, 0.0);
+  EXPECT_EQ(engine->GetUserActions("ann", 10)->size(), 1u);
+
+  const auto again = engine->IngestJson(R"([
+    {"event": "interaction", "id": "old", "user": "ann", "type": "click", "item": "a",
+     "timestamp": "2024-05-02T00:00:00Z"},
+    {"event": "interaction", "id": "late", "user": "ann", "type": "click", "item": "a",
+     "timestamp": "2024-05-02T00:00:00Z"}])");
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->at(0).outcome, IngestOutcome::kDuplicate);
+  EXPECT_EQ(again->at(1).outcome, IngestOutcome::kRejected);
+  EXPECT_THAT(again->at(1).error, ::testing::HasSubstr("below the horizon"));
+}
+
+TEST_F(TimeRulesTest, Rule7AClockFarPastTheLogRemovesNothingUnlessAskedTo) {
+  const auto engine = Open(With(kRecipe, "retain: 10d\n"), "2024-05-31");
+  Import(*engine, Write("e.csv",
+                        "user,session,item,time,basket,step,price\n"
+                        "ann,,a,2010-12-01T08:00:00Z,,,\n"));
+  EXPECT_FALSE(engine->IsRetentionDue());
+  EXPECT_TRUE(absl::IsFailedPrecondition(engine->Retain({}).status()));
+  EXPECT_THAT(engine->Status().warnings, ElementsAre(::testing::HasSubstr("retain --all")));
+  EXPECT_EQ(engine->Retain({.everything = true})->events, 1u);
+}
+
+TEST_F(TimeRulesTest, Rule7ARecipeWithoutRetainRemovesNothing) {
+  const auto engine = Open(kRecipe, "2024-05-31");
+  EXPECT_FALSE(engine->IsRetentionDue());
+  EXPECT_TRUE(absl::IsFailedPrecondition(engine->Retain({}).status()));
+}
+
+TEST_F(TimeRulesTest, Rule7TrainingLearnsFromWhatIsRetainedWhetherTheRestIsRemovedOrNot) {
+  const auto engine = Open(With(kRecipe, "retain: 10d\n"), "2024-05-31");
+  Ingest(*engine, R"([
+    {"event": "interaction", "user": "ann", "type": "buy", "item": "a",
+     "timestamp": "2024-05-02T00:00:00Z"},
+    {"event": "interaction", "user": "bob", "type": "buy", "item": "b",
+     "timestamp": "2024-05-30T00:00:00Z"}])");
+  for (int turn = 0; turn < 2; ++turn) {
+    TrainAndActivate(*engine);
+    const auto servables = engine->Servables();
+    ASSERT_TRUE(servables.ok());
+    for (const ServableInfo& info : *servables) EXPECT_EQ(info.actions, 1u);
+    ASSERT_TRUE(engine->Retain({}).ok());
+  }
+}
+
 // Rule 8: an anonymous session that becomes known.
 
 TEST_F(TimeRulesTest, Rule8ASessionThatBecomesKnownBringsItsEarlierActionsAlong) {

@@ -1,22 +1,26 @@
 #include "feature/event_store.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/coding.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "data/timestamp.h"
 #include "feature/event_store_codec.h"
 #include "feature/event_store_reader.h"
 #include "feature/event_store_writer.h"
+#include "feature/position.h"
 #include "storage/store.h"
 
 namespace fourfold {
 
 class EventStore::Impl {
  public:
-  Impl(std::unique_ptr<storage::Store> store, std::unique_ptr<EventWriter> writer)
-      : store_(std::move(store)), writer_(std::move(writer)) {}
+  Impl(std::unique_ptr<storage::Store> store, std::unique_ptr<EventWriter> writer,
+       std::int64_t retain_ms)
+      : store_(std::move(store)), writer_(std::move(writer)), retain_ms_(retain_ms) {}
 
   storage::Store& store() const { return *store_; }
   EventWriter& writer() const { return *writer_; }
@@ -28,10 +32,34 @@ class EventStore::Impl {
     return clipped;
   }
 
+  std::int64_t FloorMs(std::int64_t as_of_ms) const {
+    const std::int64_t floor_ms = writer_->horizon().floor_ms;
+    if (retain_ms_ == 0) return floor_ms;
+    const bool is_open = as_of_ms == std::numeric_limits<std::int64_t>::max();
+    const std::int64_t end_ms =
+        is_open ? std::max(writer_->NowMs(), writer_->last_event_time_ms()) : as_of_ms;
+    return end_ms < kSinceForEverMs + retain_ms_ ? floor_ms
+                                                 : std::max(floor_ms, end_ms - retain_ms_ + 1);
+  }
+
  private:
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<EventWriter> writer_;
+  const std::int64_t retain_ms_;
 };
+
+namespace {
+
+absl::Status BelowHorizon(std::string_view what, std::int64_t horizon_ms) {
+  return absl::OutOfRangeError(StrCat(what, " lies below the horizon ", FormatTimestamp(horizon_ms),
+                                      ": older history is not retained"));
+}
+
+std::string TimeText(std::int64_t time_ms) {
+  return time_ms == kSinceForEverMs ? "the beginning of time" : FormatTimestamp(time_ms);
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<EventStore>> EventStore::Open(const EventStoreOptions& options,
                                                              const Clock* clock) {
@@ -46,9 +74,9 @@ absl::StatusOr<std::unique_ptr<EventStore>> EventStore::Open(const EventStoreOpt
   FOURFOLD_ASSIGN_OR_RETURN(std::unique_ptr<storage::Store> store,
                             storage::OpenStore(store_options));
   FOURFOLD_ASSIGN_OR_RETURN(std::unique_ptr<EventWriter> writer,
-                            EventWriter::Open(store.get(), clock, options.gather_bytes));
-  return std::unique_ptr<EventStore>(
-      new EventStore(std::make_unique<Impl>(std::move(store), std::move(writer))));
+                            EventWriter::Open(store.get(), clock, options));
+  return std::unique_ptr<EventStore>(new EventStore(
+      std::make_unique<Impl>(std::move(store), std::move(writer), options.retain_ms)));
 }
 
 EventStore::EventStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -84,13 +112,19 @@ std::int64_t EventStore::LastEventTimeMs() const { return impl_->writer().last_e
 
 absl::Status EventStore::ReadHistory(const HistoryRequest& request, const ReadPoint& at,
                                      std::vector<HistoryEntry>* entries) const {
-  return ReadHistoryFrom(impl_->store(), request, impl_->Clip(at), entries);
+  HistoryRequest retained = request;
+  retained.since_ms = std::max(request.since_ms, FloorMs(at.as_of_ms));
+  FOURFOLD_RETURN_IF_ERROR(ReadHistoryFrom(impl_->store(), retained, impl_->Clip(at), entries));
+  return CheckReach(at, retained.since_ms);
 }
 
 absl::Status EventStore::ReadItemHistory(std::string_view item, const ReadPoint& at,
                                          std::size_t limit,
                                          std::vector<HistoryEntry>* entries) const {
-  return ReadItemHistoryFrom(impl_->store(), item, impl_->Clip(at), limit, entries);
+  const std::int64_t floor_ms = FloorMs(at.as_of_ms);
+  FOURFOLD_RETURN_IF_ERROR(
+      ReadItemHistoryFrom(impl_->store(), item, impl_->Clip(at), floor_ms, limit, entries));
+  return CheckReach(at, floor_ms);
 }
 
 absl::Status EventStore::ReadActions(ActionsOf whose, std::string_view id, const ReadPoint& at,
@@ -121,13 +155,22 @@ absl::Status EventStore::ReadUserEvents(
 }
 
 absl::StatusOr<EntityAsOf> EventStore::ReadItem(std::string_view item, const ReadPoint& at) const {
-  return ReadFactsFrom(impl_->store(), Stream::kItemFacts, item, impl_->Clip(at));
+  FOURFOLD_ASSIGN_OR_RETURN(
+      EntityAsOf entity, ReadFactsFrom(impl_->store(), Stream::kItemFacts, item, impl_->Clip(at)));
+  FOURFOLD_RETURN_IF_ERROR(CheckReach(at, at.as_of_ms));
+  return entity;
+}
+
+absl::StatusOr<EntityAsOf> EventStore::ReadUserFields(std::string_view user,
+                                                      const ReadPoint& at) const {
+  FOURFOLD_ASSIGN_OR_RETURN(
+      EntityAsOf entity, ReadFactsFrom(impl_->store(), Stream::kUserFacts, user, impl_->Clip(at)));
+  FOURFOLD_RETURN_IF_ERROR(CheckReach(at, at.as_of_ms));
+  return entity;
 }
 
 absl::StatusOr<EntityAsOf> EventStore::ReadUser(std::string_view user, const ReadPoint& at) const {
-  const ReadPoint clipped = impl_->Clip(at);
-  FOURFOLD_ASSIGN_OR_RETURN(EntityAsOf entity,
-                            ReadFactsFrom(impl_->store(), Stream::kUserFacts, user, clipped));
+  FOURFOLD_ASSIGN_OR_RETURN(EntityAsOf entity, ReadUserFields(user, at));
   std::string erased_at;
   const absl::Status found = impl_->store().GetValue(ErasedKey(user), &erased_at);
   if (absl::IsNotFound(found)) return entity;
@@ -136,8 +179,8 @@ absl::StatusOr<EntityAsOf> EventStore::ReadUser(std::string_view user, const Rea
   entity.erased_at_ms = decoder.SignedVarint();
   if (!decoder.ok()) return DataLoss("user \"", user, "\": the time of erasure is not readable");
   std::vector<HistoryEntry> newer;
-  FOURFOLD_RETURN_IF_ERROR(ReadHistoryFrom(
-      impl_->store(), {.user = user, .limit = 1, .impressions = true}, clipped, &newer));
+  FOURFOLD_RETURN_IF_ERROR(
+      ReadHistory({.user = user, .limit = 1, .impressions = true}, at, &newer));
   entity.erased = !entity.exists && newer.empty();
   if (!entity.erased) entity.erased_at_ms = 0;
   return entity;
@@ -190,6 +233,44 @@ absl::Status EventStore::ScanActedOn(
 
 absl::StatusOr<std::uint64_t> EventStore::EraseUser(std::string_view user) {
   return impl_->writer().EraseUser(user);
+}
+
+std::int64_t EventStore::HorizonMs() const { return impl_->writer().horizon().time_ms; }
+bool EventStore::IsRemovalUnfinished() const { return !impl_->writer().horizon().is_removed; }
+std::int64_t EventStore::FloorMs(std::int64_t as_of_ms) const { return impl_->FloorMs(as_of_ms); }
+
+absl::Status EventStore::CheckReach(const ReadPoint& at, std::int64_t since_ms) const {
+  const Horizon horizon = impl_->writer().horizon();
+  if (horizon.time_ms == kSinceForEverMs) return absl::OkStatus();
+  if (at.as_of_ms < horizon.time_ms) {
+    return BelowHorizon(StrCat("a read as of ", FormatTimestamp(at.as_of_ms)), horizon.time_ms);
+  }
+  if (since_ms < horizon.time_ms) {
+    return BelowHorizon(StrCat("a read as of ", FormatTimestamp(std::min(at.as_of_ms, NowMs())),
+                               " reaches back to ", TimeText(since_ms), ", which"),
+                        horizon.time_ms);
+  }
+  if (at.known_at_ms < horizon.time_ms) {
+    return BelowHorizon(StrCat("what was known at ", FormatTimestamp(at.known_at_ms)),
+                        horizon.time_ms);
+  }
+  if (at.position_end < horizon.position) {
+    return BelowHorizon(
+        StrCat("what was in the log before position ", FormatPosition(at.position_end)),
+        horizon.time_ms);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RetentionCounts> EventStore::RemoveBefore(std::int64_t horizon_ms,
+                                                         const RetentionOptions& options) {
+  return impl_->writer().RemoveBefore(horizon_ms, options);
+}
+
+absl::Status EventStore::Compact() {
+  // From the buffers and the write-ahead log first: compaction reaches only files.
+  FOURFOLD_RETURN_IF_ERROR(impl_->store().Flush());
+  return impl_->store().Compact();
 }
 
 void EventStore::SetCommitListener(CommitListener listener) {

@@ -33,6 +33,20 @@ struct EventStoreOptions {
   // Memory of the events that GatherImported holds before they are written; twice that while some
   // are being written.
   std::size_t gather_bytes = 64 << 20;
+  // How far histories reach back from the moment that they are read at (Time, rule 7). 0: for ever.
+  std::int64_t retain_ms = 0;
+};
+
+struct RetentionOptions {
+  // The longest that other writers wait is what a batch of so many events takes.
+  std::size_t events_per_batch = 1000;
+  // Asked after each batch; true: stop, and go on another time. May be empty.
+  std::function<bool()> is_cancelled = nullptr;
+};
+
+struct RetentionCounts {
+  std::int64_t horizon_ms = kSinceForEverMs;
+  std::uint64_t events = 0;  // that went
 };
 
 enum class EventOutcome : std::uint8_t { kAccepted, kDuplicate, kRejected };
@@ -137,7 +151,8 @@ class EventStore {
     bool impressions = false;
   };
   // Newest first by (event time, event id's digest); appended to *entries. A user's history
-  // includes that of the anonymous sessions that became theirs (Time, rule 8).
+  // includes that of the anonymous sessions that became theirs (Time, rule 8). Nothing before
+  // FloorMs(at.as_of_ms); OutOfRange where that, or since_ms if it is later, is below the horizon.
   absl::Status ReadHistory(const HistoryRequest& request, const ReadPoint& at,
                            std::vector<HistoryEntry>* entries) const;
   // Same for an item: its actions (of everybody) and its item events.
@@ -149,7 +164,8 @@ class EventStore {
   using ActionVisitor =
       std::function<void(const HistoryEntry& line, const std::vector<Field>& fields)>;
   // Visits every action of one of them, as the histories above have it, oldest first; with_fields:
-  // with the fields of its event, which are read from the log in batches.
+  // with the fields of its event, which are read from the log in batches. Has no floor: who calls
+  // it knows how far back they look, and asks CheckReach.
   absl::Status ReadActions(ActionsOf whose, std::string_view id, const ReadPoint& at,
                            bool with_fields, const ActionVisitor& visit) const;
   // Whether anonymous sessions may be part of the user's history at some read point.
@@ -161,15 +177,19 @@ class EventStore {
                               const std::function<void(const LoggedEvent&)>& visit) const;
 
   // Every field as of the read point: per field the value of the event that is newest by (event
-  // time, event id's digest) among those seen that name it, after the last tombstone.
+  // time, event id's digest) among those seen that name it, after the last tombstone. OutOfRange
+  // for a read point below the horizon.
   absl::StatusOr<EntityAsOf> ReadItem(std::string_view item, const ReadPoint& at) const;
   absl::StatusOr<EntityAsOf> ReadUser(std::string_view user, const ReadPoint& at) const;
+  // The same, but it does not tell of an erasure, for which ReadUser looks at the history, too.
+  absl::StatusOr<EntityAsOf> ReadUserFields(std::string_view user, const ReadPoint& at) const;
 
   // NotFound for an id never taken in, or of an erased event.
   absl::StatusOr<LoggedEvent> FindEvent(std::string_view event_id) const;
 
   // Log order from `from` up to `end` (exclusive; clipped to EndPosition()). Erased events are left
-  // out. Stops early, with OK, when the visitor returns false.
+  // out, and so is what lies below the horizon, by and by. Stops early, with OK, when the visitor
+  // returns false.
   absl::Status ScanLog(Position from, Position end,
                        const std::function<bool(const LoggedEvent&)>& visit) const;
 
@@ -194,6 +214,29 @@ class EventStore {
   // seconds, of which other writers wait only for the removal itself; docs/formats.md says what
   // stays in files for how long.
   absl::StatusOr<std::uint64_t> EraseUser(std::string_view user);
+
+  // The horizon: of actions and slates that happened before it nothing is left, and none are taken
+  // in any more. It never goes back. kSinceForEverMs: there is none.
+  std::int64_t HorizonMs() const;
+  // Some of what lies below the horizon is still there, as a removal was cut short.
+  bool IsRemovalUnfinished() const;
+  // The first event time of what a history read as of this moment shows: the moment minus
+  // `retain_ms`, and not before where history began when `retain_ms` was changed last.
+  std::int64_t FloorMs(std::int64_t as_of_ms) const;
+  // OutOfRange, naming the horizon and the reach, for a read that reaches below the horizon: with
+  // `since_ms` (the first event time that it looks at), or with any part of its read point. To be
+  // asked after the read: the horizon moves before anything goes, so what was read until now was
+  // whole. Reads that do not say otherwise ask it themselves.
+  absl::Status CheckReach(const ReadPoint& at, std::int64_t since_ms) const;
+  // Moves the horizon up to `horizon_ms`, durably, and removes the actions and slates below it from
+  // the log and from every history, and those facts that no read at or above it can see. What stays
+  // of them: event ids, that an event named its session's user, that somebody acted on an item.
+  // Goes on with a removal that was cut short, by is_cancelled (Cancelled) or by a crash. A batch
+  // locks out writers as an erasure does.
+  absl::StatusOr<RetentionCounts> RemoveBefore(std::int64_t horizon_ms,
+                                               const RetentionOptions& options = {});
+  // Rewrites all files without what was removed. Slow.
+  absl::Status Compact();
 
   // At most one; set it before the first write. The listener must not call back into Append.
   void SetCommitListener(CommitListener listener);

@@ -61,6 +61,13 @@ std::string EncodeState(const StoreState& state) {
   AppendVarint(&bytes, state.end);
   AppendBigEndian64(&bytes, static_cast<std::uint64_t>(state.last_known_ms));
   AppendBigEndian64(&bytes, static_cast<std::uint64_t>(state.last_event_time_ms));
+  const Horizon& horizon = state.horizon;
+  if (horizon.time_ms == kSinceForEverMs) return bytes;
+  AppendBigEndian64(&bytes, static_cast<std::uint64_t>(horizon.time_ms));
+  AppendVarint(&bytes, horizon.position);
+  AppendBigEndian64(&bytes, static_cast<std::uint64_t>(horizon.floor_ms));
+  AppendVarint(&bytes, ZigZag(horizon.retain_ms));
+  bytes.push_back(horizon.is_removed ? 1 : 0);
   return bytes;
 }
 
@@ -70,6 +77,14 @@ absl::StatusOr<StoreState> DecodeState(std::string_view bytes) {
   state.end = decoder.Varint();
   state.last_known_ms = static_cast<std::int64_t>(decoder.BigEndian64());
   state.last_event_time_ms = static_cast<std::int64_t>(decoder.BigEndian64());
+  if (decoder.ok() && !decoder.AtEnd()) {
+    Horizon& horizon = state.horizon;
+    horizon.time_ms = static_cast<std::int64_t>(decoder.BigEndian64());
+    horizon.position = decoder.Varint();
+    horizon.floor_ms = static_cast<std::int64_t>(decoder.BigEndian64());
+    horizon.retain_ms = decoder.SignedVarint();
+    horizon.is_removed = decoder.Raw(1) == std::string_view("\1", 1);
+  }
   if (!decoder.ok() || !decoder.AtEnd()) return DataLoss("the event store's state is not readable");
   return state;
 }

@@ -45,11 +45,23 @@ std::string AnonymousKey(std::string_view session);  // the session has anonymou
 std::string MemberPrefix(std::string_view session);  // the users of a session:
 std::string MemberKey(std::string_view session, std::string_view user);
 
+// How much of the log is gone (Time, rule 7).
+struct Horizon {
+  std::int64_t time_ms = kSinceForEverMs;  // of actions and slates before it nothing is read
+  // Every event before it was known before time_ms. Facts below both count as known and written.
+  Position position = 0;
+  // Where histories began when retain_ms became what it is.
+  std::int64_t floor_ms = kSinceForEverMs;
+  std::int64_t retain_ms = 0;
+  bool is_removed = true;  // nothing below it is left to remove
+};
+
 // What the writer must know after a restart.
 struct StoreState {
   Position end = 0;
   std::int64_t last_known_ms = kSinceForEverMs;  // of live events and of erasures
   std::int64_t last_event_time_ms = kSinceForEverMs;
+  Horizon horizon;
 };
 std::string EncodeState(const StoreState& state);
 absl::StatusOr<StoreState> DecodeState(std::string_view bytes);
@@ -71,5 +83,38 @@ absl::StatusOr<LoggedEvent> DecodeFacts(std::string_view record);
 
 // The history line that an event makes, seen from any of its entities.
 HistoryEntry LineOf(const LoggedEvent& logged);
+
+inline bool IsFacts(Stream stream) {
+  return stream == Stream::kItemFacts || stream == Stream::kUserFacts;
+}
+
+// Calls put(stream, id) for each history that an event has a line in.
+template <typename Put>
+void ForEachHistory(const Event& event, const Put& put) {
+  const bool is_anonymous = event.user.empty();
+  const bool has_session = !event.session.empty();
+  switch (event.kind) {
+    case EventKind::kItem:
+      put(Stream::kItemFacts, event.item);
+      return;
+    case EventKind::kUser:
+      put(Stream::kUserFacts, event.user);
+      if (has_session) put(Stream::kSessionKnown, event.session);
+      return;
+    case EventKind::kInteraction:
+      put(Stream::kItemActions, event.item);
+      if (!is_anonymous) put(Stream::kUserActions, event.user);
+      if (has_session) {
+        put(is_anonymous ? Stream::kSessionAnonymousActions : Stream::kSessionKnown, event.session);
+      }
+      return;
+    case EventKind::kRanking:
+      if (!is_anonymous) put(Stream::kUserSlates, event.user);
+      if (has_session) {
+        put(is_anonymous ? Stream::kSessionAnonymousSlates : Stream::kSessionKnown, event.session);
+      }
+      return;
+  }
+}
 
 }  // namespace fourfold

@@ -34,7 +34,7 @@ absl::StatusOr<ImportCounts> EventWriter::GatherImported(absl::Span<TimedEvent> 
   {
     MutexLock lock(&mutex_);
     if (!has_live_events_) {
-      if (absl::Status status = Gather(good, digests, &counts); !status.ok()) {
+      if (absl::Status status = Gather(good, digests, events.data(), &counts); !status.ok()) {
         return Lose(std::move(status));
       }
       return counts;
@@ -45,19 +45,26 @@ absl::StatusOr<ImportCounts> EventWriter::GatherImported(absl::Span<TimedEvent> 
   taken.reserve(good.size());
   for (TimedEvent* const event : good) taken.push_back(std::move(*event));
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<AppendResult> results, AppendImported(taken));
-  for (const AppendResult& result : results) {
-    ++(result.outcome == EventOutcome::kAccepted ? counts.accepted : counts.duplicates);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i].outcome == EventOutcome::kRejected) {
+      *good[i] = std::move(taken[i]);
+      counts.rejected.emplace_back(good[i] - events.data(), results[i].status);
+    } else {
+      ++(results[i].outcome == EventOutcome::kAccepted ? counts.accepted : counts.duplicates);
+    }
   }
   return counts;
 }
 
 absl::Status EventWriter::Gather(absl::Span<TimedEvent* const> events,
-                                 absl::Span<const Digest> digests, ImportCounts* counts) {
+                                 absl::Span<const Digest> digests, const TimedEvent* first,
+                                 ImportCounts* counts) {
   std::vector<std::optional<Position>> stored;
   FOURFOLD_RETURN_IF_ERROR(store_->FindPositions(digests, &stored));
   if (!gathered_.has_value()) StartGathering();
   GatheredEvents& gathered = *gathered_;
   const std::int64_t now_ms = NowMs();
+  const std::int64_t horizon_ms = horizon().time_ms;
   LoggedEvent logged;
   for (std::size_t i = 0; i < events.size(); ++i) {
     const bool is_known = stored[i].has_value() ||
@@ -65,6 +72,14 @@ absl::Status EventWriter::Gather(absl::Span<TimedEvent* const> events,
                           !gathered.digests.insert(digests[i]).second;
     if (is_known) {
       ++counts->duplicates;
+      continue;
+    }
+    const std::int64_t stated_ms = events[i]->event.event_time_ms;
+    absl::Status late =
+        CheckHorizon(events[i]->event, stated_ms == kNoTimeMs ? now_ms : stated_ms, horizon_ms);
+    if (!late.ok()) {
+      gathered.digests.erase(digests[i]);
+      counts->rejected.emplace_back(events[i] - first, std::move(late));
       continue;
     }
     logged.position = gathered.state.end++;
@@ -82,9 +97,7 @@ absl::Status EventWriter::Gather(absl::Span<TimedEvent* const> events,
 void EventWriter::StartGathering() {
   GatheredEvents& gathered = gathered_.emplace();
   gathered.batch = store_->NewBatch();
-  gathered.state = sent_.has_value()
-                       ? sent_->state
-                       : StoreState{end_.load(), last_known_ms_.load(), last_event_time_ms_.load()};
+  gathered.state = sent_.has_value() ? sent_->state : State();
   gathered.first = gathered.state.end;
   if (sent_.has_value()) gathered.digests.reserve(sent_->digests.size());
   sessions_.StartBatch();

@@ -31,6 +31,7 @@ class RandomLogTest : public EventStoreTest {
     taken_ids_.clear();
     last_known_ms_ = kSinceForEverMs;
     end_ = 0;
+    horizon_ms_ = kSinceForEverMs;
     next_id_ = 0;
     clock_.Set(1'000);
     store_.reset();
@@ -117,6 +118,11 @@ class RandomLogTest : public EventStoreTest {
       return;
     }
     std::int64_t now_ms = std::max(clock_.NowMs(), last_known_ms_);
+    if (IsLate(event, is_live)) {
+      ASSERT_EQ(result.outcome, EventOutcome::kRejected);
+      ASSERT_NE(result.status.message().find("below the horizon"), absl::string_view::npos);
+      return;
+    }
     LoggedEvent logged;
     logged.position = end_++;
     if (is_live) {
@@ -142,6 +148,7 @@ class RandomLogTest : public EventStoreTest {
     for (std::int64_t batch = Draw(1, 6); batch > 0; --batch) {
       std::vector<TimedEvent> events;
       std::uint64_t accepted = 0;
+      std::vector<std::size_t> late;
       for (std::int64_t i = Draw(1, 40); i > 0; --i) {
         TimedEvent timed{RandomEvent(), clock_.NowMs() + DrawSpan(-60, 60)};
         LoggedEvent logged{end_, timed.known_time_ms, kNoTimeMs, timed.event};
@@ -149,6 +156,10 @@ class RandomLogTest : public EventStoreTest {
           logged.event.event_time_ms = std::max(clock_.NowMs(), last_known_ms_);
         }
         events.push_back(std::move(timed));
+        if (!taken_ids_.contains(logged.event.id) && IsLate(logged.event, /*is_live=*/false)) {
+          late.push_back(events.size() - 1);
+          continue;
+        }
         if (!taken_ids_.emplace(logged.event.id, end_).second) continue;
         ++accepted;
         ++end_;
@@ -157,9 +168,11 @@ class RandomLogTest : public EventStoreTest {
       const std::size_t count = events.size();
       const auto counts = store_->GatherImported(absl::MakeSpan(events));
       ASSERT_TRUE(counts.ok()) << counts.status();
-      ASSERT_TRUE(counts->rejected.empty());
+      std::vector<std::size_t> rejected;
+      for (const auto& [index, status] : counts->rejected) rejected.push_back(index);
+      ASSERT_EQ(rejected, late);
       ASSERT_EQ(counts->accepted, accepted);
-      ASSERT_EQ(counts->duplicates, count - accepted);
+      ASSERT_EQ(counts->duplicates, count - accepted - late.size());
     }
     ASSERT_TRUE(store_->Flush().ok());
   }
@@ -195,7 +208,42 @@ class RandomLogTest : public EventStoreTest {
     const std::size_t expected = plain_.EraseUser(user, now_ms);
     const auto erased = store_->EraseUser(user);
     ASSERT_TRUE(erased.ok()) << erased.status();
-    ASSERT_EQ(*erased, expected);
+    if (horizon_ms_ == kSinceForEverMs) {
+      ASSERT_EQ(*erased, expected);
+    }
+  }
+
+  // Moves the horizon and removes what lies below it, now and then in several goes. The twin keeps
+  // everything: nobody may notice.
+  void Retain() {
+    const std::int64_t horizon_ms = clock_.NowMs() - DrawSpan(10, 60);
+    horizon_ms_ = std::max(horizon_ms_, horizon_ms);
+    RetentionOptions options;
+    options.events_per_batch = static_cast<std::size_t>(Draw(1, 9));
+    if (Chance(50)) {
+      options.is_cancelled = [left = Draw(0, 5)]() mutable { return left-- <= 0; };
+    }
+    const auto counts = store_->RemoveBefore(horizon_ms, options);
+    ASSERT_TRUE(counts.ok() || absl::IsCancelled(counts.status())) << counts.status();
+    ASSERT_EQ(store_->HorizonMs(), horizon_ms_);
+    ASSERT_EQ(store_->IsRemovalUnfinished(), !counts.ok());
+  }
+
+  // Whether a read must be an error, where that can be told: a read point may name a position that
+  // the horizon has passed.
+  std::optional<bool> IsBelowHorizon(const ReadPoint& at, std::int64_t since_ms) const {
+    if (horizon_ms_ == kSinceForEverMs) return false;
+    if (std::min({at.as_of_ms, at.known_at_ms, since_ms}) < horizon_ms_) return true;
+    if (at.position_end < end_) return std::nullopt;
+    return false;
+  }
+
+  bool IsLate(const Event& event, bool is_live) const {
+    const std::int64_t now_ms = std::max(clock_.NowMs(), last_known_ms_);
+    std::int64_t time_ms = event.event_time_ms == kNoTimeMs ? now_ms : event.event_time_ms;
+    if (is_live) time_ms = std::min(time_ms, now_ms);
+    return (event.kind == EventKind::kInteraction || event.kind == EventKind::kRanking) &&
+           time_ms < horizon_ms_;
   }
 
   ReadPoint RandomReadPoint() {
@@ -220,6 +268,7 @@ class RandomLogTest : public EventStoreTest {
   std::optional<LiveDates> dates_;
   bool has_live_events_ = true;
   Position end_ = 0;
+  std::int64_t horizon_ms_ = kSinceForEverMs;
   int next_id_ = 0;
 };
 

@@ -209,10 +209,10 @@ absl::Status ReadHistoryFrom(const storage::Store& store, const EventStore::Hist
 }
 
 absl::Status ReadItemHistoryFrom(const storage::Store& store, std::string_view item,
-                                 const ReadPoint& at, std::size_t limit,
+                                 const ReadPoint& at, std::int64_t since_ms, std::size_t limit,
                                  std::vector<HistoryEntry>* entries) {
   const std::unique_ptr<HistoryCursor> cursor = store.NewHistoryCursor();
-  NewestEntries newest(cursor.get(), at, kSinceForEverMs, limit);
+  NewestEntries newest(cursor.get(), at, since_ms, limit);
   FOURFOLD_RETURN_IF_ERROR(newest.Add(Stream::kItemActions, item, true, false));
   FOURFOLD_RETURN_IF_ERROR(newest.Add(Stream::kItemFacts, item, false, false));
   newest.MoveTo(entries);

@@ -29,7 +29,7 @@ absl::StatusOr<std::optional<SessionOwner>> OwnerOf(storage::HistoryCursor* curs
 absl::Status ReadHistoryFrom(const storage::Store& store, const EventStore::HistoryRequest& request,
                              const ReadPoint& at, std::vector<HistoryEntry>* entries);
 absl::Status ReadItemHistoryFrom(const storage::Store& store, std::string_view item,
-                                 const ReadPoint& at, std::size_t limit,
+                                 const ReadPoint& at, std::int64_t since_ms, std::size_t limit,
                                  std::vector<HistoryEntry>* entries);
 absl::Status ReadActionsFrom(const storage::Store& store, EventStore::ActionsOf whose,
                              std::string_view id, const ReadPoint& at, bool with_fields,

@@ -155,6 +155,12 @@ absl::Status SessionRegistry::EraseMember(std::string_view session, std::string_
   return absl::OkStatus();
 }
 
+absl::Status SessionRegistry::EraseAnonymousBefore(std::string_view session, std::int64_t time_ms,
+                                                   storage::Batch* batch) {
+  FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t line_time, StoredLineTime(session));
+  return line_time < time_ms ? EraseAnonymous(session, batch) : absl::OkStatus();
+}
+
 absl::Status SessionRegistry::EraseAnonymous(std::string_view session, storage::Batch* batch) {
   FOURFOLD_ASSIGN_OR_RETURN(const std::int64_t time, StoredLineTime(session));
   batch->EraseValue(AnonymousKey(session));

@@ -37,6 +37,9 @@ class SessionRegistry {
   absl::Status EraseMember(std::string_view session, std::string_view user, storage::Batch* batch);
   // For erasure: the session has no anonymous events any more.
   absl::Status EraseAnonymous(std::string_view session, storage::Batch* batch);
+  // For retention: the same, where it has none from this time on.
+  absl::Status EraseAnonymousBefore(std::string_view session, std::int64_t time_ms,
+                                    storage::Batch* batch);
 
  private:
   // Of sessions without anonymous events.

@@ -163,6 +163,20 @@ TEST_F(TimeTest, Rule7HistoryIsKeptForEver) {
   EXPECT_THAT(Actions("ann", At(Minute(0), Minute(0))), ElementsAre("item0"));
 }
 
+TEST_F(TimeTest, Rule7WhereHistoryIsLimitedAReadBelowTheHorizonIsAnErrorNeverAPartialValue) {
+  options_.retain_ms = Minute(10) - Minute(0);
+  Open();
+  for (int i = 0; i < 30; ++i) {
+    Import(Action(StrCat("e", i), "ann", StrCat("item", i), Minute(i)));
+  }
+  clock_.Set(Minute(29));
+  ASSERT_TRUE(store_->RemoveBefore(Minute(19)).ok());
+  EXPECT_EQ(History({.user = "ann"}, store_->Now()).size(), 10u);
+  std::vector<HistoryEntry> entries;
+  EXPECT_TRUE(absl::IsOutOfRange(
+      store_->ReadHistory({.user = "ann"}, At(Minute(27), Minute(27)), &entries)));
+}
+
 TEST_F(TimeTest, Rule8AnonymousSessionJoinsTheUsersHistoryKnownFromTheLinkOn) {
   Live(Minute(0), InSession(Action("a", "", "lamp", kNoTimeMs), "s"));
   EXPECT_THAT(Actions("ann", store_->Now()), IsEmpty());

@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "data/event_check.h"
+#include "data/timestamp.h"
 #include "feature/event_store_reader.h"
 
 namespace fourfold {
@@ -31,37 +32,6 @@ std::string RandomPrefix() {
   return DigestToHex(DigestOf(bytes)).substr(0, 24);
 }
 
-// Calls put(stream, id) for each history that an event has a line in.
-template <typename Put>
-void ForEachHistory(const Event& event, const Put& put) {
-  const bool is_anonymous = event.user.empty();
-  const bool has_session = !event.session.empty();
-  switch (event.kind) {
-    case EventKind::kItem:
-      put(Stream::kItemFacts, event.item);
-      return;
-    case EventKind::kUser:
-      put(Stream::kUserFacts, event.user);
-      if (has_session) put(Stream::kSessionKnown, event.session);
-      return;
-    case EventKind::kInteraction:
-      put(Stream::kItemActions, event.item);
-      if (!is_anonymous) put(Stream::kUserActions, event.user);
-      if (has_session) {
-        put(is_anonymous ? Stream::kSessionAnonymousActions : Stream::kSessionKnown, event.session);
-      }
-      return;
-    case EventKind::kRanking:
-      if (!is_anonymous) put(Stream::kUserSlates, event.user);
-      if (has_session) {
-        put(is_anonymous ? Stream::kSessionAnonymousSlates : Stream::kSessionKnown, event.session);
-      }
-      return;
-  }
-}
-
-bool IsFacts(Stream stream) { return stream == Stream::kItemFacts || stream == Stream::kUserFacts; }
-
 void Describe(const LoggedEvent& logged, EventOutcome outcome, AppendResult* result) {
   result->outcome = outcome;
   result->position = logged.position;
@@ -74,7 +44,7 @@ void Describe(const LoggedEvent& logged, EventOutcome outcome, AppendResult* res
 
 absl::StatusOr<std::unique_ptr<EventWriter>> EventWriter::Open(storage::Store* store,
                                                                const Clock* clock,
-                                                               std::size_t gather_bytes) {
+                                                               const EventStoreOptions& options) {
   std::string bytes;
   const absl::Status found = store->GetValue(kStateKey, &bytes);
   StoreState state;
@@ -83,18 +53,30 @@ absl::StatusOr<std::unique_ptr<EventWriter>> EventWriter::Open(storage::Store* s
   } else if (!absl::IsNotFound(found)) {
     return found;
   }
-  return std::unique_ptr<EventWriter>(new EventWriter(store, clock, gather_bytes, state));
+  const Horizon& horizon = state.horizon;
+  const bool changes = horizon.time_ms != kSinceForEverMs && horizon.retain_ms != options.retain_ms;
+  std::unique_ptr<EventWriter> writer(new EventWriter(store, clock, options, state));
+  if (changes) {
+    // A longer reach does not bring back what is gone: history begins where it begins now.
+    Horizon changed = horizon;
+    changed.floor_ms = horizon.time_ms;
+    changed.retain_ms = options.retain_ms;
+    FOURFOLD_RETURN_IF_ERROR(writer->WriteHorizon(changed));
+  }
+  return writer;
 }
 
-EventWriter::EventWriter(storage::Store* store, const Clock* clock, std::size_t gather_bytes,
-                         const StoreState& state)
+EventWriter::EventWriter(storage::Store* store, const Clock* clock,
+                         const EventStoreOptions& options, const StoreState& state)
     : store_(store),
       clock_(clock),
-      gather_bytes_(gather_bytes),
+      gather_bytes_(options.gather_bytes),
+      retain_ms_(options.retain_ms),
       end_(state.end),
       last_known_ms_(state.last_known_ms),
       last_event_time_ms_(state.last_event_time_ms),
       id_prefix_(RandomPrefix()),
+      horizon_(state.horizon),
       sessions_(store),
       dates_(state.last_known_ms) {}
 
@@ -158,7 +140,7 @@ absl::Status EventWriter::Commit(std::vector<Candidate>* candidates, bool is_liv
     MutexLock lock(&mutex_);
     FOURFOLD_RETURN_IF_ERROR(WriteGathered());
     const std::unique_ptr<storage::Batch> batch = store_->NewBatch();
-    StoreState state{end_.load(), last_known_ms_.load(), last_event_time_ms_.load()};
+    StoreState state = State();
     std::vector<LoggedEvent> accepted;
     accepted.reserve(candidates->size());
     absl::Status status = Plan(candidates, is_live, batch.get(), &state, &accepted, results);
@@ -222,6 +204,15 @@ absl::Status EventWriter::Plan(std::vector<Candidate>* candidates, bool is_live,
       Describe((*accepted)[place->second], EventOutcome::kDuplicate, &result);
       continue;
     }
+    const std::int64_t stated_ms = candidate.logged.event.event_time_ms;
+    const std::int64_t event_time_ms = stated_ms == kNoTimeMs ? now_ms
+                                       : is_live              ? std::min(stated_ms, now_ms)
+                                                              : stated_ms;
+    result.status = CheckHorizon(candidate.logged.event, event_time_ms, state->horizon.time_ms);
+    if (!result.status.ok()) {
+      in_batch.erase(place);
+      continue;
+    }
     LoggedEvent& logged = accepted->emplace_back(std::move(candidate.logged));
     logged.position = state->end++;
     if (is_live) {
@@ -257,6 +248,27 @@ absl::Status EventWriter::Put(const LoggedEvent& logged, const Digest& digest,
   });
   if (event.session.empty()) return absl::OkStatus();
   return sessions_.Note(event.session, event.user, event.event_time_ms, batch);
+}
+
+StoreState EventWriter::State() const {
+  return {end_.load(), last_known_ms_.load(), last_event_time_ms_.load(), horizon()};
+}
+
+Horizon EventWriter::horizon() const {
+  const MutexLock lock(&horizon_mutex_);
+  return horizon_;
+}
+
+absl::Status EventWriter::CheckHorizon(const Event& event, std::int64_t event_time_ms,
+                                       std::int64_t horizon_ms) {
+  // Facts hold from their time on, up to now.
+  if (event.kind == EventKind::kItem || event.kind == EventKind::kUser ||
+      event_time_ms >= horizon_ms) {
+    return absl::OkStatus();
+  }
+  return absl::OutOfRangeError(StrCat("timestamp: ", FormatTimestamp(event_time_ms),
+                                      " lies below the horizon ", FormatTimestamp(horizon_ms),
+                                      ": the recipe's `retain` keeps no older history"));
 }
 
 void EventWriter::Publish(const StoreState& state) {
@@ -374,6 +386,9 @@ absl::Status EventWriter::EraseEvent(Position position, storage::Batch* batch) {
     batch->EraseHistory(EntityOf(stream, id), event.event_time_ms, digest);
   });
   if (event.session.empty() || event.user.empty()) return absl::OkStatus();
+  if (event.kind == EventKind::kUser) {  // may be what retention left of an action
+    batch->EraseHistory(EntityOf(Stream::kUserActions, event.user), event.event_time_ms, digest);
+  }
   return sessions_.EraseMember(event.session, event.user, batch);
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
@@ -49,7 +50,7 @@ class EventWriter {
   // Continues from the state that the store holds.
   static absl::StatusOr<std::unique_ptr<EventWriter>> Open(storage::Store* store,
                                                            const Clock* clock,
-                                                           std::size_t gather_bytes);
+                                                           const EventStoreOptions& options);
 
   absl::StatusOr<std::vector<AppendResult>> Append(absl::Span<const Event> events,
                                                    Durability durability);
@@ -57,17 +58,21 @@ class EventWriter {
   absl::StatusOr<ImportCounts> GatherImported(absl::Span<TimedEvent> events);
   absl::Status Flush();
   absl::StatusOr<std::uint64_t> EraseUser(std::string_view user);
+  absl::StatusOr<RetentionCounts> RemoveBefore(std::int64_t horizon_ms,
+                                               const RetentionOptions& options)
+      ABSL_LOCKS_EXCLUDED(retention_mutex_, mutex_);
   void SetCommitListener(CommitListener listener);
 
   // An event below the end has its known time at or before a NowMs() read after it.
   Position end() const { return end_.load(std::memory_order_acquire); }
   std::int64_t NowMs() const;
   std::int64_t last_event_time_ms() const { return last_event_time_ms_.load(); }
+  Horizon horizon() const ABSL_LOCKS_EXCLUDED(horizon_mutex_);
 
  private:
   struct Candidate;
 
-  EventWriter(storage::Store* store, const Clock* clock, std::size_t gather_bytes,
+  EventWriter(storage::Store* store, const Clock* clock, const EventStoreOptions& options,
               const StoreState& state);
 
   Candidate Prepare(const Event& event, std::size_t index);
@@ -83,13 +88,18 @@ class EventWriter {
                     std::vector<AppendResult>* results) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Put(const LoggedEvent& logged, const Digest& digest, storage::Batch* batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  StoreState State() const ABSL_LOCKS_EXCLUDED(horizon_mutex_);
   void Publish(const StoreState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why an event comes too late to be taken in, if it does.
+  static absl::Status CheckHorizon(const Event& event, std::int64_t event_time_ms,
+                                   std::int64_t horizon_ms);
   absl::Status DescribeStoredDuplicates(std::vector<AppendResult>* results) const;
 
   // The bulk path, in event_store_gather.cc: events are planned into one batch while the one before
   // is being written.
   absl::Status Gather(absl::Span<TimedEvent* const> events, absl::Span<const Digest> digests,
-                      ImportCounts* counts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+                      const TimedEvent* first, ImportCounts* counts)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StartGathering() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SendGathered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits for what is being written, if any, and makes it readable. The listener must then hear it.
@@ -111,16 +121,37 @@ class EventWriter {
   absl::Status EraseEvent(Position position, storage::Batch* batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Retention, in event_store_retention.cc. Each removes what it finds below the horizon, batch by
+  // batch; Cancelled once the options say so.
+  using RemoveWith = absl::FunctionRef<absl::Status(storage::Batch* batch)>;
+  absl::Status WriteHorizon(const Horizon& horizon) ABSL_LOCKS_EXCLUDED(mutex_, horizon_mutex_);
+  absl::Status RemoveActions(const Horizon& horizon, const RetentionOptions& options,
+                             std::uint64_t* removed) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status RemoveFacts(Stream stream, const Horizon& horizon, const RetentionOptions& options,
+                           std::uint64_t* removed) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status RemoveAnonymousSessions(const Horizon& horizon, const RetentionOptions& options)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // One batch each, with everybody else locked out.
+  absl::Status RemoveEvents(absl::Span<const Position> positions, const Horizon& horizon,
+                            const RetentionOptions& options, std::uint64_t* removed)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status RemoveBatch(const RetentionOptions& options, RemoveWith remove)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   storage::Store* const store_;
   const Clock* const clock_;
   const std::size_t gather_bytes_;
+  const std::int64_t retain_ms_;
   std::atomic<Position> end_;
   std::atomic<std::int64_t> last_known_ms_;
   std::atomic<std::int64_t> last_event_time_ms_;
   const std::string id_prefix_;  // of the ids made by this process
   std::atomic<std::uint64_t> ids_made_ = 0;
 
+  Mutex retention_mutex_;  // one removal at a time
   Mutex mutex_;
+  mutable Mutex horizon_mutex_;
+  Horizon horizon_ ABSL_GUARDED_BY(horizon_mutex_);  // changes with mutex_ held, too
   SessionRegistry sessions_ ABSL_GUARDED_BY(mutex_);
   LiveDates dates_ ABSL_GUARDED_BY(mutex_);
   CommitListener listener_ ABSL_GUARDED_BY(mutex_);

@@ -366,6 +366,7 @@ std::string SkewJson(const SkewReport& report) {
   return Object(/*request_id=*/"", [&](JsonWriter* writer) {
     Member(writer, "requests", static_cast<std::int64_t>(report.requests));
     Member(writer, "without_ranker", static_cast<std::int64_t>(report.without_ranker));
+    Member(writer, "below_horizon", static_cast<std::int64_t>(report.below_horizon));
     Member(writer, "values", static_cast<std::int64_t>(report.values));
     Member(writer, "differing", static_cast<std::int64_t>(report.differing));
     if (report.requests > 0) {

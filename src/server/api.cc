@@ -57,7 +57,8 @@ Api::Api(Engine* engine, ServerMetrics* metrics, std::string api_key)
       metrics_(metrics),
       api_key_(std::move(api_key)),
       request_id_prefix_(RandomPrefix()),
-      trainer_(engine) {}
+      trainer_(engine),
+      retainer_(engine) {}
 
 std::span<const Api::Route> Api::Routes() {
   static const std::vector<Route> routes = {

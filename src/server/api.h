@@ -13,6 +13,7 @@
 #include "fourfold/engine.h"
 #include "server/http_bodies.h"
 #include "server/problem.h"
+#include "server/retainer.h"
 #include "server/server_metrics.h"
 #include "server/trainer.h"
 
@@ -79,13 +80,18 @@ class Api {
   Call Admit(const ApiRequest& request) const;
   ApiAnswer Answer(const Call& call, const ApiRequest& request);
 
-  // /health/ready says no from now on, and a training that runs is called off.
+  // /health/ready says no from now on; a training that runs, or a removal of old history, is called
+  // off.
   void SetStopping() {
     stopping_.store(true, std::memory_order_relaxed);
     trainer_.Cancel();
+    retainer_.Cancel();
   }
-  // Once stopping: returns when the training has ended.
-  void AwaitTraining() { trainer_.Stop(); }
+  // Once stopping: returns when the training, or the removal of old history, has ended.
+  void AwaitTraining() {
+    trainer_.Stop();
+    retainer_.Stop();
+  }
 
   // A request id that no other request has.
   std::string NewRequestId() const;
@@ -135,6 +141,7 @@ class Api {
   // PUT reads the fields that it replaces: two of one entity go one after the other.
   std::array<Mutex, 64> entity_mutexes_;
   Trainer trainer_;
+  Retainer retainer_;
 };
 
 }  // namespace fourfold

@@ -85,6 +85,10 @@ void AppendEngineFamilies(const EngineStatus& status, std::vector<prometheus::Me
     add("fourfold_last_event_seconds", "Event time of the newest event, since the Unix epoch.",
         static_cast<double>(status.last_event_time_ms) * 1e-3);
   }
+  if (status.horizon_ms != kSinceForEverMs) {
+    add("fourfold_horizon_seconds", "No action or slate before it is kept, since the Unix epoch.",
+        static_cast<double>(status.horizon_ms) * 1e-3);
+  }
   if (const auto& state = status.feature_state; state.has_value()) {
     add("fourfold_feature_state_bytes", "Memory that the state of the ranker's features takes.",
         static_cast<double>(state->bytes));

@@ -1,23 +1,12 @@
 #include "server/trainer.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <string_view>
 #include <utility>
 
 #include "base/strings.h"
+#include "server/background.h"
 
 namespace fourfold {
-namespace {
-
-// Of this thread and those that it starts.
-void YieldToRequests() {
-  constexpr int kNice = 10;
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
-}
-
-}  // namespace
 
 absl::Status Trainer::Start(bool activate) {
   const MutexLock lock(&mutex_);

@@ -343,6 +343,16 @@ class RocksDbStore final : public Store {
     return absl::OkStatus();
   }
 
+  absl::Status Compact() override {
+    rocksdb::CompactRangeOptions options;
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    for (ColumnFamilyHandle* family : families_) {
+      FOURFOLD_RETURN_IF_ERROR(
+          ToStatus(db_->CompactRange(options, family, nullptr, nullptr), "compacting"));
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status GetValue(std::string_view key, std::string* value) const override {
     return ToStatus(db_->Get(rocksdb::ReadOptions(), families_[kValues], ToSlice(key), value),
                     "reading a value");

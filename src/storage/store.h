@@ -120,6 +120,8 @@ class Store {
   // Removes from the files what was erased of these entities' histories. Slow: rewrites the files
   // they lie in.
   virtual absl::Status CompactHistories(absl::Span<const std::string> entities) = 0;
+  // The same of everything that was erased.
+  virtual absl::Status Compact() = 0;
 
   // NotFound when absent.
   virtual absl::Status GetValue(std::string_view key, std::string* value) const = 0;

@@ -18,6 +18,11 @@ constexpr std::int64_t kStepsMax = kStepsPerHalfLife * (kWeightBits + 1);
 // Timelines up to this size are summed entry by entry, larger ones step by step.
 constexpr std::size_t kSizeToScanMax = 8192;
 
+// The age from which on an action weighs less; kStepsMax of them and it weighs nothing.
+std::int64_t StepOf(std::int64_t half_life_ms) {
+  return std::max<std::int64_t>(1, half_life_ms / kStepsPerHalfLife);
+}
+
 using Weights = std::array<std::int64_t, kStepsMax>;
 
 const Weights& AllWeights() {
@@ -36,7 +41,7 @@ const Weights& AllWeights() {
 class DecayedSum {
  public:
   DecayedSum(std::int64_t half_life_ms, std::int64_t now_ms)
-      : step_ms_(std::max<std::int64_t>(1, half_life_ms / kStepsPerHalfLife)),
+      : step_ms_(StepOf(half_life_ms)),
         step_of_(step_ms_),
         now_step_(FloorDivide(now_ms, step_ms_)),
         weights_(AllWeights()) {}
@@ -97,6 +102,15 @@ class DecayedSum {
 std::int64_t ActionView::FromMs(std::int64_t now_ms) const {
   if (window_ms == 0 || now_ms < INT64_MIN + window_ms) return INT64_MIN;
   return now_ms - window_ms + 1;
+}
+
+FeatureOrigin ActionView::origin() const {
+  FeatureOrigin origin{FeatureOrigin::Of::kTimeline, family};
+  if (window_ms != 0) origin.reach_ms = window_ms;
+  if (half_life_ms != 0) {
+    origin.reach_ms = std::min(origin.reach_ms, kStepsMax * StepOf(half_life_ms));
+  }
+  return origin;
 }
 
 std::size_t ReadEntity(ParameterReader* parameters, PlanBuilder* plan, bool* per_candidate) {

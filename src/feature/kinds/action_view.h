@@ -16,9 +16,10 @@ struct ActionView {
   bool per_candidate = false;
   std::uint64_t type_mask = 0;
   std::int64_t window_ms = 0;
+  std::int64_t half_life_ms = 0;  // of every ActionSum over it; 0: none
 
   std::int64_t FromMs(std::int64_t now_ms) const;
-  FeatureOrigin origin() const { return {FeatureOrigin::Of::kTimeline, family}; }
+  FeatureOrigin origin() const;
 };
 
 // The entities that actions can be of: item, user, session, user_item (the user's with the

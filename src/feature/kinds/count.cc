@@ -25,9 +25,9 @@ class SumFeature final : public FeatureKind {
 };
 
 std::unique_ptr<FeatureKind> Make(ParameterReader* parameters, PlanBuilder* plan, bool is_sum) {
-  const ActionView view = ReadActionView(parameters, plan);
+  ActionView view = ReadActionView(parameters, plan);
   ActionSum sum;
-  sum.half_life_ms = parameters->Duration("half_life");
+  sum.half_life_ms = view.half_life_ms = parameters->Duration("half_life");
   sum.of.type_mask = view.type_mask;
   if (is_sum) sum.of.field = plan->AddActionField(parameters->RequiredText("field"), false);
   sum.aggregate = plan->AddAggregate(view.family, sum.of);

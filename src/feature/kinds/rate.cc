@@ -48,7 +48,8 @@ std::unique_ptr<FeatureKind> MakeRate(ParameterReader* parameters, PlanBuilder* 
   view.window_ms = parameters->Duration("window");
   ActionSum numerator;
   ActionSum denominator;
-  numerator.half_life_ms = denominator.half_life_ms = parameters->Duration("half_life");
+  view.half_life_ms = parameters->Duration("half_life");
+  numerator.half_life_ms = denominator.half_life_ms = view.half_life_ms;
   numerator.of.type_mask = ReadTypes(parameters, plan, "types");
   denominator.of.type_mask = ReadTypes(parameters, plan, "of_types");
   const std::string field = parameters->Text("field");

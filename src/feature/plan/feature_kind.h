@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -56,6 +57,9 @@ class FeatureContext {
 struct FeatureOrigin {
   enum class Of : std::uint8_t { kNothing, kTimeline, kItemFacts, kUserFacts } of = Of::kNothing;
   std::size_t family = 0;  // kTimeline
+  // kTimeline: how far back from now it looks, the last moment excluded. By default for ever.
+  std::int64_t reach_ms = kUnboundedReach;
+  static constexpr std::int64_t kUnboundedReach = std::numeric_limits<std::int64_t>::max();
 };
 
 struct NamedFeature;

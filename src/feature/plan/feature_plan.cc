@@ -124,6 +124,10 @@ absl::StatusOr<std::shared_ptr<const FeaturePlan>> FeaturePlan::Compile(
     }
     output.per_candidate = output.kind->per_candidate();
     plan->reads_learned_ |= output.kind->learned().has_value();
+    if (const FeatureOrigin origin = output.kind->origin();
+        origin.of == FeatureOrigin::Of::kTimeline) {
+      plan->reach_ms_ = std::max(plan->reach_ms_, origin.reach_ms);
+    }
     if (!output.kind->is_sequence()) {
       builder.numeric.push_back({output.kind->is_code() ? "" : output.name, output.per_candidate});
       plan->columns_.push_back(std::move(output));

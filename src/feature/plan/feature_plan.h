@@ -36,6 +36,9 @@ class FeaturePlan {
   const StateSchema& schema() const { return schema_; }
   // Whether requests must bring LearnedItems (FeatureKind::learned says which).
   bool reads_learned() const { return reads_learned_; }
+  // How far back from now the actions lie that a value may come of: the longest window, or
+  // FeatureOrigin::kUnboundedReach. 0 without features of actions.
+  std::int64_t reach_ms() const { return reach_ms_; }
 
  private:
   FeaturePlan() = default;
@@ -45,6 +48,7 @@ class FeaturePlan {
   std::vector<Output> sequences_;
   StateSchema schema_;
   bool reads_learned_ = false;
+  std::int64_t reach_ms_ = 0;
 };
 
 }  // namespace fourfold

@@ -179,6 +179,15 @@ class Reading final : public FeatureContext {
   mutable absl::Status status_;
 };
 
+// The first event time that a value may come of.
+std::int64_t FirstReadMs(std::int64_t reach_ms, const FeatureRequest& request) {
+  if (reach_ms == 0) return request.at.as_of_ms;
+  if (reach_ms == FeatureOrigin::kUnboundedReach || request.now_ms < kSinceForEverMs + reach_ms) {
+    return kSinceForEverMs;
+  }
+  return request.now_ms - reach_ms + 1;
+}
+
 }  // namespace
 
 absl::Status ReadFeatures(const FeaturePlan& plan, const StateSource& source,
@@ -204,7 +213,8 @@ absl::Status ReadFeatures(const FeaturePlan& plan, const StateSource& source,
                                      : static_cast<float>(table->sequences[i].items.size());
     reading.Note(plan.sequences()[i], plan.columns().size() + i, {&length_or_none, 1}, statistics);
   }
-  return reading.status();
+  FOURFOLD_RETURN_IF_ERROR(reading.status());
+  return source.CheckReach(request.at, FirstReadMs(plan.reach_ms(), request));
 }
 
 }  // namespace fourfold

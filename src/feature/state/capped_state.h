@@ -62,6 +62,9 @@ class CappedState {
                                                   const ReadPoint& at,
                                                   StateHolder* holder) const override;
     const Interner& interner() const override { return state_.all_->interner(); }
+    absl::Status CheckReach(const ReadPoint& at, std::int64_t since_ms) const override {
+      return state_.store_->CheckReach(at, since_ms);
+    }
     // What was asked for and is not pinned; read as if nothing were known of it.
     const EntityCache::Wanted& missing() const { return missing_; }
 

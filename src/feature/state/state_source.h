@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "feature/read_point.h"
 #include "feature/state/entity_state.h"
@@ -29,6 +31,11 @@ class StateSource {
                                                         const ReadPoint& at,
                                                         StateHolder* holder) const = 0;
   virtual const Interner& interner() const = 0;
+  // As EventStore::CheckReach, of what was found so far. A source that holds all it ever took in
+  // refuses nothing.
+  virtual absl::Status CheckReach(const ReadPoint&, std::int64_t /*since_ms*/) const {
+    return absl::OkStatus();
+  }
 };
 
 }  // namespace fourfold

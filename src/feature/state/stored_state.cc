@@ -30,7 +30,7 @@ absl::StatusOr<const FactTimeline*> StoredState::FindFacts(StateEntity entity, s
   if (id.empty()) return nullptr;
   FOURFOLD_ASSIGN_OR_RETURN(const EntityAsOf facts, entity == StateEntity::kItem
                                                         ? store_->ReadItem(id, at)
-                                                        : store_->ReadUser(id, at));
+                                                        : store_->ReadUserFields(id, at));
   // What holds at the read point, as one fact that every reader sees.
   LoggedEvent logged;
   logged.event.event_time_ms = logged.known_time_ms = kSinceForEverMs;

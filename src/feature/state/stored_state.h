@@ -26,6 +26,9 @@ class StoredState final : public StateSource {
                                                 const ReadPoint& at,
                                                 StateHolder* holder) const override;
   const Interner& interner() const override { return interner_; }
+  absl::Status CheckReach(const ReadPoint& at, std::int64_t since_ms) const override {
+    return store_->CheckReach(at, since_ms);
+  }
 
  private:
   absl::StatusOr<std::shared_ptr<const OwnedState>> ReadGlobal(const ReadPoint& at) const

@@ -105,10 +105,12 @@ class Reader {
       if (options_.declared_items_only) NoteDeclared(event);
       return;
     }
-    if (event.kind == EventKind::kUser) return;
     line.event_digest = DigestOf(event.id);
     if (!event.user.empty() && !event.session.empty()) NoteOwner(event, line);
-    if (event.kind == EventKind::kInteraction && IsWantedType(event.type)) AddRow(event, line);
+    if (event.kind == EventKind::kInteraction && event.event_time_ms >= options_.since_ms &&
+        IsWantedType(event.type)) {
+      AddRow(event, line);
+    }
   }
 
   // A deletion takes nothing back here: the item was declared when it was acted on.

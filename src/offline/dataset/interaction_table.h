@@ -36,8 +36,9 @@ struct InteractionTable {
 
 struct InteractionTableOptions {
   ReadPoint at;
-  std::vector<std::string> action_types;  // empty: all
-  bool declared_items_only = false;       // leave out actions on items without an item event
+  std::int64_t since_ms = kSinceForEverMs;  // leave out what happened before
+  std::vector<std::string> action_types;    // empty: all
+  bool declared_items_only = false;         // leave out actions on items without an item event
 };
 
 absl::StatusOr<InteractionTable> ReadInteractions(const EventStore& store,

@@ -48,7 +48,8 @@ std::string LogPlaceOf(const LoggedEvent& logged) {
 }  // namespace
 
 absl::StatusOr<RowReplay> RowReplay::Start(const EventStore& store, const FeaturePlan& plan,
-                                           const RowOptions& options, const ReadPoint& end) {
+                                           const RowOptions& options, const ReadPoint& end,
+                                           std::int64_t since_ms) {
   RowReplay replay(store, plan, options);
   const Position position_end = std::min(end.position_end, store.EndPosition());
   FOURFOLD_RETURN_IF_ERROR(store.ScanLog(0, position_end, [&](const LoggedEvent& logged) {
@@ -60,6 +61,7 @@ absl::StatusOr<RowReplay> RowReplay::Start(const EventStore& store, const Featur
   }));
   if (options.rows == RowOptions::Rows::kRetrieved) replay.NoteMoments();
   replay.LeaveOutOpenWindows(std::min(end.as_of_ms, store.LastEventTimeMs()));
+  replay.LeaveOutBefore(since_ms);
   if (options.answered_only) FOURFOLD_RETURN_IF_ERROR(replay.LeaveOutUnanswered());
   std::sort(replay.rows_.begin(), replay.rows_.end(), [](const Row& a, const Row& b) {
     return std::tie(a.event_time_ms, a.session, a.step, a.position) <
@@ -138,6 +140,15 @@ void RowReplay::LeaveOutOpenWindows(std::int64_t end_ms) {
   counts_.window_open += std::erase_if(rows_, [&](const Row& row) {
     return row.event_time_ms > end_ms - options_.attribution_window_ms;
   });
+}
+
+void RowReplay::LeaveOutBefore(std::int64_t since_ms) {
+  if (since_ms == kSinceForEverMs) return;
+  // An imported row reads as of the millisecond before its own: that lies within, too.
+  const std::int64_t reach_ms =
+      std::max<std::int64_t>({2, plan_->reach_ms(), options_.history_reach_ms});
+  counts_.too_early +=
+      std::erase_if(rows_, [&](const Row& row) { return row.now_ms - reach_ms + 1 < since_ms; });
 }
 
 absl::Status RowReplay::LeaveOutUnanswered() {

@@ -50,6 +50,7 @@ struct RowOptions {
   // rows; 0: all. Each then weighs as many as it stands for, where `negatives_weigh`.
   int negatives = 0;
   bool negatives_weigh = false;
+  std::int64_t history_reach_ms = 0;  // kRetrieved: how far back retrieval looks
 };
 
 // One request of the past: who asked when, what was shown, and what came of it.
@@ -81,12 +82,15 @@ class RowReplay {
     std::uint64_t unanswered = 0;   // left out
     std::uint64_t window_open = 0;  // left out: their window is not over
     std::uint64_t few_items = 0;    // left out
+    std::uint64_t too_early = 0;    // left out: they look back to before `since_ms`
   };
 
-  // Reads the log up to `end` into state and notes its requests. The store and the plan must
-  // outlive it. Memory: LoggedState's, and about 150 bytes a request.
+  // Reads the log up to `end` into state and notes its requests, but those whose features, or
+  // retrieval, reach back to before `since_ms`. The store and the plan must outlive it. Memory:
+  // LoggedState's, and about 150 bytes a request.
   static absl::StatusOr<RowReplay> Start(const EventStore& store, const FeaturePlan& plan,
-                                         const RowOptions& options, const ReadPoint& end);
+                                         const RowOptions& options, const ReadPoint& end,
+                                         std::int64_t since_ms = kSinceForEverMs);
 
   std::size_t size() const { return rows_.size(); }
   std::int64_t event_time_ms(std::size_t row) const { return rows_[row].event_time_ms; }
@@ -134,6 +138,7 @@ class RowReplay {
   // Unset: actions of the type do not count.
   std::optional<ActionMeaning> MeaningOf(const std::string& type) const;
   void LeaveOutOpenWindows(std::int64_t end_ms);
+  void LeaveOutBefore(std::int64_t since_ms);
   absl::Status LeaveOutUnanswered();
   void NoteMoments();
   // What came of the items of a slate, or the action itself says.

@@ -2,18 +2,22 @@
 
 namespace fourfold {
 
-HistoryHydrator::HistoryHydrator(const EventStore* store, int actions)
+HistoryHydrator::HistoryHydrator(const EventStore* store, int actions, std::int64_t window_ms)
     : Hydrator({.name = "history",
                 .reads = {},
                 .writes = {Column::kHistory},
                 .on_failure = OnFailure::kSkipStage}),
       store_(store),
-      actions_(actions) {}
+      actions_(actions),
+      window_ms_(window_ms) {}
 
 absl::Status HistoryHydrator::Fetch(const Query& query, QueryColumns* columns) const {
   if (store_ == nullptr || (query.user.empty() && query.session.empty())) return absl::OkStatus();
   const absl::Status status = store_->ReadHistory(
-      {.user = query.user, .session = query.session, .limit = static_cast<std::size_t>(actions_)},
+      {.user = query.user,
+       .session = query.session,
+       .since_ms = window_ms_ == 0 ? kSinceForEverMs : query.at.as_of_ms - window_ms_ + 1,
+       .limit = static_cast<std::size_t>(actions_)},
       query.at, &columns->history);
   if (!status.ok()) columns->history.clear();
   return status;

@@ -22,6 +22,7 @@ struct PolicyOptions {
   // The newest actions that are read per request; more where a retriever wants more. What lies
   // further back is neither history nor seen.
   int history_actions = 200;
+  std::int64_t history_window_ms = 0;  // ... and that are younger than this; 0: all that is kept
   int seen_slates = 50;  // the newest slates that are read where seen_impressions is on
 };
 

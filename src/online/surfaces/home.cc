@@ -23,7 +23,8 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> BuildHome(const SurfaceParts& pa
   const std::vector<RetrieverSpec> specs = RetrieversOf(servable);
 
   PipelineBuilder home;
-  home.Hydrate(make_unique<HistoryHydrator>(parts.store, HistoryActions(policy, specs)));
+  home.Hydrate(make_unique<HistoryHydrator>(parts.store, HistoryActions(policy, specs),
+                                            policy.history_window_ms));
   home.Hydrate(make_unique<ListsHydrator>());
   home.Hydrate(make_unique<PagesHydrator>(parts.store, parts.slate_log != nullptr));
   home.Hydrate(make_unique<SeenHydrator>(parts.store, &policy));

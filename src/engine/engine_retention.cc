@@ -1,0 +1,91 @@
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "data/timestamp.h"
+#include "engine/engine_impl.h"
+#include "fourfold/engine.h"
+#include "offline/ranking/row_checkpoint.h"
+
+// The limit of history (Time, rule 7).
+namespace fourfold {
+namespace {
+
+constexpr std::int64_t kMinuteMs = 60'000;
+constexpr std::int64_t kDayMs = 24 * 60 * kMinuteMs;
+
+std::string ReachText(const FeaturePlan& plan) {
+  return plan.reach_ms() == FeatureOrigin::kUnboundedReach ? "for ever"
+                                                           : FormatDuration(plan.reach_ms());
+}
+
+}  // namespace
+
+absl::Status Engine::Impl::CheckMayRetain(bool everything) const {
+  if (recipe.retain_ms == 0 || store->LastEventTimeMs() == kSinceForEverMs) return absl::OkStatus();
+  const std::int64_t now_ms = store->NowMs();
+  if (!everything && store->LastEventTimeMs() < now_ms - recipe.retain_ms) {
+    return FailedPrecondition(
+        "old history is not removed: by the recipe's `retain` nothing would be "
+        "left, as the newest event is of ",
+        FormatTimestamp(store->LastEventTimeMs()), " and the clock at ", FormatTimestamp(now_ms),
+        "; set the clock, or run `fourfold retain --all`");
+  }
+  const std::shared_ptr<const LiveRanker> in_use = ranker();
+  if (in_use == nullptr) return absl::OkStatus();
+  const FeaturePlan& plan = in_use->state->plan();
+  if (plan.reach_ms() <= recipe.retain_ms) return absl::OkStatus();
+  return FailedPrecondition(
+      "old history is not removed: features of the active servable look back ", ReachText(plan),
+      ", farther than the recipe's `retain`, ", FormatDuration(recipe.retain_ms),
+      "; train with this recipe and activate");
+}
+
+absl::Status Engine::Impl::CheckHorizon(const FeaturePlan& plan) const {
+  const std::int64_t horizon_ms = store->HorizonMs();
+  if (horizon_ms == kSinceForEverMs) return absl::OkStatus();
+  const std::int64_t kept_ms = store->NowMs() - horizon_ms + 1;
+  if (plan.reach_ms() <= kept_ms) return absl::OkStatus();
+  return FailedPrecondition("its features look back ", ReachText(plan),
+                            ", below the horizon of history, ", FormatTimestamp(horizon_ms));
+}
+
+absl::StatusOr<RetentionReport> Engine::Retain(const RetainRequest& request) {
+  if (impl_->recipe.retain_ms == 0) {
+    return FailedPrecondition("the recipe keeps history for ever (key `retain`)");
+  }
+  // What learns reads events one by one that must stay until it is done.
+  const LearningTurn turn(&impl_->learning_mutex);
+  if (!turn.taken()) {
+    return FailedPrecondition("this engine is training or evaluating; try again later");
+  }
+  FOURFOLD_RETURN_IF_ERROR(impl_->CheckMayRetain(request.everything));
+  RetentionReport report;
+  report.disk_bytes_before = impl_->store->ReadStats().disk_bytes;
+  FOURFOLD_ASSIGN_OR_RETURN(
+      const RetentionCounts counts,
+      impl_->store->RemoveBefore(impl_->store->NowMs() - impl_->recipe.retain_ms,
+                                 {.is_cancelled = request.is_cancelled}));
+  report.horizon_ms = counts.horizon_ms;
+  report.events = counts.events;
+  if (counts.events > 0) {
+    RowCheckpoint::Remove(impl_->directory.row_checkpoint());
+    FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
+  }
+  if (request.compact) FOURFOLD_RETURN_IF_ERROR(impl_->store->Compact());
+  report.disk_bytes_after = impl_->store->ReadStats().disk_bytes;
+  return report;
+}
+
+bool Engine::IsRetentionDue() const {
+  const std::int64_t retain_ms = impl_->recipe.retain_ms;
+  if (retain_ms == 0 || impl_->store->LastEventTimeMs() == kSinceForEverMs) return false;
+  if (!impl_->CheckMayRetain(/*everything=*/false).ok()) return false;
+  if (impl_->store->IsRemovalUnfinished()) return true;
+  const std::int64_t horizon_ms = impl_->store->HorizonMs();
+  if (horizon_ms == kSinceForEverMs) return true;
+  const std::int64_t step_ms = std::clamp(retain_ms / 100, kMinuteMs, kDayMs);
+  return impl_->store->NowMs() - retain_ms - horizon_ms >= step_ms;
+}
+
+}  // namespace fourfold

@@ -1,0 +1,282 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/timestamp.h"
+#include "feature/catalogue.h"
+#include "feature/event_store_random.h"
+
+// History that is limited, against the plain twin that keeps everything.
+namespace fourfold {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::int64_t kStartMs = 1'700'000'000'000;
+std::int64_t Day(std::int64_t day) { return kStartMs + day * 86'400'000; }
+
+ReadPoint At(std::int64_t time_ms) {
+  ReadPoint at;
+  at.as_of_ms = at.known_at_ms = time_ms;
+  return at;
+}
+
+class RetentionTest : public EventStoreTest {
+ protected:
+  // A store whose histories reach back ten days.
+  RetentionTest() {
+    options_.retain_ms = Day(10) - Day(0);
+    Open();
+  }
+
+  RetentionCounts RemoveBefore(std::int64_t horizon_ms, const RetentionOptions& options = {}) {
+    const auto counts = store_->RemoveBefore(horizon_ms, options);
+    EXPECT_TRUE(counts.ok()) << counts.status();
+    return counts.ok() ? *counts : RetentionCounts();
+  }
+  std::vector<std::string> Actions(const std::string& user, const ReadPoint& at) const {
+    return ItemsOf({.user = user}, at);
+  }
+  absl::Status Try(const ReadPoint& at) const {
+    std::vector<HistoryEntry> entries;
+    return store_->ReadHistory({.user = "ann"}, at, &entries);
+  }
+  std::vector<std::string> LoggedIds() const {
+    std::vector<std::string> ids;
+    EXPECT_TRUE(store_
+                    ->ScanLog(0, store_->EndPosition(),
+                              [&](const LoggedEvent& logged) {
+                                ids.push_back(logged.event.id);
+                                return true;
+                              })
+                    .ok());
+    return ids;
+  }
+};
+
+TEST_F(RetentionTest, HistoryReachesBackSoFarWhetherOlderEventsAreRemovedOrNot) {
+  for (int day = 0; day < 20; ++day) {
+    Import(Action(StrCat("e", day), "ann", StrCat("i", day), Day(day)));
+  }
+  clock_.Set(Day(19));
+  const std::vector<std::string> before = Actions("ann", store_->Now());
+  EXPECT_EQ(before.size(), 10u);
+  EXPECT_EQ(before.back(), "i10");
+  EXPECT_EQ(Actions("ann", At(Day(12))).size(), 10u);
+  EXPECT_EQ(RemoveBefore(Day(9)).events, 9u);
+  EXPECT_EQ(Actions("ann", store_->Now()), before);
+  EXPECT_EQ(LoggedIds().size(), 11u);
+}
+
+TEST_F(RetentionTest, ReadBelowTheHorizonIsAnErrorThatNamesHorizonAndReach) {
+  Import(Action("old", "ann", "lamp", Day(0)));
+  Import(Action("new", "ann", "sofa", Day(18)));
+  clock_.Set(Day(19));
+  EXPECT_TRUE(Try(At(Day(17))).ok());
+  RemoveBefore(Day(9));
+  const absl::Status status = Try(At(Day(17)));
+  EXPECT_TRUE(absl::IsOutOfRange(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(FormatTimestamp(Day(9))));
+  EXPECT_THAT(std::string(status.message()), HasSubstr(FormatTimestamp(Day(7) + 1)));
+  EXPECT_TRUE(absl::IsOutOfRange(Try(At(Day(5)))));
+  EXPECT_TRUE(absl::IsOutOfRange(store_->ReadItem("lamp", At(Day(8))).status()));
+  EXPECT_TRUE(store_->ReadItem("lamp", At(Day(9))).ok());
+  // What reaches back less far can be read still.
+  std::vector<HistoryEntry> entries;
+  EXPECT_TRUE(store_->ReadHistory({.user = "ann", .since_ms = Day(9)}, At(Day(17)), &entries).ok());
+}
+
+TEST_F(RetentionTest, HorizonNeverGoesBackAndOutlivesARestart) {
+  Import(Action("a", "ann", "lamp", Day(0)));
+  clock_.Set(Day(19));
+  EXPECT_EQ(RemoveBefore(Day(9)).horizon_ms, Day(9));
+  EXPECT_EQ(RemoveBefore(Day(5)).horizon_ms, Day(9));
+  Open();
+  EXPECT_EQ(store_->HorizonMs(), Day(9));
+  EXPECT_FALSE(store_->IsRemovalUnfinished());
+}
+
+TEST_F(RetentionTest, LateActionsAreRejectedWithTheReasonDuplicatesAreDuplicatesFactsAreTakenIn) {
+  Import(Action("old", "ann", "lamp", Day(0)));
+  clock_.Set(Day(19));
+  RemoveBefore(Day(9));
+  const AppendResult late = Import(Action("late", "ann", "sofa", Day(8)));
+  EXPECT_EQ(late.outcome, EventOutcome::kRejected);
+  EXPECT_THAT(std::string(late.status.message()), HasSubstr("below the horizon"));
+  EXPECT_EQ(Live(Day(19), Action("late", "ann", "sofa", Day(8))).outcome, EventOutcome::kRejected);
+  EXPECT_EQ(Import(Action("old", "ann", "lamp", Day(0))).outcome, EventOutcome::kDuplicate);
+  EXPECT_EQ(Live(Day(19), Action("old", "ann", "lamp", Day(0))).outcome, EventOutcome::kDuplicate);
+  EXPECT_EQ(Import(ItemFields("f", "vase", kSinceForEverMs, {{"price", 2.0}})).outcome,
+            EventOutcome::kAccepted);
+  EXPECT_EQ(store_->ReadItem("vase", store_->Now())->fields.size(), 1u);
+}
+
+TEST_F(RetentionTest, NewestFactsStayAndADeletedItemStaysDeleted) {
+  Import(ItemFields("1", "lamp", Day(0), {{"price", 3.0}, {"kind", std::string("light")}}));
+  Import(ItemFields("2", "lamp", Day(1), {{"price", 4.0}}));
+  Import(ItemFields("3", "lamp", Day(2), {{"price", 5.0}}));
+  Import(ItemFields("4", "vase", Day(1), {{"price", 1.0}}));
+  Event tombstone = ItemFields("5", "vase", Day(2), {});
+  tombstone.deleted = true;
+  Import(tombstone);
+  clock_.Set(Day(19));
+  EXPECT_EQ(RemoveBefore(Day(9)).events, 2u);
+  EXPECT_THAT(LoggedIds(), ElementsAre("1", "3", "5"));
+  const auto lamp = store_->ReadItem("lamp", At(Day(9)));
+  EXPECT_EQ(lamp->fields, (std::vector<FieldAsOf>{{"kind", std::string("light"), Day(0)},
+                                                  {"price", 5.0, Day(2)}}));
+  EXPECT_FALSE(store_->ReadItem("vase", store_->Now())->exists);
+  // A fact that comes late, of a time before the tombstone, does not bring it back.
+  Import(ItemFields("6", "vase", Day(0), {{"price", 9.0}}), Day(19));
+  EXPECT_FALSE(store_->ReadItem("vase", store_->Now())->exists);
+}
+
+TEST_F(RetentionTest, SessionKeepsItsUserAndAnErasureFindsWhatStayed) {
+  Import(InSession(Action("named", "ann", "lamp", Day(0)), "s"));
+  Import(InSession(Action("again", "ann", "rug", Day(1)), "s"));
+  Import(InSession(Action("later", "", "sofa", Day(15)), "s"));
+  clock_.Set(Day(19));
+  EXPECT_EQ(RemoveBefore(Day(9)).events, 2u);
+  EXPECT_THAT(LoggedIds(), ElementsAre("named", "later"));
+  EXPECT_THAT(Actions("ann", store_->Now()), ElementsAre("sofa"));
+  EXPECT_EQ(store_->FindEvent("named")->event.item, "");
+  EXPECT_EQ(store_->EraseUser("ann").value(), 2u);
+  EXPECT_THAT(LoggedIds(), IsEmpty());
+  EXPECT_THAT(ItemsOf({.session = "s"}, store_->Now()), IsEmpty());
+}
+
+TEST_F(RetentionTest, ItemsThatSomebodyActedOnStayInTheCatalogue) {
+  Import(Action("a", "ann", "lamp", Day(0)));
+  Import(Action("b", "bob", "lamp", Day(1)));
+  clock_.Set(Day(19));
+  EXPECT_EQ(RemoveBefore(Day(9)).events, 2u);
+  Catalogue catalogue(Catalogue::Membership::kActedOn);
+  ASSERT_TRUE(catalogue.Load(*store_).ok());
+  const Catalogue::ReadLock lock(catalogue);
+  EXPECT_TRUE(lock.Exists(lock.Find("lamp")));
+}
+
+TEST_F(RetentionTest, LongerReachBeginsWhereHistoryDoes) {
+  Import(Action("a", "ann", "lamp", Day(0)));
+  Import(Action("b", "ann", "sofa", Day(12)));
+  clock_.Set(Day(19));
+  RemoveBefore(Day(9));
+  for (const std::int64_t retain_ms : {Day(15) - Day(0), std::int64_t{0}}) {
+    options_.retain_ms = retain_ms;
+    Open();
+    EXPECT_EQ(store_->FloorMs(Day(19)), Day(9));
+    EXPECT_THAT(Actions("ann", store_->Now()), ElementsAre("sofa"));
+  }
+}
+
+TEST_F(RetentionTest, RemovalThatWasCutShortGoesOnAndShowsNoPartOfWhatItRemoves) {
+  for (int i = 0; i < 50; ++i) Import(Action(StrCat("e", i), "ann", StrCat("i", i), Day(0) + i));
+  clock_.Set(Day(19));
+  int batches = 0;
+  RetentionOptions options{.events_per_batch = 7, .is_cancelled = [&] { return ++batches == 3; }};
+  EXPECT_TRUE(absl::IsCancelled(store_->RemoveBefore(Day(9), options).status()));
+  Open();
+  EXPECT_TRUE(store_->IsRemovalUnfinished());
+  EXPECT_EQ(LoggedIds().size(), 29u);
+  EXPECT_TRUE(absl::IsOutOfRange(Try(At(Day(9)))));
+  EXPECT_EQ(Import(Action("late", "ann", "sofa", Day(8))).outcome, EventOutcome::kRejected);
+  EXPECT_EQ(RemoveBefore(Day(9)).events, 29u);
+  EXPECT_THAT(LoggedIds(), IsEmpty());
+}
+
+class RetentionRandomTest : public RandomLogTest {
+ protected:
+  void CompareHistory() {
+    const ReadPoint at = RandomReadPoint();
+    EventStore::HistoryRequest request;
+    const std::string user = Name("u", 5);
+    const std::string session = Name("s", 7);
+    if (Chance(75)) request.user = user;
+    if (request.user.empty() || Chance(40)) request.session = session;
+    request.limit = Chance(50) ? 100 : static_cast<std::size_t>(Draw(0, 6));
+    if (Chance(60)) request.since_ms = clock_.NowMs() + DrawSpan(-70, 0);
+    request.impressions = Chance(50);
+    EventStore::HistoryRequest retained = request;
+    const std::int64_t end_ms = at.as_of_ms == INT64_MAX
+                                    ? std::max(store_->NowMs(), store_->LastEventTimeMs())
+                                    : at.as_of_ms;
+    retained.since_ms = std::max(request.since_ms, end_ms - options_.retain_ms + 1);
+    std::vector<HistoryEntry> entries;
+    const absl::Status status = store_->ReadHistory(request, at, &entries);
+    if (!Expected(status, at, retained.since_ms)) return;
+    ASSERT_EQ(Describe(entries), Describe(plain_.ReadHistory(retained, at)))
+        << "user " << request.user << " session " << request.session;
+  }
+
+  void CompareFacts() {
+    const ReadPoint at = RandomReadPoint();
+    const std::string item = Name("i", 6);
+    const auto read_item = store_->ReadItem(item, at);
+    if (Expected(read_item.status(), at, at.as_of_ms)) {
+      ASSERT_EQ(Describe(*read_item), Describe(plain_.ReadItem(item, at)));
+    }
+    const std::string user = Name("u", 5);
+    const auto read_user = store_->ReadUser(user, at);
+    if (read_user.ok()) {
+      const EntityAsOf expected = plain_.ReadUser(user, at);
+      ASSERT_EQ(read_user->exists, expected.exists);
+      ASSERT_EQ(read_user->fields, expected.fields);
+    }
+  }
+
+  // Whether there is something to compare; notes an error that must not be, or is missing.
+  bool Expected(const absl::Status& status, const ReadPoint& at, std::int64_t since_ms) {
+    const std::optional<bool> is_below = IsBelowHorizon(at, since_ms);
+    if (is_below.has_value()) {
+      EXPECT_EQ(absl::IsOutOfRange(status), *is_below) << status;
+    }
+    (status.ok() ? compared_ : refused_) += 1;
+    return status.ok();
+  }
+
+  void Run(std::uint64_t seed) {
+    SCOPED_TRACE(StrCat("seed ", seed));
+    options_.retain_ms = Draw(20, 60) * (seed % 2 == 0 ? 1 : 1'000'000);
+    Start(seed, /*has_live_events=*/seed % 3 != 0);
+    for (int step = 0; step < 30; ++step) {
+      ASSERT_NO_FATAL_FAILURE(AppendSome());
+      clock_.Advance(DrawSpan(0, 15));
+      if (Chance(30)) {
+        ASSERT_NO_FATAL_FAILURE(Retain());
+      }
+      if (Chance(4)) {
+        ASSERT_NO_FATAL_FAILURE(Erase());
+      }
+      if (Chance(10)) Reopen();
+      for (int i = 0; i < 5; ++i) {
+        ASSERT_NO_FATAL_FAILURE(CompareHistory());
+        ASSERT_NO_FATAL_FAILURE(CompareFacts());
+      }
+    }
+    for (const auto& [id, position] : taken_ids_) {
+      const AppendResult again = Import(Action(id, "ann", "i0", horizon_ms_ - 1));
+      ASSERT_EQ(again.outcome, EventOutcome::kDuplicate);
+      ASSERT_EQ(again.position, position);
+    }
+  }
+
+  int compared_ = 0;
+  int refused_ = 0;
+};
+
+TEST_F(RetentionRandomTest, NobodyNoticesWhetherOldHistoryIsRemovedByNow) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    ASSERT_NO_FATAL_FAILURE(Run(seed));
+  }
+  EXPECT_GT(compared_, 300);
+  EXPECT_GT(refused_, 300);
+}
+
+}  // namespace
+}  // namespace fourfold

@@ -185,8 +185,8 @@ absl::Status ReadCold(const Arguments& arguments, const EventStore& store, LiveS
 absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveState& live) {
   constexpr int kWriters = 2;
   const int batch_size = arguments.live_batch;
-  const auto interval =
-      std::chrono::duration<double>(static_cast<double>(batch_size * kWriters) / arguments.live_events);
+  const auto interval = std::chrono::duration<double>(static_cast<double>(batch_size * kWriters) /
+                                                      arguments.live_events);
   const auto began = SteadyClock::now();
   const auto end = began + std::chrono::seconds(arguments.live_seconds);
   std::vector<double> acknowledged[kWriters];
@@ -233,9 +233,10 @@ absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveStat
       "%.0f durable events/s in batches of %d: acknowledged, median %.1f ms, p99 %.1f ms; "
       "beside it %zu requests of %zu candidates, median %.1f ms, p99 %.1f ms from when they were "
       "due, %.1f ms and %.1f ms from when they began\n",
-      static_cast<double>(all.size()) * batch_size / SecondsSince(began), batch_size, Percentile(&all, 0.5),
-      Percentile(&all, 0.99), read.size(), arguments.live_candidates, Percentile(&read, 0.5),
-      Percentile(&read, 0.99), Percentile(&took, 0.5), Percentile(&took, 0.99));
+      static_cast<double>(all.size()) * batch_size / SecondsSince(began), batch_size,
+      Percentile(&all, 0.5), Percentile(&all, 0.99), read.size(), arguments.live_candidates,
+      Percentile(&read, 0.5), Percentile(&read, 0.99), Percentile(&took, 0.5),
+      Percentile(&took, 0.99));
   PrintState(live);
   return absl::OkStatus();
 }

@@ -21,7 +21,10 @@ namespace fourfold {
 
 struct EngineOptions {
   std::string directory;    // made if absent
-  std::string recipe_path;  // YAML; empty: the recipe the directory was last opened with
+  std::string recipe_path;  // YAML; empty: the one that the directory keeps
+  // Whether the directory keeps the recipe, once it is open; else this engine alone has it, until
+  // KeepRecipe. A directory without one keeps the first at once.
+  bool keep_recipe = true;
   // Starts the engine's clock at this time (it runs on from there). Unset: the wall. The clock
   // never goes back behind a live event already acknowledged.
   std::optional<std::int64_t> clock_at_ms;
@@ -170,6 +173,7 @@ struct EngineStatus {
   std::string refused_servable;  // was activated and cannot be served; empty: none
   std::uint64_t events = 0, items = 0, disk_bytes = 0, memory_bytes = 0;
   std::int64_t now_ms = 0, last_event_time_ms = 0;
+  bool refuses_writes = false;                // since one failed; the engine must be opened again
   std::int64_t retain_ms = 0;                 // how far back the recipe keeps history; 0: for ever
   std::int64_t horizon_ms = kSinceForEverMs;  // what was removed lay before; such: nothing was
   std::vector<std::string> warnings;          // what an operator should look at, in words
@@ -191,6 +195,8 @@ class Engine {
  public:
   static absl::StatusOr<std::unique_ptr<Engine>> Open(const EngineOptions& options);
   ~Engine();
+
+  absl::Status KeepRecipe();
 
   // Durable when it returns: what is accepted is in the very next answer.
   absl::StatusOr<std::vector<IngestResult>> Ingest(std::span<const Event> events);

@@ -15,7 +15,8 @@ void AddCommonOptions(CLI::App& app, Context& context) {
       ->envname("FOURFOLD_DIRECTORY")
       ->capture_default_str();
   app.add_option("--recipe", context.recipe,
-                 "Recipe to open the engine with; without it the one it was last opened with");
+                 "Recipe to open the engine with; without it the one that its directory keeps. "
+                 "init, import, train and serve have it kept there");
   app.add_option("--clock-at", context.clock_at,
                  "Start the engine's clock at this time (2011-12-09, 2011-12-09T12:50:00Z), or at "
                  "the `end` of the log");

@@ -14,10 +14,12 @@
 namespace fourfold {
 
 absl::StatusOr<std::unique_ptr<Engine>> Context::OpenEngine(bool with_servable,
-                                                            std::string_view instead) const {
+                                                            std::string_view instead,
+                                                            bool keep_recipe) const {
   EngineOptions options;
   options.directory = directory;
   options.recipe_path = recipe;
+  options.keep_recipe = keep_recipe;
   options.read_only_servable = !with_servable;
   if (clock_at == "end") {
     options.clock_at_log_end = true;
@@ -29,8 +31,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Context::OpenEngine(bool with_servable,
   absl::StatusOr<std::unique_ptr<Engine>> opened = Engine::Open(options);
   if (!opened.ok()) {
     const bool is_held = absl::StrContains(ToAbsl(MessageOf(opened.status())), "holds it open");
-    if (!is_held || instead.empty()) return opened.status();
-    return FailedPrecondition(MessageOf(opened.status()), "; while it is a server, ", instead);
+    if (!is_held) return opened.status();
+    return FailedPrecondition(MessageOf(opened.status()), "; while it is a server, ",
+                              instead.empty() ? "ask it over HTTP (docs/api.md)" : instead);
   }
   std::unique_ptr<Engine> engine = *std::move(opened);
   for (const std::string& warning : engine->Status().warnings) {

@@ -29,9 +29,10 @@ class Context {
 
   bool json() const { return format == "json"; }
   // Prints the engine's warnings to `err`. `instead`: what to do, in words, while a server holds
-  // the directory.
+  // the directory. `keep_recipe`: the directory is to go by --recipe from now on.
   absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(bool with_servable = true,
-                                                     std::string_view instead = "") const;
+                                                     std::string_view instead = "",
+                                                     bool keep_recipe = false) const;
   // Before what is logged as happening now: says so where the clock is today's and the log's past.
   void WarnOfClock(const Engine& engine) const;
 

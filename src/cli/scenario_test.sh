@@ -83,7 +83,7 @@ sed 's/covisitation/covisitaton/' shop.yaml > wrong.yaml
 expect 1 "$fourfold" validate wrong.yaml; holds err "wrong.yaml:9: retrievers[0].kind"; holds err "did you mean covisitation?"
 
 # No engine yet.
-expect 1 "$fourfold" status -d nowhere; holds err "no recipe yet"
+expect 1 "$fourfold" status -d nowhere; holds err "no such directory"
 [ ! -e nowhere ] || fail "a status that failed made a directory"
 for file in absent.csv .; do expect 1 "$fourfold" import "$file" --recipe shop.yaml -d nowhere; holds err "$file"; done
 [ ! -e nowhere ] || fail "an import that failed made a directory"
@@ -91,6 +91,8 @@ expect 0 "$fourfold" init --recipe shop.yaml -d other; holds out shop
 expect 0 "$fourfold" status -d other; holds out none; ! grep -q since_for_ever out || fail "status of an empty engine"
 
 # In.
+expect 1 "$fourfold" import sales.csv absent.csv --recipe shop.yaml -d other; holds err "absent.csv"
+expect 0 "$fourfold" status -d other --format json; holds out '"events":0'
 expect 3 "$fourfold" import sales.csv --recipe shop.yaml
 holds out "1 lines refused"
 holds sales.csv.rejects.jsonl yesterday

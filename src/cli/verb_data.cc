@@ -100,6 +100,10 @@ absl::StatusOr<int> Import(const Context& context, const ImportArguments& argume
       FOURFOLD_RETURN_IF_ERROR(FindImport(recipe, path, arguments.format).status());
     }
   }
+  for (const std::string& path : arguments.paths) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) return NotFound(path, ": there is no such file");
+  }
   FOURFOLD_ASSIGN_OR_RETURN(
       const auto engine,
       context.OpenEngine(/*with_servable=*/false, "send it the events: POST /v1/events"));
@@ -112,6 +116,8 @@ absl::StatusOr<int> Import(const Context& context, const ImportArguments& argume
     PrintReport(context, path, report, /*dry_run=*/false);
     if (report.rejected > 0) code = kExitRejects;
   }
+  // A recipe that could not read the files is not to stay.
+  FOURFOLD_RETURN_IF_ERROR(engine->KeepRecipe());
   return code;
 }
 
@@ -218,7 +224,8 @@ void AddInit(CLI::App& app, Context& context) {
   verb->callback([&context] {
     context.run = [&context]() -> absl::StatusOr<int> {
       if (context.recipe.empty()) return InvalidArgument("init needs --recipe FILE");
-      FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
+      FOURFOLD_ASSIGN_OR_RETURN(
+          const auto engine, context.OpenEngine(/*with_servable=*/true, "", /*keep_recipe=*/true));
       const EngineStatus status = engine->Status();
       context.out << status.directory << ": an engine for the recipe " << status.recipe << ", with "
                   << Thousands(status.events) << " events\n";

@@ -22,7 +22,8 @@ absl::StatusOr<int> Train(const Context& context, const TrainArguments& argument
       context.OpenEngine(arguments.activate,
                          arguments.activate
                              ? R"(ask it: POST /v1/servables with {"activate": true})"
-                             : "ask it: POST /v1/servables"));
+                             : "ask it: POST /v1/servables",
+                         /*keep_recipe=*/true));
   TrainRequest request;
   if (!arguments.as_of.empty()) {
     const absl::StatusOr<std::int64_t> as_of_ms = ParseTimeMs(arguments.as_of);
@@ -42,7 +43,10 @@ absl::StatusOr<int> Train(const Context& context, const TrainArguments& argument
     return kExitOk;
   }
   context.out << "servable " << version << " is " << state << "\n";
-  if (!arguments.activate) context.out << "  serve it: fourfold activate " << version << "\n";
+  if (!arguments.activate) {
+    context.out << "  serve it: fourfold activate " << version << " --directory "
+                << context.directory << "\n";
+  }
   return kExitOk;
 }
 

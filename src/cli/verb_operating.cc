@@ -25,7 +25,9 @@ absl::StatusOr<int> Serve(const Context& context, const ServeOptions& options) {
   if (options.keeps_processors_awake) {
     FOURFOLD_ASSIGN_OR_RETURN(awake, AwakeProcessors::Hold());
   }
-  FOURFOLD_ASSIGN_OR_RETURN(const auto engine, context.OpenEngine());
+  FOURFOLD_ASSIGN_OR_RETURN(
+      const auto engine,
+      context.OpenEngine(/*with_servable=*/true, "ask that one", /*keep_recipe=*/true));
   context.WarnOfClock(*engine);
   FOURFOLD_ASSIGN_OR_RETURN(const auto server, Server::Start(*engine, options.server));
   const EngineStatus status = engine->Status();

@@ -12,7 +12,7 @@ namespace {
 
 absl::StatusOr<int> List(const Context& context) {
   FOURFOLD_ASSIGN_OR_RETURN(
-      const auto engine, context.OpenEngine(/*with_servable=*/false, "ask it: GET /v1/servables"));
+      const auto engine, context.OpenEngine(/*with_servable=*/true, "ask it: GET /v1/servables"));
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<ServableInfo> servables, engine->Servables());
   if (context.json()) {
     context.out << ServablesJson(servables, TrainingView(), "") << "\n";

@@ -39,21 +39,18 @@ EntityView FromEntity(EntityAsOf entity) {
   return view;
 }
 
-absl::Status NoRecipe(const std::string& directory) {
-  return FailedPrecondition(directory, ": has no recipe yet; open it with one");
+// For a directory that is no engine's yet.
+absl::Status NoRecipe(const std::string& directory, std::string_view what) {
+  return FailedPrecondition(directory, ": ", what,
+                            "; name an engine's directory (--directory), or ",
+                            "a recipe to make one there (--recipe)");
 }
 
 // The recipe to open with: the one named, else the one that the directory holds.
 absl::StatusOr<Recipe> ChooseRecipe(const EngineDirectory& directory,
                                     const std::string& recipe_path) {
-  if (!recipe_path.empty()) {
-    FOURFOLD_ASSIGN_OR_RETURN(Recipe recipe, LoadRecipe(recipe_path));
-    FOURFOLD_RETURN_IF_ERROR(directory.SaveRecipe(recipe.text));
-    return recipe;
-  }
-  if (!directory.HasRecipe()) {
-    return NoRecipe(directory.path());
-  }
+  if (!recipe_path.empty()) return LoadRecipe(recipe_path);
+  if (!directory.HasRecipe()) return NoRecipe(directory.path(), "has no recipe yet");
   return LoadRecipe(directory.recipe());
 }
 
@@ -65,17 +62,23 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& option
     FOURFOLD_RETURN_IF_ERROR(LoadRecipe(options.recipe_path).status());
   } else if (std::error_code error; !options.directory.empty() &&
                                     !std::filesystem::exists(options.directory, error) && !error) {
-    return NoRecipe(options.directory);
+    return NoRecipe(options.directory, "there is no such directory");
   }
   FOURFOLD_ASSIGN_OR_RETURN(EngineDirectory directory, EngineDirectory::Open(options.directory));
   FOURFOLD_ASSIGN_OR_RETURN(Recipe recipe, ChooseRecipe(directory, options.recipe_path));
   auto impl = std::make_unique<Impl>(std::move(directory), std::move(recipe));
   FOURFOLD_RETURN_IF_ERROR(impl->Start(options));
+  // Only now, as another process that holds the directory goes by its recipe.
+  if (options.keep_recipe || !impl->directory.HasRecipe()) {
+    FOURFOLD_RETURN_IF_ERROR(impl->directory.SaveRecipe(impl->recipe.text));
+  }
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
+
+absl::Status Engine::KeepRecipe() { return impl_->directory.SaveRecipe(impl_->recipe.text); }
 
 absl::Status Engine::Impl::Start(const EngineOptions& options) {
   FOURFOLD_RETURN_IF_ERROR(OpenStore(options));
@@ -233,6 +236,7 @@ EngineStatus Engine::Status() const {
   status.horizon_ms = impl_->store->HorizonMs();
   const EventStore::Stats stats = impl_->store->ReadStats();
   status.events = stats.events;
+  status.refuses_writes = stats.refuses_writes;
   status.disk_bytes = stats.disk_bytes;
   status.memory_bytes = stats.memory_bytes;
   status.active_servable = impl_->recommender->active_version();

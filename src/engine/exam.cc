@@ -91,7 +91,8 @@ absl::StatusOr<EvaluationRecipe> WithCuts(const EvaluationRecipe& evaluation,
 }
 
 absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecipe& evaluation,
-                                 const InteractionTable& table, ExamPart part) {
+                                 const InteractionTable& table, ExamPart part,
+                                 const std::vector<RetrieverSpec>* retrievers) {
   Exam exam;
   FOURFOLD_ASSIGN_OR_RETURN(exam.split, SplitTable(learning.recipe, evaluation, table, part));
   const InteractionTable fit = KeepRows(table, exam.split.fit_rows);
@@ -99,7 +100,8 @@ absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecip
   FOURFOLD_ASSIGN_OR_RETURN(
       Servable servable,
       FitServable(KnownBy(learning, exam.split.fit_as_of_ms), fit, exam.split.fit_as_of_ms,
-                  part == ExamPart::kTest ? "fitting for the test" : "fitting for validation"));
+                  part == ExamPart::kTest ? "fitting for the test" : "fitting for validation",
+                  retrievers));
   exam.servable = std::make_shared<const Servable>(std::move(servable));
   return exam;
 }

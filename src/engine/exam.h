@@ -26,9 +26,10 @@ struct Exam {
 absl::StatusOr<EvaluationRecipe> WithCuts(const EvaluationRecipe& evaluation,
                                           const InteractionTable& table);
 
-// `evaluation` has its cuts.
+// `evaluation` has its cuts. Fits the recipe's retrievers, or where given some of them.
 absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecipe& evaluation,
-                                 const InteractionTable& table, ExamPart part);
+                                 const InteractionTable& table, ExamPart part,
+                                 const std::vector<RetrieverSpec>* retrievers = nullptr);
 
 // Whether the log's known times are those of its import, so that nothing was known in time.
 bool IsKnownAtImport(const Recipe& recipe);

@@ -188,6 +188,19 @@ absl::StatusOr<std::vector<EvaluationMethod>> ChooseMethods(
   return methods;
 }
 
+// What must be fitted to judge these: a retriever alone needs no other.
+std::vector<RetrieverSpec> RetrieversFor(const Recipe& recipe,
+                                         const std::vector<EvaluationMethod>& methods) {
+  std::vector<RetrieverSpec> retrievers;
+  for (const RetrieverSpec& spec : recipe.retrievers) {
+    const auto needs = [&](const EvaluationMethod& method) {
+      return method.blend || method.name == kRanker || method.name == spec.name;
+    };
+    if (std::any_of(methods.begin(), methods.end(), needs)) retrievers.push_back(spec);
+  }
+  return retrievers;
+}
+
 // The ranker that the feed would have had at the exam's cut, beside a state that can be read as of
 // any moment.
 absl::StatusOr<std::shared_ptr<const LiveRanker>> FitRankerForExam(const Learning& learning,
@@ -258,8 +271,9 @@ absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const Evaluatio
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<EvaluationMethod> chosen,
                             ChooseMethods(learning.recipe, evaluation, request.methods));
   std::vector<EvaluationMethod> asked = chosen;
+  const std::vector<RetrieverSpec> retrievers = RetrieversFor(learning.recipe, asked);
   FOURFOLD_ASSIGN_OR_RETURN(const Exam exam,
-                            PrepareExam(learning, evaluation, table, ExamPart::kTest));
+                            PrepareExam(learning, evaluation, table, ExamPart::kTest, &retrievers));
   std::shared_ptr<const LiveRanker> ranker;
   const auto is_ranker = [](const EvaluationMethod& method) { return method.name == kRanker; };
   if (std::any_of(asked.begin(), asked.end(), is_ranker)) {

@@ -302,6 +302,7 @@ void ReadPolicy(RecipeSection& section, PolicyOptions* policy) {
   section.Duration("seen_impressions_within", &policy->seen_impressions_within_ms);
   section.Integer("history_actions", &policy->history_actions, 1, kHistoryMax);
   section.Duration("history_window", &policy->history_window_ms);
+  section.Integer("seen_history_actions", &policy->seen_history_actions, 1, kHistoryMax);
   section.Integer("seen_slates", &policy->seen_slates, 1, 10'000);
 }
 

@@ -279,7 +279,10 @@ void EventStore::SetCommitListener(CommitListener listener) {
 
 EventStore::Stats EventStore::ReadStats() const {
   const storage::StoreStats stats = impl_->store().ReadStats();
-  return {EndPosition(), stats.disk_bytes, stats.memory_bytes};
+  return {.events = EndPosition(),
+          .disk_bytes = stats.disk_bytes,
+          .memory_bytes = stats.memory_bytes,
+          .refuses_writes = stats.refuses_writes};
 }
 
 absl::StatusOr<std::string> EventStore::GetValue(std::string_view key) const {

@@ -245,6 +245,7 @@ class EventStore {
     std::uint64_t events = 0;  // ever accepted, = EndPosition()
     std::uint64_t disk_bytes = 0;
     std::uint64_t memory_bytes = 0;  // buffers, caches, filters
+    bool refuses_writes = false;     // since one failed, until it is opened again
   };
   Stats ReadStats() const;
 

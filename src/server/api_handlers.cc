@@ -291,6 +291,10 @@ ApiAnswer Api::HealthReady(const Call& call, const ApiRequest&) {
     return Refuse(kUnavailable, "the server is stopping", call.request_id);
   }
   const EngineStatus status = engine_->Status();
+  if (status.refuses_writes) {
+    return Refuse(kUnavailable, "the store refuses writes since one failed: restart the server",
+                  call.request_id);
+  }
   if (status.active_servable.empty()) {
     return Refuse(kUnavailable, "no servable is active: train, publish and activate one",
                   call.request_id);

@@ -8,6 +8,8 @@
 #include <rocksdb/utilities/options_util.h>
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -372,6 +374,7 @@ class RocksDbStore final : public Store {
 
   StoreStats ReadStats() const override {
     StoreStats stats;
+    stats.refuses_writes = has_failed_.load();
     stats.memory_bytes = buffers_->memory_usage() + cache_->GetUsage();
     for (ColumnFamilyHandle* family : families_) {
       std::uint64_t bytes = 0;
@@ -479,6 +482,17 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& op
   return result;
 }
 
+// Requests and acknowledgements go before flushes and compactions, for which writers wait only when
+// the buffers are full. Not by much: an erasure waits for compactions, beside a training too, and
+// RocksDB's own way of lowering them leaves them a fiftieth of a busy processor.
+void YieldInBackground(rocksdb::Env* env) {
+  for (const rocksdb::Env::Priority pool : {rocksdb::Env::HIGH, rocksdb::Env::LOW}) {
+    // Each pool has one thread (max_background_jobs), which takes the priority on itself.
+    env->Schedule([](void*) { (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 5); },
+                  nullptr, pool);
+  }
+}
+
 absl::Status OpenError(const rocksdb::Status& status, const std::string& directory) {
   // RocksDB has no code of its own for a lock that somebody holds.
   if (status.IsIOError() && status.ToString().find("LOCK") != std::string::npos) {
@@ -504,11 +518,6 @@ absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& direc
   // being synced may have to wait for the disk.
   db_options.manual_wal_flush = true;
   db_options.max_background_jobs = 2;
-  // Requests and acknowledgements go before flushes and compactions, for which writers wait only
-  // when the buffers are full.
-  for (const rocksdb::Env::Priority pool : {rocksdb::Env::HIGH, rocksdb::Env::LOW}) {
-    (void)db_options.env->LowerThreadPoolCPUPriority(pool, rocksdb::CpuPriority::kLow);
-  }
   db_options.max_open_files = 512;
   db_options.max_total_wal_size = 4 * options.write_buffer_bytes;
   db_options.bytes_per_sync = 1 << 20;
@@ -535,6 +544,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& direc
       std::unique_ptr<rocksdb::DB>(db), std::move(families), std::move(buffers), cache,
       ingester.ok() ? *std::move(ingester) : nullptr, options.ingest_bytes_min);
   FOURFOLD_RETURN_IF_ERROR(ingester.status());
+  YieldInBackground(db_options.env);
   return store;
 }
 

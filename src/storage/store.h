@@ -81,6 +81,7 @@ enum class Logging : std::uint8_t {
 struct StoreStats {
   std::uint64_t disk_bytes = 0;
   std::uint64_t memory_bytes = 0;  // write buffers, block cache, tables' own
+  bool refuses_writes = false;     // since one failed
 };
 
 // Thread-safe. After a failed write, Sync or Flush the store refuses further writes until it is

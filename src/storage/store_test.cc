@@ -98,6 +98,17 @@ TEST_F(StoreTest, WhatIsLoggedReachesTheFilesSoonWithoutASync) {
   std::filesystem::remove_all(copy);
 }
 
+TEST_F(StoreTest, AfterAFailedWriteItSaysThatItRefusesAllOthers) {
+  Put("u", 1, 1, "before");
+  EXPECT_FALSE(store_->ReadStats().refuses_writes);
+  std::filesystem::remove_all(directory_);  // so that no new file can be made
+  EXPECT_FALSE(store_->Flush().ok());
+  EXPECT_TRUE(store_->ReadStats().refuses_writes);
+  const auto batch = store_->NewBatch();
+  batch->PutHistory("u", 2, Id(2), "after");
+  EXPECT_FALSE(store_->Write(batch.get(), Logging::kLogged).ok());
+}
+
 TEST_F(StoreTest, HistoryReadsNewestFirstByTimeAndThenId) {
   constexpr std::int64_t kFirst = std::numeric_limits<std::int64_t>::min();
   constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();

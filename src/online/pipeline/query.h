@@ -26,6 +26,8 @@ struct QueryColumns {
   std::vector<ItemIndex> history_items;
   // kShownSlates: slates shown to them, newest first; only where a seen rule counts impressions.
   std::vector<HistoryEntry> slates;
+  // kSeen: actions before those of kHistory that a seen rule counts, newest first.
+  std::vector<HistoryEntry> seen_before;
   // kPages: the items of the pages before this one.
   std::vector<std::string> page_items;
   // Per item the bits below: kLists, kPages and kSeen.

@@ -24,7 +24,7 @@ enum class Column : std::uint8_t {
   kShownSlates,  // QueryColumns::slates
   kLists,        // marks kIncluded and kExcluded
   kPages,        // mark kOnAPage
-  kSeen,         // marks kActedOn and kShownOften
+  kSeen,         // QueryColumns::seen_before, marks kActedOn and kShownOften
   kCandidates,   // CandidateTable: items, retrieved_by, lists; there from the start, empty
   kTieOrder,     // CandidateTable: popularity, order_hash
   kDropped,      // CandidateTable: dropped_by; there from the start, nothing dropped

@@ -19,11 +19,13 @@ struct PolicyOptions {
   std::vector<SeenRule> seen_actions;
   int seen_impressions = 0;                     // dropped once shown this often ...
   std::int64_t seen_impressions_within_ms = 0;  // ... within this time; 0: ever. 0 times: off
-  // The newest actions that are read per request; more where a retriever wants more. What lies
-  // further back is neither history nor seen.
+  // The newest actions that are read per request; more where a retriever wants more.
   int history_actions = 200;
   std::int64_t history_window_ms = 0;  // ... and that are younger than this; 0: all that is kept
-  int seen_slates = 50;  // the newest slates that are read where seen_impressions is on
+  // What lies further back is not seen any more: the newest actions that seen_actions looks
+  // through, and the newest slates that are read where seen_impressions is on.
+  int seen_history_actions = 10'000;
+  int seen_slates = 50;
 };
 
 }  // namespace fourfold

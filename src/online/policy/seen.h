@@ -6,17 +6,22 @@
 
 namespace fourfold {
 
-// Marks what the seen rules of the recipe say has been acted on or shown enough. Without a store
-// no slates are read. `policy` outlives the stage.
+// Marks what the seen rules of the recipe say has been acted on or shown enough. Where the history,
+// of at most `history_actions`, does not reach back as far as they do, it is read anew. Without a
+// store nothing is read. `policy` outlives the stage.
 class SeenHydrator final : public Hydrator {
  public:
-  SeenHydrator(const EventStore* store, const PolicyOptions* policy);
+  SeenHydrator(const EventStore* store, const PolicyOptions* policy, int history_actions);
   absl::Status Fetch(const Query& query, QueryColumns* columns) const override;
   absl::Status Resolve(const Query& query, QueryColumns* columns) const override;
 
  private:
+  absl::Status FetchSeenBefore(const Query& query, QueryColumns* columns) const;
+  absl::Status FetchSlates(const Query& query, QueryColumns* columns) const;
+
   const EventStore* store_;
   const PolicyOptions* policy_;
+  const std::size_t history_actions_;
 };
 
 // Drops what is marked so.

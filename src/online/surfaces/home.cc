@@ -23,11 +23,12 @@ absl::StatusOr<std::unique_ptr<const Pipeline>> BuildHome(const SurfaceParts& pa
   const std::vector<RetrieverSpec> specs = RetrieversOf(servable);
 
   PipelineBuilder home;
-  home.Hydrate(make_unique<HistoryHydrator>(parts.store, HistoryActions(policy, specs),
-                                            policy.history_window_ms));
+  const int history_actions = HistoryActions(policy, specs);
+  home.Hydrate(
+      make_unique<HistoryHydrator>(parts.store, history_actions, policy.history_window_ms));
   home.Hydrate(make_unique<ListsHydrator>());
   home.Hydrate(make_unique<PagesHydrator>(parts.store, parts.slate_log != nullptr));
-  home.Hydrate(make_unique<SeenHydrator>(parts.store, &policy));
+  home.Hydrate(make_unique<SeenHydrator>(parts.store, &policy, history_actions));
   for (const RetrieverSpec& spec : specs) home.Retrieve(MakeRetriever(spec));
   home.Hydrate(make_unique<TieOrderHydrator>());
   home.Filter(make_unique<ExistenceFilter>());

@@ -2,6 +2,7 @@
 
 #include <faiss/IndexHNSW.h>
 #include <faiss/impl/DistanceComputer.h>
+#include <faiss/impl/FaissException.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -80,9 +81,15 @@ HnswLinks BuildHnswLinks(const std::vector<const float*>& vector_of, std::size_t
   for (std::size_t node = 0; has_gaps && node < vector_of.size(); ++node) {
     block.insert(block.end(), vector_of[node], vector_of[node] + dimension);
   }
-  index.add(static_cast<faiss::Index::idx_t>(vector_of.size()),
-            has_gaps ? block.data() : vector_of[0]);
+  bool is_whole = true;
+  try {
+    index.add(static_cast<faiss::Index::idx_t>(vector_of.size()),
+              has_gaps ? block.data() : vector_of[0]);
+  } catch (const faiss::FaissException&) {
+    is_whole = false;  // all that it throws here: that it was interrupted
+  }
   omp_set_num_threads(threads_before);
+  if (!is_whole) return made;
 
   const faiss::HNSW& hnsw = index.hnsw;
   made.entry = static_cast<std::uint32_t>(hnsw.entry_point);

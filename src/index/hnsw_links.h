@@ -18,7 +18,8 @@ struct HnswLinks {
 };
 
 // Links by Faiss, which stays behind this function. `vector_of` has the vector of each node, of
-// length 1; they must stay until it returns.
+// length 1; they must stay until it returns. No nodes when the build was called off
+// (graph_build_cancellation.h).
 HnswLinks BuildHnswLinks(const std::vector<const float*>& vector_of, std::size_t dimension,
                          int links, int build_width, int threads);
 

@@ -129,6 +129,7 @@ VectorGraph VectorGraph::Build(std::span<const float> vectors, std::size_t dimen
   }
   storage->owned =
       BuildHnswLinks(vector_of, dimension, options.links, options.build_width, options.threads);
+  if (storage->owned.levels.empty()) storage->owned_items.clear();  // called off
   storage->links = static_cast<std::size_t>(options.links);
   storage->entry = storage->owned.entry;
   storage->items = storage->owned_items;

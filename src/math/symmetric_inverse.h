@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,11 +24,16 @@ struct SymmetricMatrix {
   std::vector<float> values;  // 4 size^2 bytes
 };
 
-// Turns a positive definite matrix into its inverse, in place: Cholesky by LAPACK (spotrf, spotri),
-// size^3 multiplications in float32. On several threads (0: one per processor); another number of
-// them, or another processor, may change the last digits. FailedPrecondition when the matrix is not
-// positive definite to float32's precision; it is spoilt then. One call at a time has the threads
-// it asks for. size is at most 46,340 (LAPACK counts in 32 bits).
-absl::Status Invert(SymmetricMatrix* matrix, int threads);
+// Turns a positive definite matrix into its inverse, in place: Cholesky by LAPACK (spotrf, strtri,
+// slauum), size^3 multiplications in float32. On several threads (0: one per processor); another
+// number of them, or another processor, may change the last digits. FailedPrecondition when the
+// matrix is not positive definite to float32's precision; it is spoilt then. One call at a time has
+// the threads it asks for. size is at most 46,340 (LAPACK counts in 32 bits).
+//
+// A large matrix is worked on in blocks of `block_rows` rows (0: chosen so that a step takes less
+// than a second), with is_cancelled (empty: never) asked before each step; Cancelled once it says
+// so, with the matrix spoilt.
+absl::Status Invert(SymmetricMatrix* matrix, int threads,
+                    const std::function<bool()>& is_cancelled = {}, std::size_t block_rows = 0);
 
 }  // namespace fourfold

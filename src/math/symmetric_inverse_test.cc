@@ -64,13 +64,15 @@ TEST(SymmetricInverseTest, AgreesWithThePlainTwinOnRandomGramMatrices) {
     }
     for (std::size_t i = 0; i < size; ++i) matrix.at(i, i) += 20;
     const std::vector<double> expected = PlainInverse(matrix);
-    for (const int threads : {1, 2}) {
-      SymmetricMatrix inverse = matrix;
-      ASSERT_TRUE(Invert(&inverse, threads).ok());
-      for (std::size_t i = 0; i < size; ++i) {
-        for (std::size_t j = 0; j < size; ++j) {
-          ASSERT_NEAR(inverse.at(i, j), expected[i * size + j], 2e-6)
-              << size << " " << i << " " << j;
+    for (const std::size_t block_rows : {0u, 1u, 7u, 50u}) {
+      for (const int threads : {1, 2}) {
+        SymmetricMatrix inverse = matrix;
+        ASSERT_TRUE(Invert(&inverse, threads, {}, block_rows).ok());
+        for (std::size_t i = 0; i < size; ++i) {
+          for (std::size_t j = 0; j < size; ++j) {
+            ASSERT_NEAR(inverse.at(i, j), expected[i * size + j], 2e-6)
+                << size << " " << block_rows << " " << i << " " << j;
+          }
         }
       }
     }
@@ -84,6 +86,25 @@ TEST(SymmetricInverseTest, RefusesWhatIsNotPositiveDefinite) {
   matrix.at(1, 1) = 1;
   const absl::Status status = Invert(&matrix, 1);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(SymmetricInverseTest, IsAskedBetweenBlocksAndEndsWhenCalledOff) {
+  SymmetricMatrix matrix(20);
+  for (std::size_t i = 0; i < 20; ++i) matrix.at(i, i) = 1;
+  // Five blocks, three passes over them.
+  for (const int at : {1, 7, 15}) {
+    SymmetricMatrix inverse = matrix;
+    int asked = 0;
+    const absl::Status status = Invert(
+        &inverse, 1, [&] { return ++asked == at; }, 4);
+    EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+    EXPECT_EQ(asked, at);
+  }
+  int asked = 0;
+  EXPECT_TRUE(Invert(
+                  &matrix, 1, [&] { return ++asked == 16; }, 4)
+                  .ok());
+  EXPECT_EQ(asked, 15);
 }
 
 TEST(SymmetricInverseTest, AnEmptyMatrixStaysEmpty) {

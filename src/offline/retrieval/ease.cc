@@ -23,16 +23,16 @@ struct Rows {
   std::vector<std::uint32_t> row_of;
 };
 
-Rows ChooseRows(const InvertedIndex& places_of_item, std::size_t items) {
+Rows ChooseRows(const InvertedIndex& places_of_item, std::size_t items, std::size_t items_max) {
   const auto users = [&](std::uint32_t item) { return places_of_item.PlacesOf(item).size(); };
   Rows rows;
   for (std::uint32_t item = 0; item < items; ++item) {
     if (users(item) > 0) rows.items.push_back(item);
   }
-  if (rows.items.size() > kEaseItemsMax) {
+  if (rows.items.size() > items_max) {
     std::stable_sort(rows.items.begin(), rows.items.end(),
                      [&](std::uint32_t a, std::uint32_t b) { return users(a) > users(b); });
-    rows.items.resize(kEaseItemsMax);
+    rows.items.resize(items_max);
     std::sort(rows.items.begin(), rows.items.end());
   }
   rows.row_of.assign(items, kNoRow);
@@ -43,7 +43,8 @@ Rows ChooseRows(const InvertedIndex& places_of_item, std::size_t items) {
 // X'X + regularization I: how many users two items share. Each row by one thread, in whole
 // numbers: the same for any number of threads.
 SymmetricMatrix GramMatrix(const UserItems& pairs, const InvertedIndex& places_of_item,
-                           const Rows& rows, double regularization, int threads) {
+                           const Rows& rows, double regularization, int threads,
+                           Cancellation* cancellation) {
   std::vector<std::size_t> user_of_place(pairs.item.size());
   for (std::size_t user = 0; user < pairs.users(); ++user) {
     std::fill(user_of_place.begin() + static_cast<std::ptrdiff_t>(pairs.user_begin[user]),
@@ -52,7 +53,7 @@ SymmetricMatrix GramMatrix(const UserItems& pairs, const InvertedIndex& places_o
   }
   SymmetricMatrix gram(rows.items.size());
   ForEachPiece(rows.items.size(), kRowsPerPiece, threads, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t row = begin; row < end; ++row) {
+    for (std::size_t row = begin; row < end && !cancellation->Ask(); ++row) {
       for (const std::size_t place : places_of_item.PlacesOf(rows.items[row])) {
         const std::size_t user = user_of_place[place];
         for (std::size_t other = pairs.user_begin[user]; other < pairs.user_begin[user + 1];
@@ -94,18 +95,25 @@ std::vector<Neighbour> RowOf(std::size_t row, const SymmetricMatrix& inverse, co
 }  // namespace
 
 absl::StatusOr<ItemToItemMap> TrainEase(const TrainingActions& actions, const RetrieverSpec& spec,
-                                        int threads) {
+                                        int threads, std::size_t items_max,
+                                        const CancellationCheck& is_cancelled) {
   const UserItems pairs = DistinctUserItems(actions);
   const InvertedIndex places_of_item = Invert(pairs.item, actions.items);
-  const Rows rows = ChooseRows(places_of_item, actions.items);
-  SymmetricMatrix matrix = GramMatrix(pairs, places_of_item, rows, spec.regularization, threads);
-  FOURFOLD_RETURN_IF_ERROR(Invert(&matrix, threads));
+  const Rows rows = ChooseRows(places_of_item, actions.items, items_max);
+  Cancellation cancellation(is_cancelled);
+  SymmetricMatrix matrix =
+      GramMatrix(pairs, places_of_item, rows, spec.regularization, threads, &cancellation);
+  const absl::Status inverted = Invert(&matrix, threads, [&] { return cancellation.Ask(); });
+  if (cancellation.is_cancelled()) return Cancelled();
+  FOURFOLD_RETURN_IF_ERROR(inverted);
   std::vector<std::vector<Neighbour>> map(actions.items);
   ForEachPiece(rows.items.size(), kRowsPerPiece, threads, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t row = begin; row < end; ++row) {
+    for (std::size_t row = begin; row < end && !cancellation.Ask(); ++row) {
       map[rows.items[row]] = RowOf(row, matrix, rows, static_cast<std::size_t>(spec.neighbours));
     }
   });
+  if (cancellation.is_cancelled()) return Cancelled();
+  matrix.values = {};
   return ItemToItemMap::FromRows(map);
 }
 

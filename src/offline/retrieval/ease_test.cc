@@ -103,6 +103,24 @@ TEST(EaseTest, KeepsTheLargestWithoutTheirSign) {
   }
 }
 
+TEST(EaseTest, OfTooManyItemsThoseOfTheMostUsersTakePart) {
+  // Item 3 has three users, 1 has two, the others have one: 0 stands first among those.
+  const TrainingActions actions = ActionsOf({{3, 1, 0}, {3, 1, 2}, {3}}, 4);
+  const auto map = TrainEase(actions, SpecOf(1), 1, /*items_max=*/3);
+  ASSERT_TRUE(map.ok()) << map.status();
+  EXPECT_THAT(map->NeighboursOf(2), IsEmpty());
+  for (const std::uint32_t item : {0u, 1u, 3u}) {
+    EXPECT_EQ(map->NeighboursOf(item).size(), 2u) << item;
+    EXPECT_THAT(map->NeighboursOf(item), testing::Not(testing::Contains(2u))) << item;
+  }
+}
+
+TEST(EaseTest, EndsWhenCalledOff) {
+  const auto map = TrainEase(ActionsOf({{0, 1}, {0}}, 2), SpecOf(1), 1, TrainingLimits().ease_items,
+                             [] { return true; });
+  EXPECT_EQ(map.status().code(), absl::StatusCode::kCancelled);
+}
+
 // The minimum of |X - XB|^2 + regularization |B|^2 with a diagonal of zeros: everywhere off the
 // diagonal the gradient (X'X + regularization I) B - X'X is 0.
 TEST(EaseTest, TheGradientIsZeroOffTheDiagonalOnRandomActions) {

@@ -54,6 +54,12 @@ absl::Status CheckSpec(const RetrieverSpec& spec) {
     if (!(value >= 0)) return fail(field, "is below 0");
   }
   if (!(spec.regularization > 0)) return fail("regularization", "is not above 0");
+  if (HasEmbeddings(spec) && !(spec.learning_rate > 0))
+    return fail("learning_rate", "is not above 0");
+  if (HasVectorGraph(spec) && spec.search == RetrieverSpec::Search::kActions &&
+      spec.neighbours < 1) {
+    return fail("neighbours", "is not above 0, as search actions needs");
+  }
   if (spec.dimension <= 0 || spec.dimension % 8 != 0) {
     return fail("dimension", "is not a multiple of 8 above 0");
   }
@@ -76,25 +82,62 @@ absl::StatusOr<std::vector<SideField>> FieldsOf(const RetrieverSpec& spec,
   return chosen;
 }
 
+// The spec with as many neighbours as a map with rows for `items` items may have. 0, all, stays
+// where all have room.
+RetrieverSpec FitNeighbours(const RetrieverSpec& spec, std::size_t items,
+                            const TrainRetrieversOptions& options) {
+  if (items < 2) return spec;
+  const std::size_t all = items - 1, room = options.limits.map_neighbours / items;
+  const std::size_t wanted =
+      spec.neighbours == 0 ? all : std::min(all, static_cast<std::size_t>(spec.neighbours));
+  if (wanted <= room) return spec;
+  RetrieverSpec cut = spec;
+  cut.neighbours = static_cast<int>(std::max<std::size_t>(room, 1));
+  if (options.note) {
+    options.note(StrCat(spec.name, ": neighbours are cut to ", cut.neighbours, " for each of ",
+                        items, " items: the map holds at most ", options.limits.map_neighbours));
+  }
+  return cut;
+}
+
+// What the map holds is what serving is told.
+void PutMap(const RetrieverSpec& fitted, ItemToItemMap map, Servable* servable) {
+  servable->item_to_item.emplace(fitted.name, std::move(map));
+  for (RetrieverSpec& spec : servable->manifest.retrievers) {
+    if (spec.name == fitted.name) spec.neighbours = fitted.neighbours;
+  }
+}
+
 absl::Status TrainEmbeddings(const TrainingActions& actions, const RetrieverSpec& spec,
                              const TrainRetrieversOptions& options, Servable* servable) {
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<SideField> fields,
                             FieldsOf(spec, options.side_fields));
+  if (!HasVectorGraph(spec) && actions.items > options.limits.compared_items) {
+    return FailedPrecondition("retriever \"", spec.name,
+                              "\": search map compares all items with "
+                              "all, for at most ",
+                              options.limits.compared_items, " of them, not ", actions.items,
+                              ": take search actions or mean");
+  }
   const auto progress = [&](double done) {
     if (options.progress) options.progress(spec.name, done);
   };
-  FOURFOLD_ASSIGN_OR_RETURN(
-      TrainedEmbeddings trained,
-      TrainEges(BuildSessionGraph(actions, spec), fields, spec, options.threads, progress));
+  FOURFOLD_ASSIGN_OR_RETURN(TrainedEmbeddings trained,
+                            TrainEges(BuildSessionGraph(actions, spec), fields, spec,
+                                      options.threads, progress, options.is_cancelled));
   if (options.note) options.note(StrCat(spec.name, ": ", trained.report));
   if (HasVectorGraph(spec)) {
-    FOURFOLD_ASSIGN_OR_RETURN(CheckedGraph graph,
-                              BuildCheckedGraph(trained.embeddings, spec, options.threads));
+    FOURFOLD_ASSIGN_OR_RETURN(
+        CheckedGraph graph,
+        BuildCheckedGraph(trained.embeddings, spec, options.threads, options.is_cancelled));
     if (options.note) options.note(StrCat(spec.name, ": ", graph.report));
     servable->vector_graphs.emplace(spec.name, std::move(graph.graph));
   } else {
-    servable->item_to_item.emplace(
-        spec.name, NearestByCosine(trained.embeddings, spec.neighbours, options.threads));
+    const RetrieverSpec fitted = FitNeighbours(spec, actions.items, options);
+    FOURFOLD_ASSIGN_OR_RETURN(
+        ItemToItemMap map, NearestByCosine(trained.embeddings, fitted.neighbours, options.threads,
+                                           options.is_cancelled));
+    PutMap(fitted, std::move(map), servable);
   }
   servable->embeddings.emplace(spec.name, std::move(trained.embeddings));
   return absl::OkStatus();
@@ -124,12 +167,15 @@ absl::Status Train(const InteractionTable& table, const RetrieverSpec& spec,
   }
   if (spec.kind == RetrieverSpec::Kind::kEase) {
     const std::size_t acted_on = ItemsActedOn(actions);
-    if (acted_on > kEaseItemsMax && options.note) {
-      options.note(StrCat(spec.name, ": of ", acted_on, " items the ", kEaseItemsMax,
+    const std::size_t items_max = options.limits.ease_items;
+    if (acted_on > items_max && options.note) {
+      options.note(StrCat(spec.name, ": of ", acted_on, " items the ", items_max,
                           " of the most users take part"));
     }
-    FOURFOLD_ASSIGN_OR_RETURN(ItemToItemMap map, TrainEase(actions, spec, options.threads));
-    servable->item_to_item.emplace(spec.name, std::move(map));
+    const RetrieverSpec fitted = FitNeighbours(spec, std::min(acted_on, items_max), options);
+    FOURFOLD_ASSIGN_OR_RETURN(ItemToItemMap map, TrainEase(actions, fitted, options.threads,
+                                                           items_max, options.is_cancelled));
+    PutMap(fitted, std::move(map), servable);
   }
   if (HasEmbeddings(spec)) return TrainEmbeddings(actions, spec, options, servable);
   return absl::OkStatus();
@@ -161,9 +207,7 @@ absl::StatusOr<Servable> TrainRetrievers(const InteractionTable& table,
   servable.popularity = PopularityScores(counted, RetrieverSpec{}, options.as_of_ms);
   IndexVocabulary(&servable);
   for (const RetrieverSpec& spec : options.retrievers) {
-    if (options.is_cancelled && options.is_cancelled()) {
-      return absl::CancelledError("the training was called off");
-    }
+    if (options.is_cancelled && options.is_cancelled()) return Cancelled();
     if (options.progress) options.progress(spec.name, 0);
     FOURFOLD_RETURN_IF_ERROR(Train(table, spec, options, &servable));
     if (options.progress) options.progress(spec.name, 1);

@@ -8,6 +8,8 @@
 #include "absl/status/statusor.h"
 #include "offline/dataset/interaction_table.h"
 #include "offline/dataset/side_fields.h"
+#include "offline/retrieval/cancellation.h"
+#include "offline/retrieval/training_limits.h"
 #include "servable/servable.h"
 
 namespace fourfold {
@@ -21,15 +23,17 @@ struct TrainRetrieversOptions {
   std::vector<SideField> side_fields;
   std::function<void(std::string_view retriever, double done)> progress;  // done 0..1
   std::function<void(std::string_view note)> note;                        // may be empty
-  // Asked before each retriever: true ends the training with Cancelled. May be empty.
-  std::function<bool()> is_cancelled;
+  // Asked before each retriever, and while one of kind kEase or kEges is fitted.
+  CancellationCheck is_cancelled;
+  TrainingLimits limits;
 };
 
 // Every side field that some retriever names, once.
 std::vector<std::string> SideFieldNames(const std::vector<RetrieverSpec>& retrievers);
 
 // Fits every retriever on the table; fills vocabulary, popularity, popularity_tables, item_to_item,
-// embeddings and manifest.retrievers of a new servable (nothing else).
+// embeddings and manifest.retrievers of a new servable (nothing else). A map that would be larger
+// than the limits is cut to fewer neighbours, which a note and the manifest tell.
 absl::StatusOr<Servable> TrainRetrievers(const InteractionTable& table,
                                          const TrainRetrieversOptions& options);
 

@@ -165,6 +165,89 @@ TEST(TrainRetrieversTest, RefusesSettingsThatMeanNothing) {
   EXPECT_TRUE(absl::IsInvalidArgument(TrainRetrievers(TableOf({}, 0, 0), options).status()));
 }
 
+TEST(TrainRetrieversTest, RefusesALearningRateThatLearnsNothing) {
+  TrainRetrieversOptions options;
+  options.retrievers = {SpecOf(Kind::kEges)};
+  options.retrievers[0].learning_rate = 0;
+  const absl::Status status = TrainRetrievers(TableOf({}, 0, 0), options).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_THAT(status.ToString(), HasSubstr("learning_rate is not above 0"));
+}
+
+// Five users who each take two of five items.
+InteractionTable SmallTable() {
+  std::vector<Act> acts;
+  for (std::uint32_t user = 0; user < 5; ++user) {
+    acts.push_back({user, user, 1});
+    acts.push_back({user, (user + 1) % 5, 2});
+  }
+  return TableOf(acts, 5, 5);
+}
+
+TEST(TrainRetrieversTest, ATrainingIsCalledOffWhileARetrieverIsFitted) {
+  for (const Kind kind : {Kind::kEase, Kind::kEges}) {
+    TrainRetrieversOptions options;
+    options.retrievers = {SpecOf(kind)};
+    int asked = 0;
+    options.threads = 1;
+    options.is_cancelled = [&] { return ++asked > 1; };  // the first time before the retriever
+    EXPECT_EQ(TrainRetrievers(SmallTable(), options).status().code(), absl::StatusCode::kCancelled);
+  }
+}
+
+TEST(TrainRetrieversTest, WhatAnEaseLeavesOutIsTold) {
+  TrainRetrieversOptions options;
+  options.retrievers = {SpecOf(Kind::kEase)};
+  options.limits.ease_items = 4;
+  std::vector<std::string> notes;
+  options.note = [&](std::string_view note) { notes.emplace_back(note); };
+  const auto servable = TrainRetrievers(SmallTable(), options);
+  ASSERT_TRUE(servable.ok()) << servable.status();
+  EXPECT_THAT(notes, ElementsAre("it: of 5 items the 4 of the most users take part"));
+  EXPECT_TRUE(RowOf(*servable, 4).empty());
+  EXPECT_EQ(RowOf(*servable, 0).size(), 3u);
+}
+
+TEST(TrainRetrieversTest, AMapThatWouldBeTooLargeIsCut) {
+  for (const Kind kind : {Kind::kEase, Kind::kEges}) {
+    for (const int neighbours : {0, 3, 100'000}) {
+      TrainRetrieversOptions options;
+      options.retrievers = {SpecOf(kind)};
+      options.retrievers[0].neighbours = neighbours;
+      options.limits.map_neighbours = 11;
+      std::vector<std::string> notes;
+      options.note = [&](std::string_view note) { notes.emplace_back(note); };
+      const auto servable = TrainRetrievers(SmallTable(), options);
+      ASSERT_TRUE(servable.ok()) << servable.status();
+      EXPECT_THAT(notes, testing::Contains(
+                             "it: neighbours are cut to 2 for each of 5 items: the map holds at "
+                             "most 11"));
+      EXPECT_EQ(servable->manifest.retrievers[0].neighbours, 2);
+      for (std::uint32_t item = 0; item < 5; ++item) EXPECT_LE(RowOf(*servable, item).size(), 2u);
+      options.limits.map_neighbours = 20;
+      notes.clear();
+      const auto whole = TrainRetrievers(SmallTable(), options);
+      EXPECT_THAT(notes, testing::Not(testing::Contains(HasSubstr("are cut"))));
+      EXPECT_EQ(whole->manifest.retrievers[0].neighbours, neighbours);
+    }
+  }
+}
+
+TEST(TrainRetrieversTest, AMapOverTooManyItemsIsRefusedBeforeItIsTrained) {
+  TrainRetrieversOptions options;
+  options.retrievers = {SpecOf(Kind::kEges)};
+  options.limits.compared_items = 4;
+  const absl::Status status = TrainRetrievers(SmallTable(), options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.ToString(),
+              HasSubstr("at most 4 of them, not 5: take search actions or mean"));
+  options.retrievers[0].search = RetrieverSpec::Search::kActions;
+  EXPECT_THAT(TrainRetrievers(SmallTable(), options).status().ToString(),
+              HasSubstr("neighbours is not above 0"));
+  options.retrievers[0].neighbours = 2;
+  EXPECT_TRUE(TrainRetrievers(SmallTable(), options).ok());
+}
+
 // --- Plain twins: the formulas as they are written, over all pairs of items
 // ------------------------
 

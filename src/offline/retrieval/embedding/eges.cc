@@ -8,6 +8,7 @@
 
 #include "base/parallel.h"
 #include "base/strings.h"
+#include "index/graph_build_cancellation.h"
 #include "math/vector_kernels.h"
 #include "offline/retrieval/embedding/skip_gram.h"
 #include "offline/retrieval/neighbour_rows.h"
@@ -19,7 +20,6 @@ namespace {
 constexpr std::size_t kRowsPerBlock = 256;
 
 constexpr std::uint32_t kRecallQueries = 500;
-constexpr std::size_t kRecallDepth = 10;
 
 ItemEmbeddings::Parts PartsOf(const SkipGramModel& model, const ItemGraph& graph) {
   ItemEmbeddings::Parts parts;
@@ -61,9 +61,19 @@ std::string Describe(const ItemGraph& graph, const SkipGramReport& report) {
                 report.pairs, " pairs");
 }
 
+// The best `depth` that serving would take: with a cosine above 0, without the item that asks.
+void KeepServed(std::uint32_t asking, std::size_t depth, std::vector<Neighbour>* found) {
+  std::erase_if(*found, [&](const Neighbour& neighbour) {
+    return neighbour.item == asking || !(neighbour.score > 0);
+  });
+  if (found->size() > depth) found->resize(depth);
+}
+
 // Of evenly spaced items, which are of the vectors' own distribution.
-double RecallOf(const VectorGraph& graph, const ItemEmbeddings& embeddings, std::size_t width,
-                int threads) {
+double RecallOf(const VectorGraph& graph, const ItemEmbeddings& embeddings,
+                const RetrieverSpec& spec, int threads, Cancellation* cancellation) {
+  const std::size_t depth = SearchDepth(spec);
+  const auto width = static_cast<std::size_t>(spec.search_width);
   std::vector<std::uint32_t> asked;
   const std::uint32_t stride = embeddings.items() / kRecallQueries + 1;
   for (std::uint32_t item = 0; item < embeddings.items(); item += stride) {
@@ -73,10 +83,14 @@ double RecallOf(const VectorGraph& graph, const ItemEmbeddings& embeddings, std:
   ForEachPiece(asked.size(), 16, threads, [&](std::size_t begin, std::size_t end) {
     VectorSearchScratch scratch;
     std::vector<Neighbour> found;
-    for (std::size_t i = begin; i < end; ++i) {
+    for (std::size_t i = begin; i < end && !cancellation->Ask(); ++i) {
       const auto query = embeddings.VectorOf(asked[i]);
-      graph.Search(embeddings.vectors(), query, kRecallDepth, width, &scratch, &found);
-      const std::vector<Neighbour> exact = SearchAll(embeddings.vectors(), query, kRecallDepth);
+      // One more, since the item itself is its own nearest.
+      graph.Search(embeddings.vectors(), query, depth + 1, width, &scratch, &found);
+      KeepServed(asked[i], depth, &found);
+      std::vector<Neighbour> exact = SearchAll(embeddings.vectors(), query, depth + 1);
+      KeepServed(asked[i], depth, &exact);
+      if (exact.empty()) continue;
       all += exact.size();
       // What is level with the last of the exact ones is as right as that one.
       right += static_cast<std::size_t>(std::count_if(
@@ -92,13 +106,15 @@ double RecallOf(const VectorGraph& graph, const ItemEmbeddings& embeddings, std:
 absl::StatusOr<TrainedEmbeddings> TrainEges(const ItemGraph& graph,
                                             std::span<const SideField> fields,
                                             const RetrieverSpec& spec, int threads,
-                                            const std::function<void(double done)>& progress) {
+                                            const std::function<void(double done)>& progress,
+                                            const CancellationCheck& is_cancelled) {
   SkipGramModel model =
       MakeSkipGramModel(graph.items(), static_cast<std::size_t>(spec.dimension),
                         spec.learned_weights, fields, static_cast<std::uint64_t>(spec.seed));
   const SkipGramReport report =
       TrainSkipGram(graph, spec, spec.threads > 0 ? spec.threads : threads, FastVectorKernels(),
-                    progress, &model);
+                    progress, &model, is_cancelled);
+  if (report.is_cancelled) return Cancelled();
   if (!IsFinite(model.input) || !IsFinite(model.weights)) {
     return InvalidArgument("retriever \"", spec.name, "\": learning_rate ", spec.learning_rate,
                            " is too large: training diverged");
@@ -107,32 +123,47 @@ absl::StatusOr<TrainedEmbeddings> TrainEges(const ItemGraph& graph,
                            Describe(graph, report)};
 }
 
+std::size_t SearchDepth(const RetrieverSpec& spec) {
+  return static_cast<std::size_t>(
+      std::max(spec.search == RetrieverSpec::Search::kMean ? spec.candidates : spec.neighbours, 1));
+}
+
 absl::StatusOr<CheckedGraph> BuildCheckedGraph(const ItemEmbeddings& embeddings,
-                                               const RetrieverSpec& spec, int threads) {
+                                               const RetrieverSpec& spec, int threads,
+                                               const CancellationCheck& is_cancelled) {
+  Cancellation cancellation(is_cancelled);
+  const CancellationCheck ask = [&] { return cancellation.Ask(); };
+  const GraphBuildCancellation build_cancellation(ask);
   VectorGraph graph = VectorGraph::Build(embeddings.vectors(), embeddings.dimension(),
                                          {.links = spec.graph_links,
                                           .build_width = spec.build_width,
                                           .threads = spec.threads > 0 ? spec.threads : threads});
-  const double recall =
-      RecallOf(graph, embeddings, static_cast<std::size_t>(spec.search_width), threads);
-  std::string report = StrCat("graph of ", graph.nodes(), " items, recall@10 ", recall,
-                              " with search_width ", spec.search_width);
+  if (cancellation.Ask()) return Cancelled();
+  const double recall = RecallOf(graph, embeddings, spec, threads, &cancellation);
+  if (cancellation.is_cancelled()) return Cancelled();
+  const std::size_t depth = SearchDepth(spec);
+  std::string report =
+      StrCat("graph of ", graph.nodes(), " items, recall@", depth, " ", recall, " by a search of ",
+             std::max(static_cast<std::size_t>(spec.search_width), depth + 1));
   if (recall < spec.least_recall) {
     return FailedPrecondition("retriever \"", spec.name, "\": ", report, ", below least_recall ",
                               spec.least_recall,
                               ": raise search_width, build_width or graph_links");
   }
-  return CheckedGraph{std::move(graph), std::move(report)};
+  return CheckedGraph{std::move(graph), recall, std::move(report)};
 }
 
-ItemToItemMap NearestByCosine(const ItemEmbeddings& embeddings, int neighbours, int threads) {
+absl::StatusOr<ItemToItemMap> NearestByCosine(const ItemEmbeddings& embeddings, int neighbours,
+                                              int threads, const CancellationCheck& is_cancelled) {
   const VectorKernels& kernels = FastVectorKernels();
   const std::size_t items = embeddings.items(), dimension = embeddings.dimension();
   const std::size_t limit = neighbours == 0 ? items : static_cast<std::size_t>(neighbours);
   const float* const vectors = embeddings.vectors().data();
   std::vector<std::vector<Neighbour>> rows(items);
+  Cancellation cancellation(is_cancelled);
   ForEachPiece(items, kRowsPerBlock, threads, [&](std::size_t begin, std::size_t end) {
     for (std::size_t block = 0; block < items; block += kRowsPerBlock) {
+      if (cancellation.Ask()) return;
       const std::size_t block_end = std::min(items, block + kRowsPerBlock);
       for (std::size_t item = begin; item < end; ++item) {
         for (std::size_t other = block; other < block_end; ++other) {
@@ -147,6 +178,7 @@ ItemToItemMap NearestByCosine(const ItemEmbeddings& embeddings, int neighbours, 
     }
     for (std::size_t item = begin; item < end; ++item) KeepBest(limit, &rows[item]);
   });
+  if (cancellation.is_cancelled()) return Cancelled();
   return ItemToItemMap::FromRows(rows);
 }
 

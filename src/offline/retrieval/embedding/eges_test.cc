@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/strings.h"
+#include "index/graph_build_cancellation.h"
 #include "math/vector_kernels.h"
 #include "offline/retrieval/neighbour_rows.h"
 
@@ -58,7 +61,7 @@ TrainedEmbeddings Train(std::span<const SideField> fields, const RetrieverSpec& 
 
 // The share of an item's ten nearest that are of its group.
 double ShareOfOwnGroup(const ItemEmbeddings& embeddings, std::uint32_t begin, std::uint32_t end) {
-  const ItemToItemMap map = NearestByCosine(embeddings, 10, 1);
+  const ItemToItemMap map = *NearestByCosine(embeddings, 10, 1);
   int same = 0, all = 0;
   for (std::uint32_t item = begin; item < end; ++item) {
     for (const std::uint32_t other : map.NeighboursOf(item)) {
@@ -125,7 +128,9 @@ TEST(CheckedGraphTest, AGraphThatFindsTooLittleIsRefused) {
   spec.threads = 1;
   const auto graph = BuildCheckedGraph(trained.embeddings, spec, 1);
   ASSERT_TRUE(graph.ok()) << graph.status();
-  EXPECT_THAT(graph->report, testing::HasSubstr("recall@10"));
+  EXPECT_THAT(graph->report, testing::HasSubstr("recall@200"));
+  EXPECT_THAT(graph->report, testing::HasSubstr("by a search of 201"));
+  spec.neighbours = 10;
   spec.graph_links = 2;
   spec.build_width = 1;
   spec.search_width = 1;
@@ -133,6 +138,93 @@ TEST(CheckedGraphTest, AGraphThatFindsTooLittleIsRefused) {
   const auto refused = BuildCheckedGraph(trained.embeddings, spec, 1);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(MessageOf(refused.status())), testing::HasSubstr("below least_recall 1"));
+}
+
+// The share of what serving should find that it does find: of every second item, as many items as
+// BuildCheckedGraph asks with at most 500.
+double PlainRecall(const VectorGraph& graph, const ItemEmbeddings& embeddings, std::size_t depth,
+                   std::size_t width) {
+  VectorSearchScratch scratch;
+  std::vector<Neighbour> found;
+  double right = 0, all = 0;
+  for (std::uint32_t item = 0; item < kItems; item += 2) {
+    const auto query = embeddings.VectorOf(item);
+    if (query.empty()) continue;
+    std::vector<Neighbour> exact;
+    for (std::uint32_t other = 0; other < kItems; ++other) {
+      const auto vector = embeddings.VectorOf(other);
+      if (other == item || vector.empty()) continue;
+      exact.push_back({other, FastVectorKernels().dot(query.data(), vector.data(), query.size())});
+    }
+    KeepBest(depth, &exact);
+    graph.Search(embeddings.vectors(), query, depth + 1, width, &scratch, &found);
+    std::erase_if(found, [&](const Neighbour& one) { return one.item == item; });
+    if (found.size() > depth) found.resize(depth);
+    for (const Neighbour& one : found) right += one.score >= exact.back().score;
+    all += static_cast<double>(exact.size());
+  }
+  return right / all;
+}
+
+TEST(CheckedGraphTest, TheRecallIsThatOfTheSearchThatServingMakes) {
+  const TrainedEmbeddings trained = Train({}, SpecOf(), 1);
+  RetrieverSpec spec = SpecOf();
+  spec.search = RetrieverSpec::Search::kActions;
+  spec.threads = 1;
+  spec.graph_links = 3;
+  spec.build_width = 4;
+  spec.least_recall = 0;
+  std::set<double> recalls;
+  for (const int neighbours : {1, 20}) {
+    for (const int search_width : {1, 60}) {
+      spec.neighbours = neighbours;
+      spec.search_width = search_width;
+      const auto graph = BuildCheckedGraph(trained.embeddings, spec, 1);
+      ASSERT_TRUE(graph.ok()) << graph.status();
+      EXPECT_NEAR(
+          graph->recall,
+          PlainRecall(graph->graph, trained.embeddings, static_cast<std::size_t>(neighbours),
+                      static_cast<std::size_t>(search_width)),
+          1e-9)
+          << neighbours << " " << search_width;
+      recalls.insert(graph->recall);
+    }
+  }
+  EXPECT_EQ(recalls.size(), 4u);
+  // A width below what is asked for counts as that.
+  spec.neighbours = 20;
+  spec.search_width = 21;
+  const double as_asked = BuildCheckedGraph(trained.embeddings, spec, 1)->recall;
+  spec.search_width = 1;
+  EXPECT_EQ(BuildCheckedGraph(trained.embeddings, spec, 1)->recall, as_asked);
+  // By the mean, the candidates are asked for.
+  spec.search = RetrieverSpec::Search::kMean;
+  spec.candidates = 20;
+  spec.neighbours = 200;
+  EXPECT_EQ(BuildCheckedGraph(trained.embeddings, spec, 1)->recall, as_asked);
+}
+
+TEST(EgesTest, EveryPartEndsWhenCalledOff) {
+  const auto called_off = [] { return true; };
+  const TrainedEmbeddings trained = Train({}, SpecOf(), 1);
+  RetrieverSpec spec = SpecOf();
+  spec.search = RetrieverSpec::Search::kActions;
+  EXPECT_EQ(TrainEges(GroupGraph(), {}, SpecOf(), 2, {}, called_off).status().code(),
+            absl::StatusCode::kCancelled);
+  EXPECT_EQ(NearestByCosine(trained.embeddings, 10, 2, called_off).status().code(),
+            absl::StatusCode::kCancelled);
+  EXPECT_EQ(BuildCheckedGraph(trained.embeddings, spec, 2, called_off).status().code(),
+            absl::StatusCode::kCancelled);
+  // While the graph is built, and not after it.
+  int asked = 0;
+  {
+    const std::function<bool()> at_once = [&] { return ++asked > 0; };
+    const GraphBuildCancellation cancellation(at_once);
+    const VectorGraph graph = VectorGraph::Build(trained.embeddings.vectors(), 16, {.threads = 1});
+    EXPECT_EQ(graph.nodes(), 0u);
+  }
+  EXPECT_GT(asked, 0);
+  EXPECT_TRUE(BuildCheckedGraph(trained.embeddings, spec, 1).ok());
 }
 
 TEST(NearestByCosineTest, AreThoseThatSortingAllGives) {
@@ -147,7 +239,7 @@ TEST(NearestByCosineTest, AreThoseThatSortingAllGives) {
   for (float& value : parts.rows) value = normal(random);
   parts.trained[5] = 0;
   const ItemEmbeddings embeddings = ItemEmbeddings::FromParts(std::move(parts));
-  const ItemToItemMap map = NearestByCosine(embeddings, 20, 2);
+  const ItemToItemMap map = *NearestByCosine(embeddings, 20, 2);
   for (std::uint32_t item = 0; item < kCount; ++item) {
     std::vector<Neighbour> row;
     for (std::uint32_t other = 0; other < kCount; ++other) {

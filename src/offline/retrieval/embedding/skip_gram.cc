@@ -16,6 +16,7 @@ namespace fourfold {
 namespace {
 
 constexpr std::size_t kItemsPerPiece = 256;
+constexpr std::size_t kTargetsBetweenChecks = 1 << 14;
 constexpr float kNegativesExponent = 0.75F;  // Mikolov et al., 2013
 constexpr std::uint64_t kInitialStream = 1, kOrderStream = 2, kWalkStream = 3;
 
@@ -41,13 +42,14 @@ struct Training {
   const RandomWalker walker;
   const AliasTable negatives;
   std::vector<std::uint32_t> starts;
+  Cancellation cancellation;
   std::atomic<std::uint64_t> ended_early{0}, pairs{0}, pieces{0};
 };
 
 // Learns from one walk after the other.
 class WalkLearner {
  public:
-  WalkLearner(const Training& training, SkipGramModel* model, const VectorKernels& kernels)
+  WalkLearner(Training& training, SkipGramModel* model, const VectorKernels& kernels)
       : training_(training), model_(model), step_(model, kernels) {}
 
   void Learn(std::uint32_t start, float learning_rate, Random* random) {
@@ -55,7 +57,7 @@ class WalkLearner {
     training_.walker.Walk(start, length, random, &walk_);
     ended_early += static_cast<int>(walk_.size()) < length;
     const std::size_t reach = static_cast<std::size_t>(training_.spec.context_steps);
-    for (std::size_t center = 0; center < walk_.size(); ++center) {
+    for (std::size_t center = 0; center < walk_.size() && !IsCalledOff(); ++center) {
       targets_.clear();
       const std::size_t end = std::min(walk_.size(), center + reach + 1);
       for (std::size_t other = center - std::min(center, reach); other < end; ++other) {
@@ -66,6 +68,7 @@ class WalkLearner {
         step_.Learn(target.item, target.is_context, learning_rate);
       }
       step_.Finish();
+      targets_since_check_ += targets_.size();
     }
   }
 
@@ -76,6 +79,14 @@ class WalkLearner {
     std::uint32_t item = 0;
     bool is_context = false;
   };
+
+  bool IsCalledOff() {
+    if (targets_since_check_ >= kTargetsBetweenChecks) {
+      targets_since_check_ = 0;
+      return training_.cancellation.Ask();
+    }
+    return training_.cancellation.is_cancelled();
+  }
 
   void AddPair(std::uint32_t context, Random* random) {
     AddTarget({context, true});
@@ -92,11 +103,12 @@ class WalkLearner {
     targets_.push_back(target);
   }
 
-  const Training& training_;
+  Training& training_;
   SkipGramModel* const model_;
   SkipGramStep step_;
   std::vector<std::uint32_t> walk_;
   std::vector<Target> targets_;  // of one centre
+  std::size_t targets_since_check_ = 0;
 };
 
 }  // namespace
@@ -204,28 +216,30 @@ void SkipGramStep::Finish() {
 
 SkipGramReport TrainSkipGram(const ItemGraph& graph, const RetrieverSpec& spec, int threads,
                              const VectorKernels& kernels,
-                             const std::function<void(double done)>& progress,
-                             SkipGramModel* model) {
+                             const std::function<void(double done)>& progress, SkipGramModel* model,
+                             const CancellationCheck& is_cancelled) {
   if (graph.edges() == 0) return {};
   const auto seed = static_cast<std::uint64_t>(spec.seed);
   Training training{.spec = spec,
                     .walker = RandomWalker(graph),
                     .negatives = AliasTable(NegativeWeights(graph)),
-                    .starts = ItemsWithEdges(graph)};
+                    .starts = ItemsWithEdges(graph),
+                    .cancellation = Cancellation(is_cancelled)};
   const std::size_t pieces = (training.starts.size() + kItemsPerPiece - 1) / kItemsPerPiece;
   const double all_pieces =
       static_cast<double>(pieces) * static_cast<double>(std::max(spec.walks_per_item, 1));
-  for (int pass = 0; pass < spec.walks_per_item; ++pass) {
+  for (int pass = 0; pass < spec.walks_per_item && !training.cancellation.Ask(); ++pass) {
     Random order(seed, kOrderStream, static_cast<std::uint64_t>(pass));
     for (std::size_t i = training.starts.size(); i > 1; --i) {
       std::swap(training.starts[i - 1],
                 training.starts[order.Below(static_cast<std::uint32_t>(i))]);
     }
     const auto learn = [&](std::size_t begin, std::size_t end) {
+      if (training.cancellation.Ask()) return;
       const auto done = static_cast<double>(training.pieces++) / all_pieces;
       const auto rate = static_cast<float>(spec.learning_rate * (1 - done));
       WalkLearner learner(training, model, kernels);
-      for (std::size_t i = begin; i < end; ++i) {
+      for (std::size_t i = begin; i < end && !training.cancellation.is_cancelled(); ++i) {
         const std::uint32_t start = training.starts[i];
         Random random(seed ^ kWalkStream, static_cast<std::uint64_t>(pass), start);
         learner.Learn(start, rate, &random);
@@ -239,7 +253,8 @@ SkipGramReport TrainSkipGram(const ItemGraph& graph, const RetrieverSpec& spec, 
   return {.walks = training.starts.size() * static_cast<std::uint64_t>(spec.walks_per_item),
           .ended_early = training.ended_early,
           .pairs = training.pairs,
-          .dead_ends = training.walker.dead_ends()};
+          .dead_ends = training.walker.dead_ends(),
+          .is_cancelled = training.cancellation.is_cancelled()};
 }
 
 }  // namespace fourfold

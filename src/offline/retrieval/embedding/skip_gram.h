@@ -8,6 +8,7 @@
 
 #include "math/vector_kernels.h"
 #include "offline/dataset/side_fields.h"
+#include "offline/retrieval/cancellation.h"
 #include "offline/retrieval/embedding/item_graph.h"
 #include "servable/servable.h"
 
@@ -72,15 +73,17 @@ struct SkipGramReport {
   std::uint64_t ended_early = 0;  // at a dead end
   std::uint64_t pairs = 0;        // of a centre and a context
   std::size_t dead_ends = 0;      // items
+  bool is_cancelled = false;      // the model is half learned
 };
 
 // Walks the graph (spec.walks_per_item from every item with an edge, spec.walk_length long) and
 // learns from each item of a walk and those within context_steps of it, with `negatives` others
 // drawn in proportion to the items' strengths^0.75 for each. The learning rate falls linearly to
-// 0. With one thread the same inputs give the same model.
+// 0. With one thread the same inputs give the same model. Each thread asks `is_cancelled` every few
+// milliseconds.
 SkipGramReport TrainSkipGram(const ItemGraph& graph, const RetrieverSpec& spec, int threads,
                              const VectorKernels& kernels,
-                             const std::function<void(double done)>& progress,
-                             SkipGramModel* model);
+                             const std::function<void(double done)>& progress, SkipGramModel* model,
+                             const CancellationCheck& is_cancelled = {});
 
 }  // namespace fourfold

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <random>
 #include <utility>
@@ -160,6 +161,32 @@ TEST(SkipGramTest, TheSeedDecides) {
   };
   EXPECT_EQ(train(1), train(1));
   EXPECT_NE(train(1), train(2));
+}
+
+// One walk takes minutes here: it is left in the middle, by every thread.
+TEST(SkipGramTest, AWalkIsLeftWhenCalledOff) {
+  std::vector<WeightedEdge> edges;
+  for (std::uint32_t item = 0; item < 600; ++item) edges.push_back({item, (item + 1) % 600, 1});
+  const ItemGraph graph = MakeItemGraph(edges, 600);
+  RetrieverSpec spec;
+  spec.walk_length = spec.context_steps = spec.negatives = 1000;
+  for (const int threads : {1, 2}) {
+    std::atomic<int> asked{0};
+    SkipGramModel model = MakeSkipGramModel(600, 8, true, {}, 1);
+    const auto report = TrainSkipGram(graph, spec, threads, FastVectorKernels(), {}, &model,
+                                      [&] { return ++asked > 5; });
+    EXPECT_TRUE(report.is_cancelled);
+  }
+}
+
+TEST(SkipGramTest, BeingAskedChangesNothing) {
+  const ItemGraph graph = MakeItemGraph({{0, 1, 1}, {1, 2, 1}, {2, 0, 1}, {2, 1, 1}}, 3);
+  SkipGramModel alone = MakeSkipGramModel(3, 8, true, {}, 1), asked = alone;
+  TrainSkipGram(graph, RetrieverSpec{}, 1, FastVectorKernels(), {}, &alone);
+  const auto report = TrainSkipGram(graph, RetrieverSpec{}, 1, FastVectorKernels(), {}, &asked,
+                                    [] { return false; });
+  EXPECT_FALSE(report.is_cancelled);
+  EXPECT_EQ(alone.input, asked.input);
 }
 
 TEST(SkipGramTest, DeadEndsAreCounted) {

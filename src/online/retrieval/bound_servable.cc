@@ -59,7 +59,7 @@ absl::Status CheckParts(const Servable& servable) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const BoundServable>> BoundServable::Bind(
-    std::shared_ptr<const Servable> servable, Catalogue* catalogue) {
+    std::shared_ptr<const Servable> servable, Catalogue* catalogue, const EventStore* store) {
   std::unique_ptr<BoundServable> bound(new BoundServable);
   bound->servable_ = std::move(servable);
   if (bound->servable_ == nullptr) return bound;
@@ -89,7 +89,7 @@ absl::StatusOr<std::unique_ptr<const BoundServable>> BoundServable::Bind(
       std::count_if(popularity.begin(), popularity.end(), [](float count) { return count > 0; })));
   for (const auto& [name, embeddings] : bound->servable_->embeddings) {
     bound->embeddings_.emplace(
-        name, std::make_unique<const LiveEmbeddings>(&embeddings, bound.get(), *catalogue));
+        name, std::make_unique<const LiveEmbeddings>(&embeddings, bound.get(), *catalogue, store));
   }
   return bound;
 }

@@ -22,8 +22,10 @@ inline constexpr std::uint32_t kNotInVocabulary = 0xffffffffu;
 class BoundServable {
  public:
   // FailedPrecondition when the parts of the servable do not fit together. Interns the vocabulary.
+  // `store` tells when items were put (live_embeddings.h); it may be null, and outlives the result.
   static absl::StatusOr<std::unique_ptr<const BoundServable>> Bind(
-      std::shared_ptr<const Servable> servable, Catalogue* catalogue);
+      std::shared_ptr<const Servable> servable, Catalogue* catalogue,
+      const EventStore* store = nullptr);
 
   const Servable* servable() const { return servable_.get(); }  // null: none
   const std::string& version() const;                           // empty: none

@@ -168,7 +168,7 @@ class LiveEmbeddingsTest : public ::testing::Test {
  protected:
   // The items' ids, by rising.
   std::vector<std::string> Fresh() const {
-    const Catalogue::ReadLock catalogue(world_.catalogue);
+    const Catalogue::ReadLock catalogue(*catalogue_);
     const LiveEmbeddings::View view(*live_, catalogue);
     std::vector<std::string> fresh;
     for (std::uint32_t number = 0; number < view.fresh(); ++number) {
@@ -177,18 +177,29 @@ class LiveEmbeddingsTest : public ::testing::Test {
     std::sort(fresh.begin(), fresh.end());
     return fresh;
   }
-  void Follow(std::size_t fresh_max) {
+  void Follow(std::size_t fresh_max) { Follow(fresh_max, &world_.catalogue); }
+  void Follow(std::size_t fresh_max, Catalogue* catalogue) {
+    catalogue_ = catalogue;
     Servable servable = testing::MakeServable({"tea", "pot", "saw"});
     testing::AddEges(&servable, 1, kKitchen);
     const auto shared = testing::Share(std::move(servable));
-    auto bound = BoundServable::Bind(shared, &world_.catalogue);
+    auto bound = BoundServable::Bind(shared, catalogue, world_.store.get());
     ASSERT_TRUE(bound.ok()) << bound.status();
     bound_ = *std::move(bound);
     live_ = std::make_unique<LiveEmbeddings>(&shared->embeddings.at("eges"), bound_.get(),
-                                             world_.catalogue, fresh_max);
+                                             *catalogue, world_.store.get(), fresh_max);
+  }
+
+  // Cup, then mug, then cup again; the catalogue met cup first.
+  void PutCupBeforeAndAfterMug() {
+    for (const char* item : {"cup", "mug", "cup"}) {
+      world_.clock.Advance(1);
+      world_.Declare(item, Tags({"kitchen"}));
+    }
   }
 
   World world_;
+  Catalogue* catalogue_ = nullptr;
   std::unique_ptr<const BoundServable> bound_;
   std::unique_ptr<LiveEmbeddings> live_;
 };
@@ -213,6 +224,41 @@ TEST_F(LiveEmbeddingsTest, PastTheLimitWhatWasPutLongestAgoIsLeftOut) {
   world_.Delete("cup");
   EXPECT_THAT(Fresh(), ElementsAre("mug"));
   EXPECT_EQ(live_->left_out(), 0u);
+}
+
+TEST_F(LiveEmbeddingsTest, AnActivationLeavesOutWhatWasPutLongestAgo) {
+  PutCupBeforeAndAfterMug();
+  Follow(1);
+  EXPECT_THAT(Fresh(), ElementsAre("cup"));
+  EXPECT_EQ(live_->left_out(), 1u);
+}
+
+TEST_F(LiveEmbeddingsTest, AStartLeavesOutWhatWasPutLongestAgo) {
+  PutCupBeforeAndAfterMug();
+  Catalogue restarted(Catalogue::Membership::kDeclared);
+  ASSERT_TRUE(restarted.Load(*world_.store).ok());
+  Follow(1, &restarted);
+  EXPECT_THAT(Fresh(), ElementsAre("cup"));
+  // What comes then is newer than what the start found.
+  restarted.Put("jug", Tags({"kitchen"}));
+  EXPECT_THAT(Fresh(), ElementsAre("jug"));
+}
+
+TEST_F(LiveEmbeddingsTest, MoreChangesThanTheCatalogueKeepsLeaveOutWhatWasPutLongestAgo) {
+  world_.Declare("tea", Tags({"kitchen"}));
+  Follow(1);
+  PutCupBeforeAndAfterMug();
+  const auto change_often = [&] {
+    for (std::size_t i = 0; i <= Catalogue::kChangesKept; ++i) world_.catalogue.Put("saw", {});
+  };
+  change_often();
+  world_.Declare("saw", Tags({"tools"}));
+  EXPECT_THAT(Fresh(), ElementsAre("cup"));  // by the times of their facts
+  EXPECT_EQ(live_->left_out(), 1u);
+  change_often();
+  world_.Declare("mug", Tags({"tools"}));
+  world_.Declare("cup", Tags({"tools"}));
+  EXPECT_THAT(Fresh(), ElementsAre("cup"));  // by the order of the changes
 }
 
 TEST_F(LiveEmbeddingsTest, AChangedItemThatIsLeftOutHasTheVectorOfItsTrainingAgain) {

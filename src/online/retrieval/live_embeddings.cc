@@ -1,6 +1,7 @@
 #include "online/retrieval/live_embeddings.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "online/retrieval/bound_servable.h"
 #include "servable/side_values.h"
@@ -21,32 +22,108 @@ ItemEmbeddings::SideValues SideValuesIn(const Catalogue::ReadLock& catalogue, It
   return values;
 }
 
+// Of the newest fact that the clock has reached; the oldest age there is for an item without one.
+std::pair<std::int64_t, Position> NewestFact(const EventStore& store, const std::string& item) {
+  std::pair<std::int64_t, Position> newest{std::numeric_limits<std::int64_t>::min(), 0};
+  const std::int64_t now_ms = store.NowMs();
+  const absl::Status read =
+      store.ReadItemEvents(item, store.EndPosition(), [&](const LoggedEvent& fact) {
+        const std::int64_t since_ms = std::max(fact.event.event_time_ms, fact.known_time_ms);
+        if (since_ms <= now_ms) newest = std::max(newest, {since_ms, fact.position});
+      });
+  // What cannot be read stays the oldest: it is shown by other retrievers.
+  if (!read.ok()) return {std::numeric_limits<std::int64_t>::min(), 0};
+  return newest;
+}
+
 }  // namespace
 
 LiveEmbeddings::LiveEmbeddings(const ItemEmbeddings* embeddings, const BoundServable* bound,
-                               const Catalogue& catalogue, std::size_t fresh_max)
+                               const Catalogue& catalogue, const EventStore* store,
+                               std::size_t fresh_max)
     : embeddings_(embeddings),
       bound_(bound),
+      store_(store),
       fresh_max_(fresh_max),
       is_replaced_(embeddings->items()) {
   if (embeddings_->fields() == 0) return;
+  std::vector<Changed> changed;
   ItemIndex next = 0;
   for (bool done = false; !done;) {
     const Catalogue::ReadLock lock(catalogue);
-    WriterMutexLock writing(&mutex_);
     // What changes while other locks are held is seen as changed after this moment.
     if (next == 0) seen_ = lock.changes();
     const auto end =
         static_cast<ItemIndex>(std::min<std::size_t>(next + kItemsPerLock, lock.size()));
-    for (; next < end; ++next) Update(lock, next);
+    CollectChanged(lock, next, end, &changed);
+    next = end;
     done = next == lock.size();
   }
+  if (store_ != nullptr) {
+    for (Changed& one : changed) one.age = NewestFact(*store_, one.id);
+  }
+  SortByAge(&changed);
+  for (std::size_t begin = 0; begin < changed.size(); begin += kItemsPerLock) {
+    const Catalogue::ReadLock lock(catalogue);
+    WriterMutexLock writing(&mutex_);
+    const std::size_t end = std::min(changed.size(), begin + kItemsPerLock);
+    for (std::size_t i = begin; i < end; ++i) Update(lock, changed[i].item);
+  }
+}
+
+bool LiveEmbeddings::IsAsTrained(ItemIndex item, const ItemEmbeddings::SideValues& values) const {
+  const std::uint32_t index = bound_->VocabularyIndex(item);
+  return index != kNotInVocabulary && embeddings_->AreThoseOf(index, values);
+}
+
+void LiveEmbeddings::CollectChanged(const Catalogue::ReadLock& catalogue, ItemIndex begin,
+                                    ItemIndex end, std::vector<Changed>* changed) const {
+  for (ItemIndex item = begin; item < end; ++item) {
+    if (!catalogue.Exists(item)) continue;
+    if (IsAsTrained(item, SideValuesIn(catalogue, item, *embeddings_))) continue;
+    changed->push_back({{}, item, std::string(catalogue.Id(item))});
+  }
+}
+
+void LiveEmbeddings::SortByAge(std::vector<Changed>* changed) {
+  std::stable_sort(changed->begin(), changed->end(),
+                   [](const Changed& a, const Changed& b) { return a.age < b.age; });
+}
+
+void LiveEmbeddings::StartAgain(const Catalogue::ReadLock& catalogue) const {
+  fresh_items_.clear();
+  fresh_vectors_.clear();
+  fresh_numbers_.clear();
+  by_age_.clear();
+  left_out_.clear();
+  is_replaced_.assign(is_replaced_.size(), false);
+  std::vector<Changed> changed;
+  CollectChanged(catalogue, 0, static_cast<ItemIndex>(catalogue.size()), &changed);
+  // The order of the newest changes is known; a request waits while the others are read.
+  absl::flat_hash_map<ItemIndex, std::uint64_t> newest;
+  std::uint64_t number = 0;
+  catalogue.VisitChangedSince(catalogue.changes() - Catalogue::kChangesKept,
+                              [&](ItemIndex item) { newest[item] = ++number; });
+  for (Changed& one : changed) {
+    const auto found = newest.find(one.item);
+    if (found != newest.end()) {
+      one.age = {std::numeric_limits<std::int64_t>::max(), found->second};
+    } else if (store_ != nullptr) {
+      one.age = NewestFact(*store_, one.id);
+    }
+  }
+  SortByAge(&changed);
+  for (const Changed& one : changed) Update(catalogue, one.item);
 }
 
 void LiveEmbeddings::CatchUp(const Catalogue::ReadLock& catalogue) const {
   WriterMutexLock writing(&mutex_);
-  catalogue.VisitChangedSince(
-      seen_, [&](ItemIndex item) ABSL_NO_THREAD_SAFETY_ANALYSIS { Update(catalogue, item); });
+  if (catalogue.changes() - seen_ > Catalogue::kChangesKept) {
+    StartAgain(catalogue);
+  } else {
+    catalogue.VisitChangedSince(
+        seen_, [&](ItemIndex item) ABSL_NO_THREAD_SAFETY_ANALYSIS { Update(catalogue, item); });
+  }
   seen_ = catalogue.changes();
 }
 
@@ -58,7 +135,7 @@ void LiveEmbeddings::Update(const Catalogue::ReadLock& catalogue, ItemIndex item
   if (in_vocabulary) is_replaced_[index] = false;
   if (!catalogue.Exists(item)) return;  // the pipeline shows nothing that does not exist
   const ItemEmbeddings::SideValues values = SideValuesIn(catalogue, item, *embeddings_);
-  if (in_vocabulary && embeddings_->AreThoseOf(index, values)) return;
+  if (IsAsTrained(item, values)) return;
   if (in_vocabulary) is_replaced_[index] = true;
   const std::vector<float> vector =
       embeddings_->Compose(in_vocabulary ? index : ItemEmbeddings::kNoItemRow, values);

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <map>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -12,6 +14,7 @@
 #include "base/mutex.h"
 #include "data/limits.h"
 #include "feature/catalogue.h"
+#include "feature/event_store.h"
 #include "index/item_embeddings.h"
 
 namespace fourfold {
@@ -25,9 +28,11 @@ class BoundServable;
 // ago, which then has the vector that the servable knows, or none. Thread-safe.
 class LiveEmbeddings {
  public:
-  // Both outlive it. Reads the whole catalogue.
+  // All outlive it. Reads the whole catalogue and, to learn when they were put or changed, the
+  // facts of the items that differ from the servable. `store` null: as if in the catalogue's order.
   LiveEmbeddings(const ItemEmbeddings* embeddings, const BoundServable* bound,
-                 const Catalogue& catalogue, std::size_t fresh_max = limits::kFreshEmbeddingsMax);
+                 const Catalogue& catalogue, const EventStore* store,
+                 std::size_t fresh_max = limits::kFreshEmbeddingsMax);
 
   // Items left out, as of the last request.
   std::size_t left_out() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -55,6 +60,23 @@ class LiveEmbeddings {
   };
 
  private:
+  // When an item was put or changed last: the moment since which a reader sees it, then the place
+  // in the log.
+  using Age = std::pair<std::int64_t, Position>;
+  struct Changed {
+    Age age;
+    ItemIndex item = 0;
+    std::string id;
+  };
+
+  // Of the items [begin, end), those that the servable does not know as they are now.
+  void CollectChanged(const Catalogue::ReadLock& catalogue, ItemIndex begin, ItemIndex end,
+                      std::vector<Changed>* changed) const;
+  static void SortByAge(std::vector<Changed>* changed);  // oldest first
+  // Whether the servable knows the item, with these values.
+  bool IsAsTrained(ItemIndex item, const ItemEmbeddings::SideValues& values) const;
+  // For when the catalogue no longer tells which items changed.
+  void StartAgain(const Catalogue::ReadLock& catalogue) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CatchUp(const Catalogue::ReadLock& catalogue) const ABSL_LOCKS_EXCLUDED(mutex_);
   void Update(const Catalogue::ReadLock& catalogue, ItemIndex item) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -63,6 +85,7 @@ class LiveEmbeddings {
 
   const ItemEmbeddings* const embeddings_;
   const BoundServable* const bound_;
+  const EventStore* const store_;  // may be null
   const std::size_t fresh_max_;
   mutable SharedMutex mutex_;
   mutable std::atomic<std::uint64_t> seen_{0};  // of the catalogue's changes

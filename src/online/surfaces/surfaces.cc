@@ -39,7 +39,7 @@ absl::StatusOr<std::shared_ptr<const BoundSurfaces>> BoundSurfaces::Bind(
   FOURFOLD_ASSIGN_OR_RETURN(bound->home, BuildHome(parts, servable.get()));
   FOURFOLD_ASSIGN_OR_RETURN(bound->similar, BuildSimilar(parts, servable.get()));
   FOURFOLD_ASSIGN_OR_RETURN(bound->items,
-                            BoundServable::Bind(std::move(servable), parts.catalogue));
+                            BoundServable::Bind(std::move(servable), parts.catalogue, parts.store));
   return bound;
 }
 

@@ -159,7 +159,8 @@ EmbeddingExamRow JudgeLinks(std::string method, const LinkQuestions& questions,
   return {std::move(method), BootstrapMeans(values, 2, {}, bootstrap)};
 }
 
-// The items with an edge, but for a share; and every edge from what stays to what is hidden.
+// The items with an edge, but for a share; and every edge from what stays to what is hidden,
+// whether or not another edge stays with it.
 struct ColdQuestions {
   std::vector<bool> is_hidden;
   std::vector<std::uint32_t> hidden;

@@ -49,11 +49,12 @@ absl::StatusOr<EmbeddingExam> PredictLinks(const InteractionTable& table,
                                            const EmbeddingExamOptions& options);
 
 // Cold items: a share of the items with an edge is hidden from training, with all their actions.
-// Each edge from an item that was trained to a hidden one asks for the hidden one's rank among all
-// hidden items (of equals the mean rank): by the cosine with the mean of its side vectors (GES,
-// EGES), by the overlap of side values (Jaccard's), and by chance. Metrics: MRR, Success@10 and the
-// rank as a share of all.
-// InvalidArgument without side fields.
+// Each edge from an item that stays to a hidden one asks for the hidden one's rank among all hidden
+// items (of equals the mean rank): by the cosine with the mean of its side vectors (GES, EGES), by
+// the overlap of side values (Jaccard's), and by chance. An item that stays without an edge, for
+// its edges led to hidden ones alone, is not trained: it asks with the mean of its own side
+// vectors. Metrics: MRR, Success@10 and the rank as a share of all. InvalidArgument without side
+// fields.
 absl::StatusOr<EmbeddingExam> RankColdItems(const InteractionTable& table,
                                             const EmbeddingExamOptions& options);
 

@@ -114,5 +114,23 @@ TEST(ColdItemsTest, ItemsThatTrainingNeverSawAreFoundByTheirSideFields) {
   EXPECT_THAT(std::string(MessageOf(without.status())), HasSubstr("side_fields"));
 }
 
+// Each group is two items, whose users go from one to the other and back: where one is hidden, the
+// other stays without an edge, and asks all the same.
+TEST(ColdItemsTest, AnItemThatStaysWithoutAnEdgeAsksByItsSideFields) {
+  InteractionTable table = TableOf(true);
+  std::vector<std::vector<std::string>> values;
+  for (std::uint32_t item = 0; item < kItems; ++item) values.push_back({StrCat("pair", item / 2)});
+  for (std::size_t user = 0; user < kUsers; ++user) {
+    for (std::size_t row = table.user_begin[user]; row < table.user_begin[user + 1]; ++row) {
+      table.item[row] = static_cast<std::uint32_t>(2 * (user % (kItems / 2)) + row % 2);
+    }
+  }
+  const std::vector<SideField> fields = {MakeSideField("group", values)};
+  const auto exam = RankColdItems(table, OptionsOf(fields));
+  ASSERT_TRUE(exam.ok()) << exam.status();
+  // Of the two of a pair one is hidden and the other stays with a chance of 4/9.
+  EXPECT_NEAR(static_cast<double>(exam->questions), 150 * 4.0 / 9, 20);
+}
+
 }  // namespace
 }  // namespace fourfold

@@ -133,6 +133,9 @@ void ReadImport(RecipeSection& section, ImportRecipe* import) {
   ReadMapping(section, &import->source.mapping);
 }
 
+// Of embeddings; docs/recipe.md says on what it was chosen.
+constexpr double kLearningRate = 0.1;
+
 // From sessions to embeddings.
 void ReadEmbeddingSettings(RecipeSection& section, RetrieverSpec* spec) {
   section.Duration("session_window", &spec->session_window_ms);
@@ -145,7 +148,8 @@ void ReadEmbeddingSettings(RecipeSection& section, RetrieverSpec* spec) {
   section.Integer("negatives", &spec->negatives, 1, 1'000);
   section.Integer("dimension", &spec->dimension, 8, 1'024);
   if (spec->dimension % 8 != 0) section.Problem("dimension", "must be a multiple of 8");
-  section.Number("learning_rate", &spec->learning_rate, 0, 10);
+  spec->learning_rate = kLearningRate;
+  section.Number("learning_rate", &spec->learning_rate, 1e-6, 10);
   section.TextList("side_fields", &spec->side_fields);
   if (std::set<std::string>(spec->side_fields.begin(), spec->side_fields.end()).size() !=
       spec->side_fields.size()) {
@@ -197,6 +201,12 @@ void ReadRetrieverSettings(RecipeSection& section, RetrieverSpec* spec) {
   ReadEmbeddingSettings(section, spec);
   section.AppliesIf(maps, "this kind; only to item_cf, covisitation, ease and eges");
   section.Integer("neighbours", &spec->neighbours, 0, 100'000);
+  constexpr int kSearchedMax = 10'000;
+  if (spec->search == RetrieverSpec::Search::kActions &&
+      (spec->neighbours < 1 || spec->neighbours > kSearchedMax)) {
+    section.Problem("neighbours", StrCat("must lie between 1 and ", kSearchedMax,
+                                         " with search actions, not ", spec->neighbours));
+  }
   section.Number("history_decay", &spec->history_decay, 0, 1);
   section.AppliesIf(maps || spec->kind == Kind::kRepeats,
                     "this kind; only to item_cf, covisitation, ease, eges and repeats");

@@ -72,6 +72,7 @@ retrievers:
   EXPECT_EQ(spec.dimension, 128);
   EXPECT_EQ(spec.walks_per_item, 5);
   EXPECT_EQ(spec.walk_length, 10);
+  EXPECT_EQ(spec.learning_rate, 0.1);
   EXPECT_EQ(spec.search, RetrieverSpec::Search::kMap);
   EXPECT_EQ(recipe->retrievers[1].search, RetrieverSpec::Search::kMean);
   EXPECT_EQ(recipe->retrievers[1].graph_links, 24);
@@ -89,13 +90,16 @@ retrievers:
     shrink: 1
     search_width: 5
   - {name: cf, kind: item_cf, walk_length: 5}
+  - {name: near, kind: eges, search: actions, neighbours: 0, learning_rate: 0}
 )"),
             R"(r.yaml:5: retrievers[0].side_fields: names a field twice
 r.yaml:6: retrievers[0].side_weights: "learnt" is not one of learned, equal; did you mean learned?
 r.yaml:7: retrievers[0].dimension: must be a multiple of 8
 r.yaml:8: retrievers[0].shrink: does not apply to this kind; only to item_cf and covisitation
 r.yaml:9: retrievers[0].search_width: does not apply to this retriever; only to eges with search mean or actions
-r.yaml:10: retrievers[1].walk_length: does not apply to this kind; only to eges)");
+r.yaml:10: retrievers[1].walk_length: does not apply to this kind; only to eges
+r.yaml:11: retrievers[2].learning_rate: must lie between 1e-06 and 10, not 0
+r.yaml:11: retrievers[2].neighbours: must lie between 1 and 10000 with search actions, not 0)");
 }
 
 TEST(RecipeTest, EveryProblemOfAFileIsToldWithItsLine) {

@@ -1,12 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <random>
 #include <sstream>
 
 #include "base/strings.h"
 #include "engine/test_engine.h"
+#include "index/item_embeddings.h"
 
 // Item embeddings from the log to the slate.
 namespace fourfold {
@@ -109,6 +111,67 @@ TEST_F(EmbeddingEngineTest, AServableServesTheSameAfterOpeningAgain) {
   EXPECT_EQ(engine->Status().active_servable, version);
   EXPECT_EQ(Recommend(*engine, "u1"), before);
   EXPECT_FALSE(before.empty());
+}
+
+// Reads a safetensors file without knowing ours: the header's JSON, then each tensor's bytes by
+// torch, where it is there, or numpy. Writes the elements of "vectors" and "trained" back out.
+constexpr std::string_view kReader = R"(
+import json, struct, sys
+import numpy
+try:
+    import torch
+except ImportError:
+    torch = None
+data = open(sys.argv[1], "rb").read()
+length = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8:8 + length])
+header.pop("__metadata__", None)
+kinds = {"F32": ("<f4", "float32"), "U8": ("u1", "uint8"), "I32": ("<i4", "int32"), "I64": ("<i8", "int64")}
+out = open(sys.argv[2], "wb")
+tensors = {}
+for name, tensor in header.items():
+    begin, end = tensor["data_offsets"]
+    part = bytearray(data[8 + length + begin:8 + length + end])
+    for_numpy, for_torch = kinds[tensor["dtype"]]
+    if torch is None or not part:
+        tensors[name] = numpy.frombuffer(part, dtype=for_numpy).reshape(tensor["shape"])
+    else:
+        whole = torch.frombuffer(part, dtype=getattr(torch, for_torch))
+        tensors[name] = whole.reshape(tensor["shape"]).numpy()
+assert tensors["vectors"].shape == tensors["rows"].shape and len(tensors["trained"]) == len(tensors["rows"])
+lengths = numpy.linalg.norm(tensors["vectors"].astype("f8"), axis=1)
+assert numpy.abs(lengths[lengths > 0] - 1).max() < 1e-6
+out.write(tensors["vectors"].tobytes())
+out.write(tensors["trained"].tobytes())
+)";
+
+TEST_F(EmbeddingEngineTest, EmbeddingsOpenInPythonToTheBit) {
+  std::string python;
+  for (const char* candidate : {"/usr/bin/python3", "python3"}) {
+    if (python.empty() &&
+        std::system(StrCat(candidate, " -c 'import numpy' 2>/dev/null").c_str()) == 0) {
+      python = candidate;
+    }
+  }
+  if (python.empty()) GTEST_SKIP() << "no python3 with numpy is there";
+  const auto engine = Open(kRecipe, "2024-01-03");
+  Import(*engine, Write("world.jsonl", World()));
+  const std::string version = TrainAndActivate(*engine);
+  const std::string file =
+      Path(StrCat("engine/servables/", version, "/embeddings.eges.safetensors"));
+  ASSERT_EQ(
+      std::system(
+          StrCat(python, " ", Write("read.py", kReader), " ", file, " ", Path("out")).c_str()),
+      0);
+  const auto opened = ItemEmbeddings::Open(file);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  const auto vectors = opened->vectors();
+  std::string expected(reinterpret_cast<const char*>(vectors.data()), vectors.size_bytes());
+  for (std::uint32_t item = 0; item < opened->items(); ++item) {
+    expected += opened->IsTrained(item) ? '\1' : '\0';
+  }
+  EXPECT_EQ(opened->items(), 60u);
+  EXPECT_TRUE(Read("out") == expected);
 }
 
 }  // namespace

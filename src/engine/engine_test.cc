@@ -455,7 +455,8 @@ TEST_F(EngineEndToEndTest, ADirectoryOfAnotherFormatOrWithOtherFilesIsRefused) {
 }
 
 TEST_F(EngineEndToEndTest, ADirectoryWithoutARecipeAsksForOne) {
-  EXPECT_THAT(std::string(MessageOf(TryOpen("").status())), HasSubstr("there is no such directory"));
+  EXPECT_THAT(std::string(MessageOf(TryOpen("").status())),
+              HasSubstr("there is no such directory"));
 }
 
 TEST_F(EngineEndToEndTest, TwoEnginesCannotHoldOneDirectory) {

@@ -22,8 +22,7 @@ absl::StatusOr<int> Train(const Context& context, const TrainArguments& argument
       context.OpenEngine(arguments.activate,
                          arguments.activate
                              ? R"(ask it: POST /v1/servables with {"activate": true})"
-                             : "ask it: POST /v1/servables",
-                         /*keep_recipe=*/true));
+                             : "ask it: POST /v1/servables"));
   TrainRequest request;
   if (!arguments.as_of.empty()) {
     const absl::StatusOr<std::int64_t> as_of_ms = ParseTimeMs(arguments.as_of);
@@ -35,6 +34,7 @@ absl::StatusOr<int> Train(const Context& context, const TrainArguments& argument
   request.progress = context.Progress();
   request.note = context.Notes();
   FOURFOLD_ASSIGN_OR_RETURN(const std::string version, engine->Train(request));
+  FOURFOLD_RETURN_IF_ERROR(engine->KeepRecipe());
   context.EndProgress();
   if (arguments.activate) FOURFOLD_RETURN_IF_ERROR(engine->Activate(version));
   const std::string_view state = arguments.activate ? "active" : "published";

@@ -25,11 +25,11 @@ absl::StatusOr<int> Serve(const Context& context, const ServeOptions& options) {
   if (options.keeps_processors_awake) {
     FOURFOLD_ASSIGN_OR_RETURN(awake, AwakeProcessors::Hold());
   }
-  FOURFOLD_ASSIGN_OR_RETURN(
-      const auto engine,
-      context.OpenEngine(/*with_servable=*/true, "ask that one", /*keep_recipe=*/true));
+  FOURFOLD_ASSIGN_OR_RETURN(const auto engine,
+                            context.OpenEngine(/*with_servable=*/true, "ask that one"));
   context.WarnOfClock(*engine);
   FOURFOLD_ASSIGN_OR_RETURN(const auto server, Server::Start(*engine, options.server));
+  FOURFOLD_RETURN_IF_ERROR(engine->KeepRecipe());
   const EngineStatus status = engine->Status();
   context.out << "serving " << status.recipe << " on " << server->url() << ", the clock at "
               << FormatTimestamp(status.now_ms) << ", servable "
@@ -205,6 +205,7 @@ absl::StatusOr<int> Retain(const Context& context, bool everything) {
       context.OpenEngine(/*with_servable=*/true, "it removes old history by itself"));
   FOURFOLD_ASSIGN_OR_RETURN(const RetentionReport report,
                             engine->Retain({.compact = true, .everything = everything}));
+  FOURFOLD_RETURN_IF_ERROR(engine->KeepRecipe());  // what is gone went by it
   const std::uint64_t freed =
       report.disk_bytes_before - std::min(report.disk_bytes_before, report.disk_bytes_after);
   if (context.json()) {

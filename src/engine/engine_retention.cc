@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::int64_t kDayMs = 24 * 60 * kMinuteMs;
+// Requests that have begun read as of a moment ago.
+constexpr std::int64_t kGraceMs = kMinuteMs;
 
 std::string ReachText(const FeaturePlan& plan) {
   return plan.reach_ms() == FeatureOrigin::kUnboundedReach ? "for ever"
@@ -62,16 +64,14 @@ absl::StatusOr<RetentionReport> Engine::Retain(const RetainRequest& request) {
   FOURFOLD_RETURN_IF_ERROR(impl_->CheckMayRetain(request.everything));
   RetentionReport report;
   report.disk_bytes_before = impl_->store->ReadStats().disk_bytes;
+  RowCheckpoint::Remove(impl_->directory.row_checkpoint());
   FOURFOLD_ASSIGN_OR_RETURN(
       const RetentionCounts counts,
-      impl_->store->RemoveBefore(impl_->store->NowMs() - impl_->recipe.retain_ms,
+      impl_->store->RemoveBefore(impl_->store->NowMs() - impl_->recipe.retain_ms - kGraceMs,
                                  {.is_cancelled = request.is_cancelled}));
   report.horizon_ms = counts.horizon_ms;
   report.events = counts.events;
-  if (counts.events > 0) {
-    RowCheckpoint::Remove(impl_->directory.row_checkpoint());
-    FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
-  }
+  if (counts.events > 0) FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
   if (request.compact) FOURFOLD_RETURN_IF_ERROR(impl_->store->Compact());
   report.disk_bytes_after = impl_->store->ReadStats().disk_bytes;
   return report;
@@ -85,7 +85,7 @@ bool Engine::IsRetentionDue() const {
   const std::int64_t horizon_ms = impl_->store->HorizonMs();
   if (horizon_ms == kSinceForEverMs) return true;
   const std::int64_t step_ms = std::clamp(retain_ms / 100, kMinuteMs, kDayMs);
-  return impl_->store->NowMs() - retain_ms - horizon_ms >= step_ms;
+  return impl_->store->NowMs() - retain_ms - kGraceMs - horizon_ms >= step_ms;
 }
 
 }  // namespace fourfold

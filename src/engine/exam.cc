@@ -46,6 +46,7 @@ RecommenderOptions JudgeOptions(const Recipe& recipe) {
   RecommenderOptions options;
   options.policy.filter = recipe.policy.filter;
   options.policy.history_actions = recipe.policy.history_actions;
+  options.policy.history_window_ms = recipe.policy.history_window_ms;
   options.log_slates = false;
   return options;
 }

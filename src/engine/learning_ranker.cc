@@ -18,6 +18,7 @@
 #include "offline/ranking/train_transact.h"
 #include "offline/ranking/train_trees.h"
 #include "offline/ranking/write_training_rows.h"
+#include "online/policy/seen_reach.h"
 #include "servable/trained_ranker.h"
 #include "servable/transact_columns.h"
 
@@ -94,7 +95,8 @@ absl::StatusOr<RowReplay> ReplayRows(const Learning& learning, const Interaction
   const RankerSpec& spec = *learning.recipe.ranker;
   if (learning.progress) learning.progress("reading the log", 0);
   RowOptions rows = spec.rows;
-  rows.history_reach_ms = learning.recipe.policy.history_window_ms;
+  const PolicyOptions& policy = learning.recipe.policy;
+  rows.history_reach_ms = std::max(policy.history_window_ms, SeenReachMs(policy).value_or(0));
   FOURFOLD_ASSIGN_OR_RETURN(RowReplay replay,
                             RowReplay::Start(learning.store, *learning.recipe.features, rows,
                                              learning.at, learning.since_ms));

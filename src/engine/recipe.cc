@@ -9,6 +9,7 @@
 #include "data/timestamp.h"
 #include "engine/recipe_features.h"
 #include "engine/recipe_ranker.h"
+#include "online/policy/seen_reach.h"
 
 namespace fourfold {
 namespace {
@@ -345,6 +346,13 @@ void CheckRetained(RecipeSection& root, const Recipe& recipe) {
       (policy.history_window_ms == 0 || policy.history_window_ms == retain_ms)) {
     root.Problem("retain",
                  "with rows: retrieved needs a policy.history_window that is shorter, "
+                 "or no row of the past is left to train the ranker on");
+  }
+  const std::optional<std::int64_t> seen_ms = SeenReachMs(policy);
+  if (recipe.ranker->rows.rows == RowOptions::Rows::kRetrieved && seen_ms.has_value() &&
+      (*seen_ms == 0 || *seen_ms == retain_ms)) {
+    root.Problem("retain",
+                 "with rows: retrieved needs seen rules that look back (`within`) less far, "
                  "or no row of the past is left to train the ranker on");
   }
 }

@@ -238,6 +238,11 @@ class Recommender::Impl {
     query.blend = request.blend != nullptr ? request.blend : &bound.home_blend;
     query.only_retriever = request.only_retriever;
     FOURFOLD_RETURN_IF_ERROR(CheckRetriever(request.only_retriever, *bound.home));
+    // Below the horizon is not a failure of a stage but the caller's: it keeps its code.
+    const std::int64_t window_ms = options_.policy.history_window_ms;
+    const std::int64_t as_of_ms = request.at.as_of_ms;
+    FOURFOLD_RETURN_IF_ERROR(store_->CheckReach(
+        request.at, window_ms == 0 ? store_->FloorMs(as_of_ms) : as_of_ms - window_ms + 1));
 
     catalogue_->AdvanceTo(store_->NowMs());
     const StatePool::Lease state(&states_);

@@ -231,13 +231,13 @@ TEST(RecommenderTest, SeenItemIsDroppedHoweverMuchWasDoneSince) {
   RecommenderOptions options;
   options.policy.seen_actions = {{"purchase", 0}, {"click", 500}};
   options.policy.history_actions = 3;
-  options.policy.seen_history_actions = 200;
   World world(std::move(options));
   StartSmall(&world);
   world.Act("u", "a", "purchase");
   world.Act("u", "b", "click");
   for (int i = 0; i < 100; ++i) world.Act("u", "c", "view");  // as many as retrievers read
   EXPECT_THAT(ItemsOf(world.Ask(For("u", 6))), UnorderedElementsAre("c", "d", "e", "f"));
+  EXPECT_THAT(ItemsOf(world.Ask(For("v", 6))), Contains("a"));  // what another saw is theirs alone
   world.clock.Advance(500);
   EXPECT_THAT(ItemsOf(world.Ask(For("u", 6))), UnorderedElementsAre("b", "c", "d", "e", "f"));
 }

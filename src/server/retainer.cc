@@ -13,7 +13,11 @@ constexpr int kStepsBetweenLooks = 100;
 }  // namespace
 
 Retainer::Retainer(Engine* engine) : engine_(*engine) {
-  if (engine_.Status().retain_ms > 0) thread_ = std::thread([this] { Run(); });
+  const EngineStatus status = engine_.Status();
+  // Where the clock is so far past the log that nothing of it would be left, the first slate that
+  // is logged would make it look young.
+  const bool is_log_old = status.last_event_time_ms < status.now_ms - status.retain_ms;
+  if (status.retain_ms > 0 && !is_log_old) thread_ = std::thread([this] { Run(); });
 }
 
 void Retainer::Stop() {

@@ -8,7 +8,8 @@
 namespace fourfold {
 
 // Removes old history beside serving, where the recipe limits it: whenever it is due by the
-// engine's clock. On a thread of its own that leaves the processors to requests.
+// engine's clock. On a thread of its own that leaves the processors to requests. Not at all where
+// nothing of the log would be left when it starts.
 class Retainer {
  public:
   explicit Retainer(Engine* engine);
@@ -18,7 +19,7 @@ class Retainer {
 
   // Calls a removal under way off, which the next one goes on with; returns at once.
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
-  // Cancels, and waits for the end of the batch under way.
+  // Cancels, and waits for the end of the batch or the scan under way.
   void Stop();
 
  private:

@@ -35,6 +35,7 @@ void RequestState::Start(const Query& asked) {
   columns.history.clear();
   columns.history_items.clear();
   columns.slates.clear();
+  columns.seen_before.clear();
   columns.page_items.clear();
   ranking.rows.clear();
   slate.clear();

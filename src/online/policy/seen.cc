@@ -42,8 +42,9 @@ absl::Status SeenHydrator::Fetch(const Query& query, QueryColumns* columns) cons
   if (store_ == nullptr || !query.apply_policy || (query.user.empty() && query.session.empty())) {
     return absl::OkStatus();
   }
-  FOURFOLD_RETURN_IF_ERROR(FetchSeenBefore(query, columns));
-  return FetchSlates(query, columns);
+  absl::Status status = FetchSeenBefore(query, columns);
+  status.Update(FetchSlates(query, columns));  // each rule for itself
+  return status;
 }
 
 absl::Status SeenHydrator::FetchSeenBefore(const Query& query, QueryColumns* columns) const {
@@ -63,6 +64,7 @@ absl::Status SeenHydrator::FetchSeenBefore(const Query& query, QueryColumns* col
   // One read of all of it: among actions at the same time, where the history ends is not for a
   // second read to guess.
   std::vector<HistoryEntry>& before = columns->seen_before;
+  before.clear();
   const absl::Status status = store_->ReadHistory(
       {.user = query.user, .session = query.session, .since_ms = since_ms, .limit = limit},
       query.at, &before);

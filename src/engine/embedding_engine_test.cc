@@ -153,6 +153,7 @@ TEST_F(EmbeddingEngineTest, EmbeddingsOpenInPythonToTheBit) {
       python = candidate;
     }
   }
+  // The build needs no Python: a machine that only builds may lack it, or numpy.
   if (python.empty()) GTEST_SKIP() << "no python3 with numpy is there";
   const auto engine = Open(kRecipe, "2024-01-03");
   Import(*engine, Write("world.jsonl", World()));

@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "base/parallel.h"
 #include "index/vector_graph.h"
 #include "math/random.h"
+#include "math/relaxed.h"
 #include "math/vector_kernels.h"
 #include "offline/retrieval/embedding/eges.h"
 #include "offline/retrieval/embedding/random_walk.h"
@@ -74,12 +76,41 @@ double WriteWalks(const ItemGraph& graph, const RetrieverSpec& spec, const std::
   return pairs;
 }
 
+// What a machine takes for the rows of skip-gram alone, nothing being learned: six of them a pair,
+// drawn as negatives are, on their way while the rest is drawn, then read and written in one place
+// of each cache line.
+Json TouchRows(const ItemGraph& graph, std::size_t dimension, int threads, std::uint64_t pairs) {
+  constexpr std::size_t kRowsPerPair = 6, kPairsPerPiece = 4096, kPairsAtOnce = 8;
+  constexpr std::size_t kFloatsPerLine = 16;
+  const AliasTable negatives(ItemStrengths(graph));
+  std::vector<float> rows(graph.items() * dimension);
+  const Stopwatch touching;
+  ForEachPiece(pairs, kPairsPerPiece, threads, [&](std::size_t begin, std::size_t end) {
+    Random random(3, begin, 0);
+    float* drawn[kRowsPerPair * kPairsAtOnce];
+    for (std::size_t pair = begin; pair < end; pair += kPairsAtOnce) {
+      for (float*& row : drawn) {
+        row = rows.data() + negatives.Draw(&random) * dimension;
+        for (std::size_t i = 0; i < dimension; i += kFloatsPerLine) __builtin_prefetch(row + i, 1);
+      }
+      for (float* const row : drawn) {
+        for (std::size_t i = 0; i < dimension; i += kFloatsPerLine) {
+          StoreRelaxed(LoadRelaxed(row[i]) + 1, &row[i]);
+        }
+      }
+    }
+  });
+  Json json = touching.Read();
+  json["pairs"] = pairs;
+  return json;
+}
+
 int Run(int argc, char** argv) {
   CLI::App app("How fast item embeddings are trained, and an HNSW graph is built over them");
   std::uint32_t items = 10'000;
   RetrieverSpec spec;
   spec.threads = 1;
-  bool plain = false, graph_too = false;
+  bool plain = false, graph_too = false, rows_too = false;
   std::string walks_path;
   app.add_option("--items", items)->capture_default_str();
   app.add_option("--walks-per-item", spec.walks_per_item)->capture_default_str();
@@ -87,6 +118,7 @@ int Run(int argc, char** argv) {
   app.add_option("--threads", spec.threads)->capture_default_str();
   app.add_flag("--plain", plain, "Train by the plain twin of the kernels");
   app.add_flag("--graph", graph_too, "Build an HNSW graph, too");
+  app.add_flag("--rows", rows_too, "Tell what touching as many rows takes, too");
   app.add_option("--graph-links", spec.graph_links)->capture_default_str();
   app.add_option("--build-width", spec.build_width)->capture_default_str();
   app.add_option("--write-walks", walks_path, "Write walks there instead of training");
@@ -110,6 +142,9 @@ int Run(int argc, char** argv) {
   json["kernels"] = kernels.name;
   json["training"] = training.Read();
   json["pairs"] = report.pairs;
+  if (rows_too) {
+    json["rows_alone"] = TouchRows(graph, model.dimension, spec.threads, report.pairs);
+  }
   if (graph_too) {
     ItemEmbeddings::Parts parts{.dimension = spec.dimension,
                                 .trained = std::vector<std::uint8_t>(items, 1),

@@ -91,10 +91,14 @@ struct EvaluateRequest {
   // Of the retrievers with embeddings alone: "link_prediction": are hidden edges of the session
   // graph told from pairs without one; "cold_items": are items that training never saw found by
   // their side fields. The two print rows for each retriever and each of BGE, GES and EGES; only
-  // methods, hidden_share, resamples, progress and note count for them.
+  // methods, hidden_share, on_validation, seed, resamples, progress and note count for them.
   std::string task = "ranking";
   // Of edges or items, above 0 and below 1; none: a third of the edges, a tenth of the items.
   std::optional<double> hidden_share;
+  // link_prediction, for choosing settings: of the edges that the test leaves to training the same
+  // share is hidden again and asked for; the test's own are seen by neither side.
+  bool on_validation = false;
+  std::uint64_t seed = 1;            // of what is hidden
   std::string split;                 // "time" | "leave_one_out"; empty: as the recipe says
   std::string variant;               // "new" | "all"; empty: as the recipe says
   std::vector<std::string> methods;  // retriever names and "blend"; empty: all of them

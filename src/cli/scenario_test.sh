@@ -73,11 +73,13 @@ expect 2 "$fourfold" recommend --limit many
 
 # Validate writes nothing.
 expect 0 "$fourfold" validate shop.yaml; holds out "a sound recipe"
-expect 3 "$fourfold" validate sales.csv --recipe shop.yaml; holds out "1 lines refused"
+expect 3 "$fourfold" validate sales.csv --recipe shop.yaml; holds out "1 line refused"
 holds out "line 8: "
 [ ! -e sales.csv.rejects.jsonl ] || fail "validate wrote a reject file"
 echo '{"event":"user","user":"u","fields":[]}' > native.jsonl
-expect 0 "$fourfold" validate native.jsonl; holds out "1 events"
+expect 0 "$fourfold" validate native.jsonl; holds out "1 event"
+echo '{"event":"interaction","type":"view","user":"u","item":"i","timestamp":1700000000}' > seconds.jsonl
+expect 0 "$fourfold" validate seconds.jsonl; holds err "look like seconds"
 [ ! -e fourfold-engine ] || fail "validate made a directory"
 sed 's/covisitation/covisitaton/' shop.yaml > wrong.yaml
 expect 1 "$fourfold" validate wrong.yaml; holds err "wrong.yaml:9: retrievers[0].kind"; holds err "did you mean covisitation?"
@@ -94,7 +96,7 @@ expect 0 "$fourfold" status -d other; holds out none; ! grep -q since_for_ever o
 expect 1 "$fourfold" import sales.csv absent.csv --recipe shop.yaml -d other; holds err "absent.csv"
 expect 0 "$fourfold" status -d other --format json; holds out '"events":0'
 expect 3 "$fourfold" import sales.csv --recipe shop.yaml
-holds out "1 lines refused"
+holds out "1 line refused"
 holds sales.csv.rejects.jsonl yesterday
 expect 3 "$fourfold" import sales.csv; holds out "0 taken in"
 expect 1 "$fourfold" import sales.csv --strict; holds err "time"
@@ -223,6 +225,9 @@ done >> tags.jsonl
 expect 0 "$fourfold" import tags.jsonl -d tags --recipe tags.yaml; holds out "0 known already"
 expect 0 "$fourfold" eval -d tags --task link_prediction --resamples 10
 for row in "eges: BGE" "eges: GES" "eges: EGES" AUC; do holds out "$row"; done
+expect 0 "$fourfold" eval -d tags --task link_prediction --on-validation --resamples 10
+holds out "without the test's edges"
+expect 1 "$fourfold" eval -d tags --task cold_items --on-validation; holds err "only link_prediction"
 expect 0 "$fourfold" eval -d tags --task cold_items --hidden-share 0.2 --resamples 10
 for row in "eges: EGES" chance MRR; do holds out "$row"; done
 expect 1 "$fourfold" eval -d tags --task cold_items --method popular; holds err "only retrievers of kind eges"

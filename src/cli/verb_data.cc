@@ -19,6 +19,16 @@ bool HasTimes(const ImportReport& report) {
   return report.first_event_time_ms != 0 || report.last_event_time_ms != 0;
 }
 
+// Times in seconds that were read as milliseconds all fall into the first weeks of 1970.
+bool LooksLikeSeconds(const ImportReport& report) {
+  constexpr std::int64_t kYear1995 = 788'918'400, kYear2100 = 4'102'444'800;
+  return report.first_event_time_ms >= kYear1995 && report.last_event_time_ms <= kYear2100;
+}
+
+std::string Lines(std::uint64_t count) {
+  return Thousands(count) + (count == 1 ? " line" : " lines");
+}
+
 nlohmann::ordered_json ToJson(const std::string& path, const ImportReport& report) {
   nlohmann::ordered_json json = {{"file", path},
                                  {"lines", report.lines},
@@ -42,8 +52,8 @@ void PrintReport(const Context& context, const std::string& path, const ImportRe
     return;
   }
   std::ostream& out = context.out;
-  out << path << ": " << Thousands(report.lines) << " lines, " << Thousands(report.events)
-      << " events";
+  out << path << ": " << Lines(report.lines) << ", " << Thousands(report.events)
+      << (report.events == 1 ? " event" : " events");
   if (HasTimes(report)) {
     out << " from " << FormatTimestamp(report.first_event_time_ms) << " to "
         << FormatTimestamp(report.last_event_time_ms);
@@ -56,12 +66,16 @@ void PrintReport(const Context& context, const std::string& path, const ImportRe
         << " known already\n";
   }
   if (report.lines_skipped > 0) {
-    out << "  " << Thousands(report.lines_skipped)
-        << " lines passed over: no rule made an event of "
+    out << "  " << Lines(report.lines_skipped) << " passed over: no rule made an event of "
         << "them\n";
   }
+  if (LooksLikeSeconds(report)) {
+    context.err << "warning: " << path
+                << ": everything is dated early in 1970; a timestamp that is a bare number is "
+                   "milliseconds since 1970-01-01, and these look like seconds\n";
+  }
   if (report.rejected > 0) {
-    out << "  " << Thousands(report.rejected) << " lines refused"
+    out << "  " << Lines(report.rejected) << " refused"
         << (report.reject_path.empty() ? "" : "; why: " + report.reject_path) << "\n";
   }
 }

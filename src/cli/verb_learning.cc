@@ -224,6 +224,11 @@ void AddEvaluate(CLI::App& app, Context& context) {
   verb->add_option("--hidden-share", request.hidden_share,
                    "Of the edges (a third) or the items (a tenth) that are hidden from training")
       ->check(CLI::Range(0.001, 0.9));
+  verb->add_flag("--on-validation", request.on_validation,
+                 "link_prediction, for choosing settings: ask for edges hidden of those that the "
+                 "test leaves to training");
+  verb->add_option("--seed", request.seed, "Of which edges or items are hidden")
+      ->capture_default_str();
   verb->add_option("--split", request.split, "time or leave_one_out; else as the recipe says")
       ->check(CLI::IsMember({"time", "leave_one_out"}));
   verb->add_option("--variant", request.variant,

@@ -48,6 +48,7 @@ void AddServe(CLI::App& app, Context& context) {
   verb->add_option("--address", options->server.address, "Address to listen on")
       ->capture_default_str();
   verb->add_option("--port", options->server.port, "Port, 0 for any free one")
+      ->check(CLI::Range(0, 65535))
       ->capture_default_str();
   verb->add_option("--api-key", options->server.api_key,
                    "Every request but /health/* must carry it")

@@ -208,7 +208,7 @@ absl::StatusOr<std::vector<Event>> Engine::GetUserActions(std::string_view user,
 
 absl::StatusOr<std::uint64_t> Engine::EraseUser(std::string_view user) {
   if (user.empty()) return InvalidArgument("user: must not be empty");
-  const absl::StatusOr<std::uint64_t> erased = impl_->store->EraseUser(user);
+  absl::StatusOr<std::uint64_t> erased = impl_->store->EraseUser(user);
   // It says what the user did, or that somebody asked for them, and can no longer be computed anew;
   // also where the log held nothing of them, or no longer does after an erasure that broke off.
   FOURFOLD_RETURN_IF_ERROR(impl_->served->Clear());

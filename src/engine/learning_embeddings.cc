@@ -55,6 +55,9 @@ absl::StatusOr<EvaluationReport> JudgeEmbeddings(const Learning& learning,
     return InvalidArgument("task: \"", request.task,
                            "\" is none of ranking, link_prediction, cold_items");
   }
+  if (request.on_validation && !links) {
+    return InvalidArgument("on_validation: only link_prediction has edges for choosing settings");
+  }
   FOURFOLD_ASSIGN_OR_RETURN(const std::vector<RetrieverSpec> specs,
                             ChooseEmbeddings(learning.recipe, request.methods, links));
   const auto started = std::chrono::steady_clock::now();
@@ -67,6 +70,8 @@ absl::StatusOr<EvaluationReport> JudgeEmbeddings(const Learning& learning,
     options.spec = spec;
     options.fields = fields;
     options.hidden_share = request.hidden_share.value_or(links ? kHiddenEdges : kHiddenItems);
+    options.on_validation = request.on_validation;
+    options.seed = request.seed;
     options.bootstrap.resamples = request.resamples;
     if (learning.progress) {
       options.progress = [&](double done) {

@@ -134,9 +134,6 @@ void ReadImport(RecipeSection& section, ImportRecipe* import) {
   ReadMapping(section, &import->source.mapping);
 }
 
-// Of embeddings; docs/recipe.md says on what it was chosen.
-constexpr double kLearningRate = 0.1;
-
 // From sessions to embeddings.
 void ReadEmbeddingSettings(RecipeSection& section, RetrieverSpec* spec) {
   section.Duration("session_window", &spec->session_window_ms);
@@ -149,7 +146,6 @@ void ReadEmbeddingSettings(RecipeSection& section, RetrieverSpec* spec) {
   section.Integer("negatives", &spec->negatives, 1, 1'000);
   section.Integer("dimension", &spec->dimension, 8, 1'024);
   if (spec->dimension % 8 != 0) section.Problem("dimension", "must be a multiple of 8");
-  spec->learning_rate = kLearningRate;
   section.Number("learning_rate", &spec->learning_rate, 1e-6, 10);
   section.TextList("side_fields", &spec->side_fields);
   if (std::set<std::string>(spec->side_fields.begin(), spec->side_fields.end()).size() !=

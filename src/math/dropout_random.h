@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "math/random.h"
@@ -23,8 +24,8 @@ struct DropoutRandom {
 };
 
 // The threshold of GradientKernels::draw that drops this share, to the nearest 65536th.
-constexpr std::uint16_t DropoutThreshold(double share) {
-  return static_cast<std::uint16_t>(share * 65536 + 0.5);
+inline std::uint16_t DropoutThreshold(double share) {
+  return static_cast<std::uint16_t>(std::lround(share * 65536));
 }
 
 // By what kept values are multiplied so that their expectation stays.

@@ -70,7 +70,7 @@ struct RetrieverSpec {
   int context_steps = 5;
   int negatives = 5;
   int dimension = 64;  // a multiple of 8
-  double learning_rate = 0.025;
+  double learning_rate = 0.1;
   std::vector<std::string> side_fields;  // of items; none: BGE
   bool learned_weights = true;           // EGES; false: all the same, GES
   int seed = 1;

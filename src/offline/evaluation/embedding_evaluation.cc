@@ -18,6 +18,7 @@ namespace fourfold {
 namespace {
 
 constexpr std::uint64_t kHidingStream = 11, kUniformStream = 12, kMatchedStream = 13;
+constexpr std::uint64_t kTestRound = 0, kValidationRound = 2;  // 1 hides items
 // A pair without an edge is given up for where nearly every pair has one.
 constexpr int kTriesPerPair = 1000;
 
@@ -84,12 +85,13 @@ struct LinkQuestions {
   std::vector<Pair> hidden, uniform, matched;
 };
 
-absl::StatusOr<LinkQuestions> HideEdges(const ItemGraph& graph, double share, std::uint64_t seed) {
+absl::StatusOr<LinkQuestions> HideEdges(const ItemGraph& graph, double share, std::uint64_t seed,
+                                        std::uint64_t round) {
   LinkQuestions questions;
   std::vector<WeightedEdge> visible;
   std::vector<std::uint32_t> ends;  // items with an edge
   std::vector<bool> has_edge(graph.items());
-  Random hiding(seed, kHidingStream, 0);
+  Random hiding(seed, kHidingStream, round);
   const std::vector<WeightedEdge> edges = EdgesOf(graph);
   for (const WeightedEdge& edge : edges) {
     has_edge[edge.from] = has_edge[edge.to] = true;
@@ -106,7 +108,7 @@ absl::StatusOr<LinkQuestions> HideEdges(const ItemGraph& graph, double share, st
     if (has_edge[item]) ends.push_back(item);
   }
   questions.visible = MakeItemGraph(std::move(visible), graph.items());
-  Random uniform(seed, kUniformStream, 0), matched(seed, kMatchedStream, 0);
+  Random uniform(seed, kUniformStream, round), matched(seed, kMatchedStream, round);
   const auto any_item = [&] {
     return ends[uniform.Below(static_cast<std::uint32_t>(ends.size()))];
   };
@@ -262,14 +264,21 @@ absl::StatusOr<EmbeddingExam> PredictLinks(const InteractionTable& table,
   FOURFOLD_RETURN_IF_ERROR(CheckShare(options.hidden_share));
   const TrainingActions actions = SelectActions(table, options.spec.action_types);
   const ItemGraph graph = BuildSessionGraph(actions, options.spec);
-  FOURFOLD_ASSIGN_OR_RETURN(const LinkQuestions questions,
-                            HideEdges(graph, options.hidden_share, options.seed));
+  FOURFOLD_ASSIGN_OR_RETURN(LinkQuestions questions,
+                            HideEdges(graph, options.hidden_share, options.seed, kTestRound));
+  std::size_t edges = graph.edges();
+  if (options.on_validation) {
+    edges = questions.visible.edges();
+    FOURFOLD_ASSIGN_OR_RETURN(questions, HideEdges(questions.visible, options.hidden_share,
+                                                   options.seed, kValidationRound));
+  }
   EmbeddingExam exam;
   exam.questions = questions.hidden.size();
   exam.metrics = {"AUC", "AUC degree-matched"};
-  exam.description =
-      StrCat("link prediction on the session graph: ", graph.items(), " items, ", graph.edges(),
-             " edges, of which ", exam.questions, " are hidden; as many pairs without an edge");
+  exam.description = StrCat("link prediction on the session graph",
+                            options.on_validation ? " without the test's edges" : "", ": ",
+                            graph.items(), " items, ", edges, " edges, of which ", exam.questions,
+                            " are hidden; as many pairs without an edge");
   std::vector<double> out(graph.items()), in(graph.items());
   for (const WeightedEdge& edge : EdgesOf(questions.visible)) {
     out[edge.from] += 1;

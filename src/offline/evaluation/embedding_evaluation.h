@@ -21,7 +21,8 @@ struct EmbeddingExamOptions {
   RetrieverSpec spec;
   std::span<const SideField> fields;  // those that the spec names, in its order
   double hidden_share = 1.0 / 3;      // of the edges, or of the items; above 0, below 1
-  std::uint64_t seed = 1;
+  bool on_validation = false;  // PredictLinks, below
+  std::uint64_t seed = 1;      // of what is hidden
   int threads = 0;
   BootstrapOptions bootstrap;
   std::function<void(double done)> progress;  // may be empty
@@ -44,7 +45,9 @@ struct EmbeddingExam {
 // counting half. The pairs without an edge are as many as the hidden edges, once with both ends
 // uniform (AUC), once with ends drawn in proportion to the edges that leave and reach them (AUC
 // degree-matched), so that popularity alone says nothing. Methods: BGE, GES and EGES by cosine (an
-// item without a vector has 0 with any other), and the product of the ends' degrees.
+// item without a vector has 0 with any other), and the product of the ends' degrees. With
+// on_validation the edges that stay are all there is: a share of them is hidden in turn, so that
+// settings are chosen without a look at what the test asks with the same seed.
 absl::StatusOr<EmbeddingExam> PredictLinks(const InteractionTable& table,
                                            const EmbeddingExamOptions& options);
 

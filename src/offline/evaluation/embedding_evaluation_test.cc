@@ -97,6 +97,23 @@ TEST(LinkPredictionTest, AShareOfTheEdgesIsHidden) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST(LinkPredictionTest, ValidationHidesAShareOfWhatTheTestLeavesToTraining) {
+  EmbeddingExamOptions options = OptionsOf({});
+  options.spec.walks_per_item = 1;
+  const auto test = PredictLinks(TableOf(false), options);
+  options.on_validation = true;
+  const auto validation = PredictLinks(TableOf(false), options);
+  ASSERT_TRUE(test.ok() && validation.ok()) << validation.status();
+  // A third of the two thirds that stay.
+  EXPECT_NEAR(static_cast<double>(validation->questions),
+              static_cast<double>(test->questions) * 2 / 3, 120);
+  options.on_validation = false;
+  options.seed = 2;
+  const auto other = PredictLinks(TableOf(false), options);
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_NE(other->rows[0].metrics[0].mean, test->rows[0].metrics[0].mean);
+}
+
 TEST(ColdItemsTest, ItemsThatTrainingNeverSawAreFoundByTheirSideFields) {
   const std::vector<SideField> fields = Groups();
   EmbeddingExamOptions options = OptionsOf(fields);

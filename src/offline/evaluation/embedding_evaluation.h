@@ -21,8 +21,8 @@ struct EmbeddingExamOptions {
   RetrieverSpec spec;
   std::span<const SideField> fields;  // those that the spec names, in its order
   double hidden_share = 1.0 / 3;      // of the edges, or of the items; above 0, below 1
-  bool on_validation = false;  // PredictLinks, below
-  std::uint64_t seed = 1;      // of what is hidden
+  bool on_validation = false;         // PredictLinks, below
+  std::uint64_t seed = 1;             // of what is hidden
   int threads = 0;
   BootstrapOptions bootstrap;
   std::function<void(double done)> progress;  // may be empty

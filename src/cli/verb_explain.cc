@@ -43,7 +43,7 @@ absl::StatusOr<int> TellWhyNot(const Context& context, const RecommendRequest& r
 }
 
 std::shared_ptr<RecommendRequest> AddRequest(CLI::App* verb) {
-  const auto request = std::make_shared<RecommendRequest>();
+  auto request = std::make_shared<RecommendRequest>();
   request->log_slate = false;
   verb->add_option("USER", request->user, "The user")->required();
   verb->add_option("--limit", request->limit, "How many items, 1 to 500")->capture_default_str();

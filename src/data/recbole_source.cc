@@ -152,7 +152,7 @@ class RecBoleSource final : public TextSource {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<EventSource>> OpenRecBoleSource(SourceOptions options,
+absl::StatusOr<std::unique_ptr<EventSource>> OpenRecBoleSource(const SourceOptions& options,
                                                                std::unique_ptr<ByteSource> bytes) {
   auto source = std::make_unique<RecBoleSource>(std::move(bytes));
   FOURFOLD_RETURN_IF_ERROR(source->Open(options));

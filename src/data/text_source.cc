@@ -59,7 +59,7 @@ absl::StatusOr<std::unique_ptr<EventSource>> OpenEventSource(SourceOptions optio
       source = OpenCsvSource(std::move(options), std::move(bytes));
       break;
     case SourceOptions::Format::kRecBole:
-      source = OpenRecBoleSource(std::move(options), std::move(bytes));
+      source = OpenRecBoleSource(options, std::move(bytes));
       break;
     case SourceOptions::Format::kSequences:
       source = OpenSequenceSource(options, std::move(bytes));

@@ -58,7 +58,7 @@ absl::StatusOr<std::unique_ptr<EventSource>> OpenJsonlSource(const SourceOptions
                                                              std::unique_ptr<ByteSource> bytes);
 absl::StatusOr<std::unique_ptr<EventSource>> OpenCsvSource(SourceOptions options,
                                                            std::unique_ptr<ByteSource> bytes);
-absl::StatusOr<std::unique_ptr<EventSource>> OpenRecBoleSource(SourceOptions options,
+absl::StatusOr<std::unique_ptr<EventSource>> OpenRecBoleSource(const SourceOptions& options,
                                                                std::unique_ptr<ByteSource> bytes);
 absl::StatusOr<std::unique_ptr<EventSource>> OpenSequenceSource(const SourceOptions& options,
                                                                 std::unique_ptr<ByteSource> bytes);

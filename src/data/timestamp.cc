@@ -77,7 +77,7 @@ absl::StatusOr<std::int64_t> ParseIso(std::string_view text) {
 
 absl::StatusOr<std::int64_t> ParseTimestamp(std::string_view text) {
   if (const auto whole = ParseNumber<std::int64_t>(text)) return InRange(*whole, text);
-  const auto time_ms = ParseIso(text);
+  auto time_ms = ParseIso(text);
   if (!time_ms.ok() && time_ms.status().code() == absl::StatusCode::kInvalidArgument &&
       MessageOf(time_ms.status()).ends_with(kIsoExpected)) {
     return InvalidArgument("\"", text, "\" ", kIsoExpected, ", or Unix milliseconds");

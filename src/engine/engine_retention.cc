@@ -12,7 +12,7 @@ namespace fourfold {
 namespace {
 
 constexpr std::int64_t kMinuteMs = 60'000;
-constexpr std::int64_t kDayMs = 24 * 60 * kMinuteMs;
+constexpr std::int64_t kDayMs = std::int64_t{24} * 60 * kMinuteMs;
 // Requests that have begun read as of a moment ago.
 constexpr std::int64_t kGraceMs = kMinuteMs;
 

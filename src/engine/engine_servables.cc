@@ -69,7 +69,7 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
 absl::Status Engine::Impl::Serve(const std::string& version) {
   FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const Servable> servable, repository.Load(version));
   FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const LiveRanker> ranker, PrepareRanker(servable));
-  const absl::Status activated = recommender->Activate(servable, ranker);
+  absl::Status activated = recommender->Activate(servable, ranker);
   const MutexLock lock(&active_mutex);
   coming_state = nullptr;
   if (!activated.ok()) return activated;
@@ -106,7 +106,7 @@ absl::Status Engine::Impl::Activate(const std::string& version) {
   const MutexLock lock(&activation_mutex);
   const std::shared_ptr<const Servable> former = active();
   FOURFOLD_RETURN_IF_ERROR(Serve(version));
-  const absl::Status status = repository.SetActive(version);
+  absl::Status status = repository.SetActive(version);
   if (!status.ok() && former != nullptr) {
     FOURFOLD_RETURN_IF_ERROR(Serve(former->manifest.version));
   }

@@ -187,7 +187,7 @@ absl::StatusOr<SkewReport> Engine::VerifySkew() const {
           ++report.without_ranker;
           return absl::OkStatus();
         }
-        const absl::Status status = Verify(*servable->ranker, *source, served, learned, &check);
+        absl::Status status = Verify(*servable->ranker, *source, served, learned, &check);
         if (!absl::IsOutOfRange(status)) return status;
         ++report.below_horizon;
         return absl::OkStatus();

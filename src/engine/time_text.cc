@@ -20,7 +20,7 @@ absl::StatusOr<std::int64_t> ParseTimeMs(std::string_view text) {
   }
   // A year alone is a date that somebody forgot to finish, not two seconds after 1970.
   if (text.size() > 4) {
-    const absl::StatusOr<std::int64_t> timestamp = ParseTimestamp(text);
+    absl::StatusOr<std::int64_t> timestamp = ParseTimestamp(text);
     if (timestamp.ok()) return timestamp;
   }
   return InvalidArgument("\"", text,

@@ -67,6 +67,7 @@ class PlainEvents {
       }
     }
     std::vector<HistoryEntry> newest;
+    newest.reserve(entries.size());
     for (auto& [place, entry] : entries) newest.push_back(std::move(entry));
     return Newest(std::move(newest), request.limit);
   }

@@ -30,7 +30,8 @@ class RequestFeature final : public FeatureKind {
     const FeatureRequest& request = context.request();
     const std::int64_t of_day_ms = FloorModulo(request.now_ms, kDayMs);
     if (of_ == "hour") {
-      out[0] = ValueOf(static_cast<double>(of_day_ms / kHourMs));
+      const std::int64_t hour = of_day_ms / kHourMs;
+      out[0] = ValueOf(static_cast<double>(hour));
     } else if (of_ == "weekday") {
       // The epoch was a Thursday.
       const std::int64_t day = (request.now_ms - of_day_ms) / kDayMs;

@@ -66,7 +66,7 @@ class PlainFeatures {
     }
     return nullptr;
   }
-  std::string Text(const std::string& name, std::string fallback = "") const {
+  std::string Text(const std::string& name, const std::string& fallback = "") const {
     const FieldValue* value = Parameter(name);
     return value == nullptr ? fallback : std::get<std::string>(*value);
   }
@@ -470,7 +470,7 @@ class PlainFeatures {
     for (const double number : numbers) texts.push_back(Shortest(number));
     std::set<float> codes;
     for (const std::string& text : texts) {
-      codes.insert(static_cast<float>(StableHash(text, StableHash(field)) / (1ULL << 40)));
+      codes.insert(static_cast<float>(StableHash(text, StableHash(field)) >> 40));
     }
     return {codes.begin(), codes.end()};
   }

@@ -81,7 +81,7 @@ absl::Status EntityCache::Pin(const Wanted& wanted, Pins* pins) {
     PinReady(left, pins, &absent, &packed, &again);
     // First what others may be waiting for; only then is anybody waited for.
     for (std::size_t i = 0; i < absent.size(); ++i) {
-      const absl::Status status = Load(absent[i], pins);
+      absl::Status status = Load(absent[i], pins);
       if (status.ok()) continue;
       for (; i < absent.size(); ++i) Abandon(absent[i]);
       return status;
@@ -314,12 +314,12 @@ void EntityCache::Trim() {
       id = entry->id;
       spilled = {entry->part, id, entry->generation, entry->packed};
     }
-    Spill(spilled.part, id, spilled.generation, std::move(spilled.packed));
+    Spill(spilled.part, id, spilled.generation, spilled.packed);
   }
 }
 
 void EntityCache::Spill(EntityPart part, const std::string& id, std::uint64_t generation,
-                        PackedBytes packed) {
+                        const PackedBytes& packed) {
   std::string bytes;
   bytes.reserve(packed.size());
   const absl::Status read =

@@ -96,8 +96,8 @@ class EntityCache {
   // False: the file could not be read, and the entry is gone.
   bool Unpack(Unpacked* packed, Pins* pins) ABSL_LOCKS_EXCLUDED(mutex_);
   void Await(EntityPart part, std::string_view id) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Spill(EntityPart part, const std::string& id, std::uint64_t generation, PackedBytes packed)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Spill(EntityPart part, const std::string& id, std::uint64_t generation,
+             const PackedBytes& packed) ABSL_LOCKS_EXCLUDED(mutex_);
   // Lets go of one thing; null where there is nothing.
   std::shared_ptr<const void> DropOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<OwnedState> NewActions(EntityPart part) const;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "math/column_kernels_avx2.h"
+#include "math/column_kernels_avx512.h"
 
 namespace fourfold {
 namespace {
@@ -115,11 +116,12 @@ constexpr ColumnKernels kPlain = {"plain",         Multiply, Soften,    ScaleCol
 const ColumnKernels& PlainColumnKernels() { return kPlain; }
 
 const ColumnKernels& FastColumnKernels() {
-  static const ColumnKernels* const fastest = [] {
-    const ColumnKernels* avx2 = Avx2ColumnKernels();
-    return avx2 == nullptr ? &kPlain : avx2;
-  }();
-  return *fastest;
+  static const ColumnKernels& fastest = FastestOf(ColumnKernelSets());
+  return fastest;
+}
+
+KernelSets<ColumnKernels> ColumnKernelSets() {
+  return KernelSetsOf(kPlain, Avx2ColumnKernels(), Avx512ColumnKernels());
 }
 
 }  // namespace fourfold

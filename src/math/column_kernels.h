@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "math/kernel_set.h"
+
 namespace fourfold {
 
 // Arithmetic on matrices of float32 whose columns are independent of each other: tokens of a
@@ -9,7 +11,7 @@ namespace fourfold {
 // columns are multiples of kColumnLanes, and the memory of a matrix begins at a multiple of 32
 // bytes. Rows that are written overlap nothing that is read, unless said otherwise.
 //
-// Sets of kernels differ in rounding, which the fused multiply-add of the fast ones spares.
+// The plain kernels differ from the others in rounding, which fused multiply-add spares these.
 inline constexpr std::size_t kColumnLanes = 8;
 
 // A factor of a product in any layout: element (r, c) is data[r * row_step + c * column_step].
@@ -54,8 +56,10 @@ struct ColumnKernels {
 
 // The plain twin.
 const ColumnKernels& PlainColumnKernels();
-// The fastest that this processor runs.
+// The fastest that may be used (kernel_set.h).
 const ColumnKernels& FastColumnKernels();
+// All that this processor runs, the plain twin first.
+KernelSets<ColumnKernels> ColumnKernelSets();
 
 constexpr std::size_t PaddedColumns(std::size_t columns) {
   return (columns + kColumnLanes - 1) / kColumnLanes * kColumnLanes;

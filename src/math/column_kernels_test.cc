@@ -1,9 +1,12 @@
 #include "math/column_kernels.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <ostream>
 #include <random>
+#include <tuple>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -41,11 +44,24 @@ void ExpectNear(const Numbers& plain, const Numbers& fast, float tolerance) {
   }
 }
 
-class ColumnKernelsTest : public testing::TestWithParam<std::size_t> {
+struct Kernels {
+  const ColumnKernels* kernels;
+};
+
+void PrintTo(const Kernels& of, std::ostream* out) { *out << of.kernels->name; }
+
+std::vector<Kernels> EachSet() {
+  std::vector<Kernels> sets;
+  for (const ColumnKernels* kernels : ColumnKernelSets()) sets.push_back({kernels});
+  return sets;
+}
+
+// Each set that this processor runs, over numbers of columns.
+class ColumnKernelsTest : public testing::TestWithParam<std::tuple<Kernels, std::size_t>> {
  protected:
   const ColumnKernels& plain_ = PlainColumnKernels();
-  const ColumnKernels& fast_ = FastColumnKernels();
-  const std::size_t columns_ = GetParam();
+  const ColumnKernels& fast_ = *std::get<0>(GetParam()).kernels;
+  const std::size_t columns_ = std::get<1>(GetParam());
 };
 
 TEST_P(ColumnKernelsTest, ProductsAgreeWithThePlainOnesInAnyLayout) {
@@ -138,38 +154,78 @@ TEST_P(ColumnKernelsTest, TheSmallOnesAgree) {
 }
 
 TEST_P(ColumnKernelsTest, WhatIsNoNumberIsSeenInEachPlace) {
-  for (const ColumnKernels* kernels : {&plain_, &fast_}) {
-    for (const std::size_t bad : {std::size_t{0}, columns_ / 2, columns_ - 1}) {
-      const Numbers x(3, columns_, 19), maxima(3, 1, 20), sums(1, columns_, 21);
-      x.data()[columns_ + bad] = kNoNumber;
-      kernels->row_maxima(x.data(), maxima.data(), columns_, 3, columns_);
-      EXPECT_FALSE(std::isnan(maxima.data()[0]));
-      EXPECT_TRUE(std::isnan(maxima.data()[1])) << kernels->name << " at " << bad;
-      EXPECT_FALSE(std::isnan(maxima.data()[2]));
-      const Numbers rectified(3, columns_, 19);
-      rectified.data()[columns_ + bad] = kNoNumber;
-      kernels->rectify(rectified.data(), columns_, 3, columns_);
-      EXPECT_TRUE(std::isnan(rectified.data()[columns_ + bad])) << kernels->name;
-      kernels->soften(x.data(), nullptr, x.data(), sums.data(), columns_, 3, columns_);
-      for (std::size_t j = 0; j < columns_; ++j) {
-        EXPECT_EQ(std::isnan(sums.data()[j]), j == bad) << kernels->name << " column " << j;
-      }
+  for (const std::size_t bad : {std::size_t{0}, columns_ / 2, columns_ - 1}) {
+    const Numbers x(3, columns_, 19), maxima(3, 1, 20), sums(1, columns_, 21);
+    x.data()[columns_ + bad] = kNoNumber;
+    fast_.row_maxima(x.data(), maxima.data(), columns_, 3, columns_);
+    EXPECT_FALSE(std::isnan(maxima.data()[0]));
+    EXPECT_TRUE(std::isnan(maxima.data()[1])) << fast_.name << " at " << bad;
+    EXPECT_FALSE(std::isnan(maxima.data()[2]));
+    const Numbers rectified(3, columns_, 19);
+    rectified.data()[columns_ + bad] = kNoNumber;
+    fast_.rectify(rectified.data(), columns_, 3, columns_);
+    EXPECT_TRUE(std::isnan(rectified.data()[columns_ + bad])) << fast_.name;
+    fast_.soften(x.data(), nullptr, x.data(), sums.data(), columns_, 3, columns_);
+    for (std::size_t j = 0; j < columns_; ++j) {
+      EXPECT_EQ(std::isnan(sums.data()[j]), j == bad) << fast_.name << " column " << j;
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Columns, ColumnKernelsTest, testing::Values(8, 16, 24, 32, 40, 104));
+// What each kernel makes of the same numbers, one after the other.
+std::vector<float> AllResults(const ColumnKernels& kernels, std::size_t columns) {
+  constexpr std::size_t kRows = 23;
+  std::vector<float> all;
+  const auto add = [&](const Numbers& numbers) {
+    const std::vector<float> values = numbers.all();
+    all.insert(all.end(), values.begin(), values.end());
+  };
+  const Numbers a(kRows, kRows, 31), b(kRows, columns, 32), bias(kRows, 1, 33);
+  const Numbers x(kRows, columns, 34), sums(1, columns, 35), maxima(kRows, 1, 36);
+  kernels.multiply({a.data(), kRows, 1}, b.data(), columns, bias.data(), x.data(), columns, kRows,
+                   kRows, columns);
+  add(x);
+  kernels.add_and_normalise(b.data(), bias.data(), a.data(), bias.data(), x.data(), columns, kRows,
+                            columns);
+  add(x);
+  kernels.row_maxima(x.data(), maxima.data(), columns, kRows, columns);
+  add(maxima);
+  kernels.soften(x.data(), bias.data(), x.data(), sums.data(), columns, kRows, columns);
+  add(x);
+  add(sums);
+  kernels.divide_columns(x.data(), sums.data(), columns, kRows, columns);
+  kernels.scale_columns(x.data(), b.data(), x.data(), columns, kRows, columns);
+  kernels.rectify(x.data(), columns, kRows, columns);
+  add(x);
+  kernels.exp2(x.data(), 0.5f, sums.data(), columns);
+  add(sums);
+  return all;
+}
 
-TEST(Exp2KernelTest, IsRightOverItsWholeRangeAndAtItsEnds) {
-  const ColumnKernels& fast = FastColumnKernels();
+TEST_P(ColumnKernelsTest, WiderVectorsChangeNoBit) {
+  if (&fast_ == &plain_) return;
+  EXPECT_EQ(AllResults(fast_, columns_), AllResults(*ColumnKernelSets()[1], columns_));
+}
+
+INSTANTIATE_TEST_SUITE_P(Columns, ColumnKernelsTest,
+                         testing::Combine(testing::ValuesIn(EachSet()),
+                                          testing::Values(8, 16, 24, 32, 40, 48, 88, 104)));
+
+class Exp2KernelTest : public testing::TestWithParam<Kernels> {};
+
+TEST_P(Exp2KernelTest, IsRightOverItsWholeRangeAndAtItsEnds) {
+  const ColumnKernels& kernels = *GetParam().kernels;
+  constexpr std::size_t kColumns = 24;
   AlignedFloats x, y;
-  x.Reserve(8);
-  y.Reserve(8);
+  x.Reserve(kColumns);
+  y.Reserve(kColumns);
   for (float at = -126; at < 127.9f; at += 0.37f) {
-    std::fill_n(x.data(), 8, at);
-    fast.exp2(x.data(), 0, y.data(), 8);
+    std::fill_n(x.data(), kColumns, at);
+    kernels.exp2(x.data(), 0, y.data(), kColumns);
     const float expected = std::exp2(at);
-    ASSERT_NEAR(y.data()[3] / expected, 1, 3e-7f) << at;
+    for (std::size_t j = 0; j < kColumns; ++j) {
+      ASSERT_NEAR(y.data()[j] / expected, 1, 3e-7f) << at;
+    }
   }
   const float ends[8] = {-126,
                          -126.1f,
@@ -179,16 +235,29 @@ TEST(Exp2KernelTest, IsRightOverItsWholeRangeAndAtItsEnds) {
                          128,
                          std::numeric_limits<float>::infinity(),
                          kNoNumber};
-  std::copy_n(ends, 8, x.data());
-  fast.exp2(x.data(), 0, y.data(), 8);
-  EXPECT_EQ(y.data()[0], 0x1p-126f);
-  EXPECT_EQ(y.data()[1], 0);
-  EXPECT_EQ(y.data()[2], 0);
-  EXPECT_EQ(y.data()[3], 0);
-  EXPECT_EQ(y.data()[4], 1);
-  EXPECT_TRUE(std::isinf(y.data()[5]));
-  EXPECT_TRUE(std::isinf(y.data()[6]));
-  EXPECT_TRUE(std::isnan(y.data()[7]));
+  for (std::size_t j = 0; j < kColumns; j += 8) std::copy_n(ends, 8, x.data() + j);
+  kernels.exp2(x.data(), 0, y.data(), kColumns);
+  for (std::size_t j = 0; j < kColumns; j += 8) {
+    const float* const powers = y.data() + j;
+    EXPECT_EQ(powers[0], 0x1p-126f);
+    EXPECT_EQ(powers[1], 0);
+    EXPECT_EQ(powers[2], 0);
+    EXPECT_EQ(powers[3], 0);
+    EXPECT_EQ(powers[4], 1);
+    EXPECT_TRUE(std::isinf(powers[5]));
+    EXPECT_TRUE(std::isinf(powers[6]));
+    EXPECT_TRUE(std::isnan(powers[7]));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, Exp2KernelTest, testing::ValuesIn(EachSet()));
+
+TEST(KernelSetTest, TheSetNamedIsTheWidestThatIsUsed) {
+  EXPECT_EQ(KernelSetsAllowed("plain"), 1u);
+  EXPECT_EQ(KernelSetsAllowed("avx2"), 2u);
+  for (const char* name : {"", "avx512", "other"}) EXPECT_GE(KernelSetsAllowed(name), 3u);
+  EXPECT_EQ(&FastColumnKernels(),
+            ColumnKernelSets()[std::min(ColumnKernelSets().size(), KernelSetsAllowed()) - 1]);
 }
 
 }  // namespace

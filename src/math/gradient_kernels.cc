@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "math/gradient_kernels_avx2.h"
+#include "math/gradient_kernels_avx512.h"
 
 namespace fourfold {
 namespace {
@@ -170,8 +171,12 @@ constexpr GradientKernels kPlain = {
 const GradientKernels& PlainGradientKernels() { return kPlain; }
 
 const GradientKernels& FastGradientKernels() {
-  static const GradientKernels* const kFast = Avx2GradientKernels();
-  return kFast == nullptr ? kPlain : *kFast;
+  static const GradientKernels& fastest = FastestOf(GradientKernelSets());
+  return fastest;
+}
+
+KernelSets<GradientKernels> GradientKernelSets() {
+  return KernelSetsOf(kPlain, Avx2GradientKernels(), Avx512GradientKernels());
 }
 
 }  // namespace fourfold

@@ -5,6 +5,7 @@
 
 #include "math/column_kernels.h"
 #include "math/dropout_random.h"
+#include "math/kernel_set.h"
 
 namespace fourfold {
 
@@ -59,7 +60,9 @@ struct GradientKernels {
 
 // The plain twin.
 const GradientKernels& PlainGradientKernels();
-// The fastest that this processor runs.
+// The fastest that may be used (kernel_set.h).
 const GradientKernels& FastGradientKernels();
+// All that this processor runs, the plain twin first.
+KernelSets<GradientKernels> GradientKernelSets();
 
 }  // namespace fourfold

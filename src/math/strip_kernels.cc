@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "math/strip_kernels_avx2.h"
+#include "math/strip_kernels_avx512.h"
 
 namespace fourfold {
 namespace {
@@ -58,11 +59,12 @@ std::size_t PackedMatrix::PlaceOf(std::size_t row, std::size_t k) const {
 const StripKernels& PlainStripKernels() { return kPlain; }
 
 const StripKernels& FastStripKernels() {
-  static const StripKernels* const fastest = [] {
-    const StripKernels* avx2 = Avx2StripKernels();
-    return avx2 == nullptr ? &kPlain : avx2;
-  }();
-  return *fastest;
+  static const StripKernels& fastest = FastestOf(StripKernelSets());
+  return fastest;
+}
+
+KernelSets<StripKernels> StripKernelSets() {
+  return KernelSetsOf(kPlain, Avx2StripKernels(), Avx512StripKernels());
 }
 
 }  // namespace fourfold

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "math/aligned_floats.h"
+#include "math/kernel_set.h"
 
 namespace fourfold {
 
@@ -73,7 +74,9 @@ struct StripKernels {
 
 // The plain twin.
 const StripKernels& PlainStripKernels();
-// The fastest that this processor runs.
+// The fastest that may be used (kernel_set.h).
 const StripKernels& FastStripKernels();
+// All that this processor runs, the plain twin first.
+KernelSets<StripKernels> StripKernelSets();
 
 }  // namespace fourfold

@@ -50,12 +50,14 @@ TEST(PackedRankingNetworkTest, AgreesWithTheNetworkThatIsTrainedOverShapesAndCou
       }
     }
     RankingNetwork().Forward(parameters, 0, nullptr, &tape);
-    PackedRankingNetwork(parameters, shared).Forward(&strips);
-    for (std::size_t h = 0; h < shape.heads; ++h) {
-      for (std::size_t c = 0; c < candidates; ++c) {
-        const float expected = tape.logits()[h * tape.columns() + c];
-        ASSERT_NEAR(strips.logit(h, c), expected, 2e-5F * std::max(1.0F, std::fabs(expected)))
-            << "head " << h << ", candidate " << c;
+    for (const StripKernels* kernels : StripKernelSets()) {
+      PackedRankingNetwork(parameters, shared, *kernels).Forward(&strips);
+      for (std::size_t h = 0; h < shape.heads; ++h) {
+        for (std::size_t c = 0; c < candidates; ++c) {
+          const float expected = tape.logits()[h * tape.columns() + c];
+          ASSERT_NEAR(strips.logit(h, c), expected, 2e-5F * std::max(1.0F, std::fabs(expected)))
+              << kernels->name << ", head " << h << ", candidate " << c;
+        }
       }
     }
   }

@@ -156,7 +156,7 @@ TEST_P(TransActGoldenTest, ThePlainTwinGivesThePublishedOutputs) {
 }
 
 TEST_P(TransActGoldenTest, TheEncoderGivesThePublishedOutputsWithAnyKernels) {
-  for (const ColumnKernels* kernels : {&PlainColumnKernels(), &FastColumnKernels()}) {
+  for (const ColumnKernels* kernels : ColumnKernelSets()) {
     const TransActEncoder encoder(parameters_, *kernels);
     TransActRequest request;
     const std::size_t candidates_max = kernels == &PlainColumnKernels() ? 40 : 500;

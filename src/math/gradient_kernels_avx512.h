@@ -1,0 +1,11 @@
+#pragma once
+
+#include "math/gradient_kernels.h"
+
+namespace fourfold {
+
+// For processors with AVX-512 (F, BW, DQ and VL); null on all others. Its products alone are its
+// own, the rest is AVX2's; the same bits as with AVX2.
+const GradientKernels* Avx512GradientKernels();
+
+}  // namespace fourfold

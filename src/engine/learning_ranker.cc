@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "data/timestamp.h"
+#include "engine/freeze_items.h"
 #include "engine/learning.h"
 #include "engine/past_fits.h"
 #include "engine/past_retrieval.h"
@@ -90,8 +91,38 @@ std::vector<RetrieverSpec> RetrieversOfRows(const Recipe& recipe) {
   return retrievers;
 }
 
-absl::StatusOr<RowReplay> ReplayRows(const Learning& learning, const InteractionTable& table,
-                                     const BlendSpec& blend) {
+// What a ranker is trained on.
+struct Rows {
+  RowReplay replay;
+  std::shared_ptr<const FrozenItems> frozen;  // null: item vectors are learned
+};
+
+// The place of the ranker's sequence among those of the plan.
+std::size_t SequencePlaceOf(const Recipe& recipe) {
+  const std::string& name = recipe.ranker->transact.sequence;
+  const auto& sequences = recipe.features->sequences();
+  const auto found = std::find_if(sequences.begin(), sequences.end(), [&](const auto& output) {
+    return name.empty() || output.name == name;
+  });
+  return static_cast<std::size_t>(found - sequences.begin());
+}
+
+// Null where the recipe wants none. Leaves out the rows that came before.
+absl::StatusOr<std::shared_ptr<const FrozenItems>> Freeze(const Learning& learning,
+                                                          std::int64_t cut_ms, RowReplay* replay) {
+  const Recipe& recipe = learning.recipe;
+  const auto retriever = std::find_if(
+      recipe.retrievers.begin(), recipe.retrievers.end(), [&](const RetrieverSpec& spec) {
+        return spec.name == recipe.ranker->transact.embedding_retriever;
+      });
+  if (retriever == recipe.retrievers.end()) return std::shared_ptr<const FrozenItems>();
+  replay->StartFrom(cut_ms);
+  const std::size_t place = SequencePlaceOf(recipe);
+  return FreezeItems(learning, *retriever, recipe.features->sequences()[place].name, cut_ms);
+}
+
+absl::StatusOr<Rows> ReplayRows(const Learning& learning, const InteractionTable& table,
+                                const BlendSpec& blend) {
   const RankerSpec& spec = *learning.recipe.ranker;
   if (learning.progress) learning.progress("reading the log", 0);
   RowOptions rows = spec.rows;
@@ -106,9 +137,12 @@ absl::StatusOr<RowReplay> ReplayRows(const Learning& learning, const Interaction
                          " requests are left out of the ranker's rows: they look back farther than "
                          "the recipe's `retain` keeps"));
   }
-  if (!NeedsPastFits(learning.recipe)) return replay;
+  const bool has_fits = NeedsPastFits(learning.recipe);
+  if (!has_fits && spec.transact.embedding_retriever.empty()) return Rows{std::move(replay), {}};
   const std::vector<std::int64_t> cuts_ms = RetrievalCuts(spec, TimesOf(replay));
   if (cuts_ms.empty()) return InvalidArgument("the log holds no request to train a ranker on");
+  FOURFOLD_ASSIGN_OR_RETURN(auto frozen, Freeze(learning, cuts_ms.front(), &replay));
+  if (!has_fits) return Rows{std::move(replay), std::move(frozen)};
   FOURFOLD_ASSIGN_OR_RETURN(
       const auto fits,
       PastFits::Make(learning, table, blend, RetrieversOfRows(learning.recipe), cuts_ms));
@@ -116,13 +150,15 @@ absl::StatusOr<RowReplay> ReplayRows(const Learning& learning, const Interaction
     replay.LearnFrom(cuts_ms.front(),
                      [fits](std::int64_t now_ms) { return fits->LearnedBefore(now_ms); });
   }
-  if (spec.rows.rows != RowOptions::Rows::kRetrieved) return replay;
+  if (spec.rows.rows != RowOptions::Rows::kRetrieved) {
+    return Rows{std::move(replay), std::move(frozen)};
+  }
   FOURFOLD_ASSIGN_OR_RETURN(const auto retrieval, PastRetrieval::Make(learning, *fits));
   replay.RetrieveFrom(cuts_ms.front(), [retrieval](const FeatureRequest& request,
                                                    std::vector<FeatureCandidate>* candidates) {
     return retrieval->Retrieve(request, candidates);
   });
-  return replay;
+  return Rows{std::move(replay), std::move(frozen)};
 }
 
 // Of the requests before the validation, and which of them.
@@ -244,7 +280,7 @@ std::string Counts(const auto& trained, int best, int all, std::string_view unit
                 trained.metric, ") by ", trained.validation_requests, " requests");
 }
 
-absl::StatusOr<FittedRanker> FitTrees(const Learning& learning, const RowReplay& replay,
+absl::StatusOr<FittedRanker> FitTrees(const Learning& learning, const Rows& of_log,
                                       TrainingRowsReader* rows,
                                       const std::optional<std::int64_t>& validation_from_ms,
                                       const std::optional<std::int64_t>& end_ms) {
@@ -261,7 +297,7 @@ absl::StatusOr<FittedRanker> FitTrees(const Learning& learning, const RowReplay&
     };
   }
   FOURFOLD_ASSIGN_OR_RETURN(TrainedTrees trained, TrainTrees(rows, spec.trees, options));
-  FOURFOLD_ASSIGN_OR_RETURN(std::vector<float> golden, GoldenRows(replay, plan));
+  FOURFOLD_ASSIGN_OR_RETURN(std::vector<float> golden, GoldenRows(of_log.replay, plan));
   FittedRanker fitted;
   fitted.description = Counts(trained, trained.rounds, trained.rounds_grown, "trees");
   FOURFOLD_ASSIGN_OR_RETURN(fitted.ranker,
@@ -270,7 +306,7 @@ absl::StatusOr<FittedRanker> FitTrees(const Learning& learning, const RowReplay&
   return fitted;
 }
 
-absl::StatusOr<FittedRanker> FitTransAct(const Learning& learning, const RowReplay& replay,
+absl::StatusOr<FittedRanker> FitTransAct(const Learning& learning, const Rows& of_log,
                                          TrainingRowsReader* rows,
                                          const std::optional<std::int64_t>& validation_from_ms,
                                          const std::optional<std::int64_t>& end_ms) {
@@ -295,34 +331,32 @@ absl::StatusOr<FittedRanker> FitTransAct(const Learning& learning, const RowRepl
           static_cast<double>(progress.step) / static_cast<double>(progress.steps));
     };
   }
-  const auto& sequences = plan.sequences();
-  const auto found = std::find_if(sequences.begin(), sequences.end(), [&](const auto& output) {
-    return spec.transact.sequence.empty() || output.name == spec.transact.sequence;
-  });
-  const auto place = static_cast<std::size_t>(found - sequences.begin());
-  options.columns = TransActColumnsOf(plan, found->name);
+  const std::size_t place = SequencePlaceOf(learning.recipe);
+  const std::string& sequence = plan.sequences()[place].name;
+  options.columns = TransActColumnsOf(plan, sequence);
+  options.frozen = of_log.frozen;
   FOURFOLD_ASSIGN_OR_RETURN(TrainedTransAct trained, TrainTransAct(rows, spec.transact, options));
   FOURFOLD_ASSIGN_OR_RETURN(std::vector<RankerGoldenRequest> golden,
-                            GoldenRequests(replay, plan, place));
+                            GoldenRequests(of_log.replay, plan, place));
   FittedRanker fitted;
   fitted.description =
       Counts(trained, trained.epochs, trained.epochs_trained, "epochs of TransAct");
   FOURFOLD_ASSIGN_OR_RETURN(
       fitted.ranker,
-      MakeTrainedTransAct(plan.declarations(), std::move(trained.model), sequences[place].name,
+      MakeTrainedTransAct(plan.declarations(), std::move(trained.model), sequence,
                           std::move(golden), spec.candidates, spec.transact.head_values));
   return fitted;
 }
 
-absl::StatusOr<FittedRanker> Fit(const Learning& learning, const RowReplay& replay,
+absl::StatusOr<FittedRanker> Fit(const Learning& learning, const Rows& of_log,
                                  const BlendSpec& blend,
                                  const std::optional<std::int64_t>& validation_from_ms,
                                  const std::optional<std::int64_t>& end_ms) {
   const TemporaryFile file(learning.scratch_path + "/training_rows");
-  FOURFOLD_ASSIGN_OR_RETURN(const auto rows, MakeRows(learning, replay, blend, file.path()));
+  FOURFOLD_ASSIGN_OR_RETURN(const auto rows, MakeRows(learning, of_log.replay, blend, file.path()));
   const bool is_trees = learning.recipe.ranker->kind == RankerSpec::Kind::kTrees;
   FOURFOLD_ASSIGN_OR_RETURN(FittedRanker fitted,
-                            (is_trees ? FitTrees : FitTransAct)(learning, replay, rows.get(),
+                            (is_trees ? FitTrees : FitTransAct)(learning, of_log, rows.get(),
                                                                 validation_from_ms, end_ms));
   RowCheckpoint::Remove(learning.row_checkpoint_path);
   return fitted;
@@ -391,19 +425,18 @@ absl::StatusOr<EvaluationReport> JudgeTrainedRanker(const Learning& learning,
   if (NeedsPastFits(learning.recipe)) {
     FOURFOLD_ASSIGN_OR_RETURN(table, ReadTrainingTable(learning));
   }
-  FOURFOLD_ASSIGN_OR_RETURN(const RowReplay replay,
-                            ReplayRows(learning, table, learning.recipe.blend));
+  FOURFOLD_ASSIGN_OR_RETURN(const Rows rows, ReplayRows(learning, table, learning.recipe.blend));
   const std::optional<TimeCuts> cuts =
-      CutByTime(TimesOf(replay), spec.training_share, spec.validation_share);
+      CutByTime(TimesOf(rows.replay), spec.training_share, spec.validation_share);
   if (!cuts.has_value()) return InvalidArgument("the log holds no request to train a ranker on");
   FOURFOLD_ASSIGN_OR_RETURN(const FittedRanker fitted,
-                            Fit(learning, replay, learning.recipe.blend, cuts->validation_from_ms,
+                            Fit(learning, rows, learning.recipe.blend, cuts->validation_from_ms,
                                 // Labels come of actions up to a window later: none of the test's.
                                 cuts->test_from_ms - spec.rows.attribution_window_ms));
   ShownListOptions judged;
   judged.bootstrap.resamples = request.resamples;
   FOURFOLD_ASSIGN_OR_RETURN(const RankerExam exam,
-                            JudgeRanker(replay, *fitted.ranker, cuts->test_from_ms, judged,
+                            JudgeRanker(rows.replay, *fitted.ranker, cuts->test_from_ms, judged,
                                         Progress(learning, "judging")));
   EvaluationReport report = ReportOf(exam, spec.rows.rows != RowOptions::Rows::kActions);
   report.description =
@@ -422,14 +455,14 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& l
                                                                const InteractionTable& table,
                                                                const BlendSpec& blend) {
   const RankerSpec& spec = *learning.recipe.ranker;
-  FOURFOLD_ASSIGN_OR_RETURN(const RowReplay replay, ReplayRows(learning, table, blend));
+  FOURFOLD_ASSIGN_OR_RETURN(const Rows rows, ReplayRows(learning, table, blend));
   const std::optional<TimeCuts> cuts =
-      CutByTime(TimesOf(replay), 1 - spec.validation_share, spec.validation_share);
+      CutByTime(TimesOf(rows.replay), 1 - spec.validation_share, spec.validation_share);
   if (!cuts.has_value()) return InvalidArgument("the log holds no request to train a ranker on");
   std::optional<std::int64_t> validation_from_ms;
   if (spec.validation_share > 0) validation_from_ms = cuts->validation_from_ms;
   FOURFOLD_ASSIGN_OR_RETURN(FittedRanker fitted,
-                            Fit(learning, replay, blend, validation_from_ms, std::nullopt));
+                            Fit(learning, rows, blend, validation_from_ms, std::nullopt));
   return std::move(fitted.ranker);
 }
 

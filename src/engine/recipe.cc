@@ -419,7 +419,7 @@ void ReadSections(RecipeSection& root, Recipe* recipe) {
   root.Mapping("tuning", [&](RecipeSection& section) { ReadTuning(section, &recipe->tuning); });
   root.Mapping("policy", [&](RecipeSection& section) { ReadPolicy(section, &recipe->policy); });
   ReadFeatureDeclarations(root, recipe->retrievers, recipe->retain_ms, &recipe->features);
-  ReadRanker(root, recipe->features.get(), &recipe->ranker);
+  ReadRanker(root, recipe->features.get(), recipe->retrievers, &recipe->ranker);
   root.Mapping("evaluation", [&](RecipeSection& section) {
     ReadEvaluation(section, recipe->training, &recipe->evaluation);
   });

@@ -16,6 +16,7 @@
 #include "offline/ranking/ranking_loss.h"
 #include "offline/ranking/training_rows.h"
 #include "servable/trained_ranker.h"
+#include "servable/transact_columns.h"
 
 namespace fourfold {
 namespace {
@@ -159,12 +160,60 @@ const FeaturePlan::Output* SequenceOf(const FeaturePlan* plan, const TransActSpe
   return nullptr;
 }
 
+constexpr int kItemDimensionMax = 512;
+constexpr char kFrozen[] = "item_embeddings frozen";
+
+// Whose embeddings stand in place of learned item vectors, which have their dimension.
+void ReadEmbeddingRetriever(RecipeSection& section, const FeaturePlan* plan,
+                            const std::vector<RetrieverSpec>& retrievers, TransActSpec* transact) {
+  constexpr char kKey[] = "embedding_retriever";
+  section.RequireKey(kKey);
+  section.Text(kKey, &transact->embedding_retriever);
+  if (section.collecting() || !section.Has(kKey)) return;
+  const auto retriever = std::find_if(
+      retrievers.begin(), retrievers.end(),
+      [&](const RetrieverSpec& spec) { return spec.name == transact->embedding_retriever; });
+  if (retriever == retrievers.end()) {
+    section.Problem(kKey, StrCat("no retriever has the name ", transact->embedding_retriever));
+    return;
+  }
+  if (!HasEmbeddings(*retriever)) {
+    section.Problem(kKey, StrCat(retriever->name, " has no embeddings; only kind eges has"));
+    return;
+  }
+  if (retriever->dimension > kItemDimensionMax) {
+    section.Problem(kKey, StrCat(retriever->name, " has dimension ", retriever->dimension,
+                                 "; the ranker takes at most ", kItemDimensionMax));
+  }
+  transact->item_dimension = retriever->dimension;
+  const FeaturePlan::Output* const sequence = SequenceOf(plan, *transact);
+  if (sequence == nullptr) return;
+  std::vector<std::string> known = ItemFieldsOf(*plan, sequence->name);
+  std::vector<std::string> needed = retriever->side_fields;
+  std::sort(known.begin(), known.end());
+  std::sort(needed.begin(), needed.end());
+  if (known == needed) return;
+  section.Problem(kKey, StrCat("item_fields of ", sequence->name, " must be the side_fields of ",
+                               retriever->name, ": by them an item that it never saw is known"));
+}
+
 // Of the model, where training and the network have keys of their own.
-void ReadTransActModel(RecipeSection& section, const FeaturePlan* plan, TransActSpec* transact) {
+void ReadTransActModel(RecipeSection& section, const FeaturePlan* plan,
+                       const std::vector<RetrieverSpec>& retrievers, TransActSpec* transact) {
   section.Text("sequence", &transact->sequence);
   section.Integer("actions", &transact->actions, 1, 1000);
   section.Integer("action_dimension", &transact->action_dimension, 8, 512);
-  section.Integer("item_dimension", &transact->item_dimension, 8, 512);
+  bool is_frozen = false;
+  section.Choice<bool>("item_embeddings", &is_frozen, {{"learned", false}, {"frozen", true}});
+  section.AppliesIf(is_frozen, "item_embeddings learned");
+  if (is_frozen || section.collecting()) {
+    ReadEmbeddingRetriever(section, plan, retrievers, transact);
+  } else {
+    section.Text("embedding_retriever", &transact->embedding_retriever);
+  }
+  section.AppliesIf(!is_frozen, StrCat(kFrozen, ": it is the retriever's"));
+  section.Integer("item_dimension", &transact->item_dimension, 8, kItemDimensionMax);
+  section.AppliesIf(true, "");
   section.Integer("layers", &transact->layers, 1, 8);
   section.Integer("attention_heads", &transact->attention_heads, 1, 64);
   section.Integer("feed_forward", &transact->feed_forward, 8, 2048);
@@ -181,10 +230,11 @@ void ReadTransActModel(RecipeSection& section, const FeaturePlan* plan, TransAct
   std::vector<double> hidden(transact->hidden.begin(), transact->hidden.end());
   section.NumberList("hidden", &hidden, 8, 4096);
   transact->hidden.assign(hidden.begin(), hidden.end());
+  section.AppliesIf(!is_frozen, kFrozen);
   section.Integer("item_actions_min", &transact->item_actions_min, 1, 1'000'000'000);
   const FeaturePlan::Output* const sequence = SequenceOf(plan, *transact);
-  section.AppliesIf(sequence != nullptr && sequence->kind->item_codes() > 0,
-                    "a sequence without item_fields");
+  section.AppliesIf(!is_frozen && sequence != nullptr && sequence->kind->item_codes() > 0,
+                    is_frozen ? kFrozen : "a sequence without item_fields");
   section.Integer("side_rows", &transact->side_rows, 1, 1 << 24);
   section.Number("item_dropout", &transact->item_dropout, 0, 0.9);
   section.AppliesIf(plan != nullptr && std::any_of(plan->columns().begin(), plan->columns().end(),
@@ -283,9 +333,10 @@ void CheckTransAct(RecipeSection& section, const FeaturePlan* plan, bool has_hea
 }
 
 void ReadTransAct(RecipeSection& section, const FeaturePlan* plan,
+                  const std::vector<RetrieverSpec>& retrievers,
                   const std::vector<RankerHead>& heads, TransActSpec* transact) {
   using TransActObjective = TransActSpec::Objective;
-  ReadTransActModel(section, plan, transact);
+  ReadTransActModel(section, plan, retrievers, transact);
   section.Choice<TransActObjective>(
       "objective", &transact->objective,
       {{"logistic", TransActObjective::kLogistic}, {"listwise", TransActObjective::kListwise}});
@@ -304,14 +355,18 @@ void ReadTransAct(RecipeSection& section, const FeaturePlan* plan,
   section.Number("dropout", &transact->dropout, 0, 0.9);
   section.Number("weight_decay", &transact->weight_decay, 0, 10);
   section.Integer("seed", &transact->seed, 0, 1'000'000'000);
+  section.AppliesIf(transact->embedding_retriever.empty(),
+                    StrCat(kFrozen, ": each fit of a retriever lies in a space of its own"));
   section.Flag("warm_start", &transact->warm_start);
+  section.AppliesIf(true, "");
   ReadLossWeights(section, heads, transact);
   CheckTransAct(section, plan, !heads.empty(), *transact);
 }
 
 }  // namespace
 
-void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<RankerSpec>* ranker) {
+void ReadRanker(RecipeSection& root, const FeaturePlan* plan,
+                const std::vector<RetrieverSpec>& retrievers, std::optional<RankerSpec>* ranker) {
   const bool is_there = root.Has("ranker");
   RankerSpec spec;
   root.Mapping("ranker", [&](RecipeSection& section) {
@@ -329,7 +384,7 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<Rank
     section.Mapping("transact", [&](RecipeSection& transact) {
       if (spec.kind != Kind::kTransAct && !transact.collecting()) return;
       spec.transact.head_values = values;
-      ReadTransAct(transact, plan, spec.rows.heads, &spec.transact);
+      ReadTransAct(transact, plan, retrievers, spec.rows.heads, &spec.transact);
     });
     section.AppliesIf(true, "");
     section.Integer("candidates", &spec.candidates, 0, kRankedCandidatesMax);
@@ -337,8 +392,10 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan, std::optional<Rank
     section.Integer("state_megabytes", &spec.state_megabytes, 0, 1 << 20);
     const bool retrieved = spec.rows.rows == RowOptions::Rows::kRetrieved;
     const bool reads_learned = plan != nullptr && plan->reads_learned();
-    section.AppliesIf(retrieved || reads_learned, NameOf(spec.rows.rows));
+    const bool is_frozen = !spec.transact.embedding_retriever.empty();
+    section.AppliesIf(retrieved || reads_learned || is_frozen, NameOf(spec.rows.rows));
     section.Number("retrieval_share", &spec.retrieval_share, 0.01, 0.95);
+    section.AppliesIf(retrieved || reads_learned, NameOf(spec.rows.rows));
     section.Integer("retrieval_fits", &spec.retrieval_fits, 1, 100);
     section.AppliesIf(true, "");
     if (retrieved && spec.candidates == 0) {

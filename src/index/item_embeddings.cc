@@ -266,6 +266,24 @@ const std::string& ItemEmbeddings::FieldName(std::size_t field) const {
   return storage_->fields[field].name;
 }
 
+void ItemEmbeddings::VisitValues(
+    std::size_t field,
+    absl::FunctionRef<void(std::string_view value, std::span<const float> vector)> visit) const {
+  const Storage::FieldView& view = storage_->fields[field];
+  std::vector<std::uint8_t> is_trained(view.numbers.size());
+  for (std::uint32_t item = 0; item < items(); ++item) {
+    if (!IsTrained(item)) continue;
+    for (const std::uint32_t value : storage_->ValuesOf(view, item)) is_trained[value] = 1;
+  }
+  std::vector<std::pair<std::string_view, std::uint32_t>> values(view.numbers.begin(),
+                                                                 view.numbers.end());
+  std::sort(values.begin(), values.end());
+  for (const auto& [value, number] : values) {
+    if (is_trained[number] == 0) continue;
+    visit(value, view.vectors.subspan(number * dimension(), dimension()));
+  }
+}
+
 bool ItemEmbeddings::AreThoseOf(std::uint32_t item, const SideValues& values) const {
   return storage_->NumbersOf(values) == storage_->TrainedNumbersOf(item);
 }

@@ -4,8 +4,10 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -57,6 +59,10 @@ class ItemEmbeddings {
 
   std::size_t fields() const;
   const std::string& FieldName(std::size_t field) const;
+  // The values of a field that some trained item had, sorted, each with its vector.
+  void VisitValues(
+      std::size_t field,
+      absl::FunctionRef<void(std::string_view value, std::span<const float> vector)> visit) const;
   // The values of one item by each field, parallel to the fields, in any order.
   using SideValues = std::vector<std::vector<std::string>>;
   // Whether these, as far as training knows them, are what the item had then.

@@ -49,6 +49,21 @@ class ItemEmbeddingsTest : public testing::Test {
   const std::string path_;
 };
 
+TEST_F(ItemEmbeddingsTest, ValuesThatSomeTrainedItemHadAreTold) {
+  ItemEmbeddings::Parts parts = SmallParts();
+  // Item 2, which was never acted on, is blue.
+  ItemEmbeddings::Field& field = parts.fields[0];
+  field.values = {"blue", "green", "red"};
+  field.value = {1, 2, 0};
+  field.vectors.insert(field.vectors.begin(), 8, 5.0F);
+  const ItemEmbeddings embeddings = ItemEmbeddings::FromParts(parts);
+  std::vector<std::string> told;
+  embeddings.VisitValues(0, [&](std::string_view value, std::span<const float> vector) {
+    told.push_back(StrCat(value, " ", vector[2], " ", vector[3]));
+  });
+  EXPECT_THAT(told, ElementsAre("green 8 0", "red 8 4"));
+}
+
 void ExpectSmall(const ItemEmbeddings& embeddings) {
   ASSERT_EQ(embeddings.items(), 4u);
   ASSERT_EQ(embeddings.dimension(), 8u);

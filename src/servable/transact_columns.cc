@@ -1,6 +1,7 @@
 #include "servable/transact_columns.h"
 
 #include <algorithm>
+#include <variant>
 
 namespace fourfold {
 
@@ -23,6 +24,20 @@ std::vector<TransActRankerModel::Column> TransActColumnsOf(const FeaturePlan& pl
   const bool has_others = std::any_of(columns.begin(), columns.end(),
                                       [](Column column) { return column != Column::kNumber; });
   return has_others ? columns : std::vector<Column>();
+}
+
+std::vector<std::string> ItemFieldsOf(const FeaturePlan& plan, std::string_view sequence) {
+  for (const FeatureDeclaration& declaration : plan.declarations()) {
+    if (declaration.name != sequence) continue;
+    for (const Field& parameter : declaration.parameters) {
+      if (parameter.name != "item_fields") continue;
+      const auto* const fields = std::get_if<std::vector<std::string>>(&parameter.value);
+      const auto* const field = std::get_if<std::string>(&parameter.value);
+      if (fields != nullptr) return *fields;
+      if (field != nullptr) return {*field};
+    }
+  }
+  return {};
 }
 
 }  // namespace fourfold

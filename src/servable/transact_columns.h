@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,5 +13,8 @@ namespace fourfold {
 // (TransActRankerModel::columns), in the order of RowFeatureNames.
 std::vector<TransActRankerModel::Column> TransActColumnsOf(const FeaturePlan& plan,
                                                            std::string_view sequence);
+
+// The item_fields of a sequence, in its order.
+std::vector<std::string> ItemFieldsOf(const FeaturePlan& plan, std::string_view sequence);
 
 }  // namespace fourfold

@@ -24,6 +24,10 @@ TransActRanker::TransActRanker(TransActRankerModel model)
 void TransActRanker::FillItemVector(std::string_view id, std::span<const float> codes,
                                     float* vector) const {
   const std::size_t dimension = model_.encoder.shape.item_dimension;
+  if (model_.frozen != nullptr) {
+    model_.frozen->Fill(model_.frozen->RowOf(id), codes, {vector, dimension});
+    return;
+  }
   const bool has_side = model_.side.FillMean(codes, {vector, dimension}) > 0;
   const auto found = rows_.find(id);
   if (found != rows_.end()) {

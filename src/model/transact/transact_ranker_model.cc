@@ -16,7 +16,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kDescription[] = "fourfold.transact_ranker";
-constexpr int kFormat = 2;  // 1 had no columns but numbers
+constexpr int kFormat = 3;         // 1 had no columns but numbers
+constexpr int kLearnedFormat = 2;  // what has no frozen items is written so
 
 using Column = TransActRankerModel::Column;
 constexpr std::size_t kCodeDimensionMax = 4096;
@@ -48,31 +49,38 @@ std::vector<Column> ColumnsOf(const Json& names) {
 
 Json DescriptionOf(const TransActRankerModel& model) {
   const TransActShape& shape = model.encoder.shape;
-  return {{"format", kFormat},
-          {"request_numbers", model.request_columns},
-          {"candidate_numbers", model.candidate_columns},
-          {"columns", NamesOf(model.columns)},
-          {"side_rows", model.side.rows()},
-          {"category_rows", model.categories.rows()},
-          {"category_dimension", model.categories.dimension},
-          {"heads", model.heads},
-          {"predicts_probability", model.predicts_probability},
-          {"action_types", model.action_types},
-          {"actions", shape.actions},
-          {"action_dimension", shape.action_dimension},
-          {"item_dimension", shape.item_dimension},
-          {"layers", shape.layers},
-          {"attention_heads", shape.heads},
-          {"feed_forward", shape.feed_forward},
-          {"latest", shape.latest},
-          {"max_pool", shape.max_pool},
-          {"cross_layers", model.network.shape.cross_layers},
-          {"hidden", model.network.shape.hidden}};
+  Json description = {{"format", model.frozen == nullptr ? kLearnedFormat : kFormat},
+                      {"request_numbers", model.request_columns},
+                      {"candidate_numbers", model.candidate_columns},
+                      {"columns", NamesOf(model.columns)},
+                      {"side_rows", model.side.rows()},
+                      {"category_rows", model.categories.rows()},
+                      {"category_dimension", model.categories.dimension},
+                      {"heads", model.heads},
+                      {"predicts_probability", model.predicts_probability},
+                      {"action_types", model.action_types},
+                      {"actions", shape.actions},
+                      {"action_dimension", shape.action_dimension},
+                      {"item_dimension", shape.item_dimension},
+                      {"layers", shape.layers},
+                      {"attention_heads", shape.heads},
+                      {"feed_forward", shape.feed_forward},
+                      {"latest", shape.latest},
+                      {"max_pool", shape.max_pool},
+                      {"cross_layers", model.network.shape.cross_layers},
+                      {"hidden", model.network.shape.hidden}};
+  if (model.frozen == nullptr) return description;
+  const FrozenItems::Parts& frozen = model.frozen->parts();
+  description["side_rows"] = frozen.keys.size();
+  description["frozen_fields"] = frozen.fields;
+  return description;
 }
 
-// Of the tables of codes.
+// Of the tables of codes, and what else says how to read them.
 struct CodeRows {
   std::size_t side = 0, categories = 0;
+  bool is_frozen = false;
+  std::vector<std::string> frozen_fields;
 };
 
 absl::Status ReadDescription(const std::string& text, TransActRankerModel* model, CodeRows* rows) {
@@ -93,6 +101,10 @@ absl::Status ReadDescription(const std::string& text, TransActRankerModel* model
       json.at("side_rows").get_to(rows->side);
       json.at("category_rows").get_to(rows->categories);
       json.at("category_dimension").get_to(model->categories.dimension);
+    }
+    if (format > kLearnedFormat) {
+      rows->is_frozen = true;
+      json.at("frozen_fields").get_to(rows->frozen_fields);
     }
     json.at("heads").get_to(model->heads);
     json.at("predicts_probability").get_to(model->predicts_probability);
@@ -139,7 +151,8 @@ absl::Status ReadTable(const SafetensorsFile& file, std::string_view name, std::
   return ReadFloats(file, name, rows * table->dimension, &table->vectors);
 }
 
-absl::Status ReadItems(const SafetensorsFile& file, TransActRankerModel* model) {
+absl::Status ReadItems(const SafetensorsFile& file, std::size_t dimension,
+                       std::vector<std::string>* items, std::vector<float>* vectors) {
   const auto bytes = file.Find("items.ids", Dtype::kU8);
   FOURFOLD_RETURN_IF_ERROR(bytes.status());
   const auto ends = file.Find("items.ends", Dtype::kU64);
@@ -147,11 +160,30 @@ absl::Status ReadItems(const SafetensorsFile& file, TransActRankerModel* model) 
   std::uint64_t begin = 0;
   for (const std::uint64_t end : ends->As<std::uint64_t>()) {
     if (end < begin || end > bytes->bytes.size()) return InvalidArgument("items.ends: not rising");
-    model->items.emplace_back(bytes->bytes.substr(begin, end - begin));
+    items->emplace_back(bytes->bytes.substr(begin, end - begin));
     begin = end;
   }
-  return ReadFloats(file, "items.vectors",
-                    model->items.size() * model->encoder.shape.item_dimension, &model->item_table);
+  return ReadFloats(file, "items.vectors", items->size() * dimension, vectors);
+}
+
+absl::Status ReadFrozen(const SafetensorsFile& file, CodeRows rows, TransActRankerModel* model) {
+  FrozenItems::Parts parts;
+  parts.dimension = model->encoder.shape.item_dimension;
+  FOURFOLD_RETURN_IF_ERROR(ReadItems(file, parts.dimension, &parts.items, &parts.vectors));
+  parts.fields = std::move(rows.frozen_fields);
+  if (!parts.fields.empty()) parts.codes_per_field = model->item_codes() / parts.fields.size();
+  if (rows.side > FrozenItems::kFieldsMax * CodeTable::kCodesMax) {
+    return InvalidArgument("side_rows: more than there are codes");
+  }
+  if (rows.side > 0) {
+    FOURFOLD_ASSIGN_OR_RETURN(const TensorView keys, file.Find("side.codes", Dtype::kU32));
+    const auto numbers = keys.As<std::uint32_t>();
+    parts.keys.assign(numbers.begin(), numbers.end());
+    FOURFOLD_RETURN_IF_ERROR(
+        ReadFloats(file, "side.vectors", rows.side * parts.dimension, &parts.side_vectors));
+  }
+  FOURFOLD_ASSIGN_OR_RETURN(model->frozen, FrozenItems::Make(std::move(parts)));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -198,12 +230,21 @@ absl::Status TransActRankerModel::Check() const {
   if (encoder.shape.action_types != action_types.size() + kFirstActionType ||
       network.shape.heads != heads.size() || network.shape.inputs != inputs() ||
       encoding.numbers() != CountOf(Column::kNumber) ||
-      item_table.size() != items.size() * dimension || side.vectors.empty() != (codes == 0) ||
-      (codes > 0 && side.dimension != dimension) || !side.IsWhole() ||
+      item_table.size() != items.size() * dimension || !HasItemVectors() ||
       categories.vectors.empty() != (CountOf(Column::kCategory) == 0) || !categories.IsWhole()) {
     return InvalidArgument("the parts of the ranker do not fit each other");
   }
   return absl::OkStatus();
+}
+
+bool TransActRankerModel::HasItemVectors() const {
+  const std::size_t dimension = encoder.shape.item_dimension;
+  if (frozen != nullptr) {
+    return items.empty() && side.vectors.empty() && frozen->dimension() == dimension &&
+           frozen->item_codes() == item_codes();
+  }
+  return side.vectors.empty() == (item_codes() == 0) && side.IsWhole() &&
+         (item_codes() == 0 || side.dimension == dimension);
 }
 
 void DrawItemVector(std::string_view id, std::span<float> vector) {
@@ -241,7 +282,14 @@ absl::Status WriteTransActRanker(const TransActRankerModel& model, const std::st
     tensors.push_back(
         MakeTensor<float>("network." + name, Dtype::kF32, std::span<const float>(*values)));
   }
-  tensors.push_back(MakeTensor<float>("items.vectors", Dtype::kF32, model.item_table));
+  const FrozenItems::Parts* const frozen =
+      model.frozen == nullptr ? nullptr : &model.frozen->parts();
+  tensors.push_back(MakeTensor<float>("items.vectors", Dtype::kF32,
+                                      frozen == nullptr ? model.item_table : frozen->vectors));
+  if (frozen != nullptr && !frozen->keys.empty()) {
+    tensors.push_back(MakeTensor<std::uint32_t>("side.codes", Dtype::kU32, frozen->keys));
+    tensors.push_back(MakeTensor<float>("side.vectors", Dtype::kF32, frozen->side_vectors));
+  }
   for (const auto& [name, table] :
        {std::pair("side.vectors", &model.side), {"categories.vectors", &model.categories}}) {
     if (table->vectors.empty()) continue;
@@ -250,7 +298,7 @@ absl::Status WriteTransActRanker(const TransActRankerModel& model, const std::st
   tensors.push_back(MakeTensor<float>("numbers.fitted", Dtype::kF32, model.encoding.fitted()));
   std::string bytes;
   std::vector<std::uint64_t> ends;
-  for (const std::string& id : model.items) {
+  for (const std::string& id : frozen == nullptr ? model.items : frozen->items) {
     bytes += id;
     ends.push_back(bytes.size());
   }
@@ -281,11 +329,16 @@ absl::StatusOr<TransActRankerModel> ReadTransActRanker(const SafetensorsFile& fi
   FOURFOLD_RETURN_IF_ERROR(ReadFloats(
       file, "numbers.fitted", model.CountOf(Column::kNumber) * NumberEncoding::kFitted, &fitted));
   model.encoding = NumberEncoding(std::move(fitted));
-  FOURFOLD_RETURN_IF_ERROR(ReadItems(file, &model));
-  model.side.dimension = model.encoder.shape.item_dimension;
-  FOURFOLD_RETURN_IF_ERROR(ReadTable(file, "side.vectors", rows.side, &model.side));
+  const std::size_t dimension = model.encoder.shape.item_dimension;
   FOURFOLD_RETURN_IF_ERROR(
       ReadTable(file, "categories.vectors", rows.categories, &model.categories));
+  if (rows.is_frozen) {
+    FOURFOLD_RETURN_IF_ERROR(ReadFrozen(file, std::move(rows), &model));
+  } else {
+    FOURFOLD_RETURN_IF_ERROR(ReadItems(file, dimension, &model.items, &model.item_table));
+    model.side.dimension = dimension;
+    FOURFOLD_RETURN_IF_ERROR(ReadTable(file, "side.vectors", rows.side, &model.side));
+  }
   FOURFOLD_RETURN_IF_ERROR(model.Check());
   return model;
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/transact/code_table.h"
+#include "model/transact/frozen_items.h"
 #include "model/transact/number_encoding.h"
 #include "model/transact/ranking_network.h"
 #include "model/transact/transact_parameters.h"
@@ -42,6 +44,9 @@ struct TransActRankerModel {
   // its own, where it has learned one. One with neither has a vector that is drawn of its id, so
   // that it is like itself wherever it stands; no id has zeros.
   CodeTable side;
+  // In place of the three, where a retriever's vectors are taken as they are; null: they are
+  // learned.
+  std::shared_ptr<const FrozenItems> frozen;
   CodeTable categories;     // what the codes of categories say to the network, of all such columns
   NumberEncoding encoding;  // of all numbers
   TransActParameters encoder;
@@ -68,6 +73,9 @@ struct TransActRankerModel {
 
   // InvalidArgument where parts do not fit each other.
   absl::Status Check() const;
+
+ private:
+  bool HasItemVectors() const;  // all of them, and none too many
 };
 
 inline constexpr std::size_t kFirstActionType = 2;
@@ -80,7 +88,7 @@ absl::Status WriteTransActRanker(const TransActRankerModel& model, const std::st
 // InvalidArgument, naming what is missing or does not fit.
 absl::StatusOr<TransActRankerModel> ReadTransActRanker(const SafetensorsFile& file);
 
-// Everything that is learned, by name, in one order, but the tables of vectors.
+// Everything that is always learned, by name, in one order, but the tables of vectors.
 std::vector<std::pair<std::string, std::vector<float>*>> TensorsOf(TransActRankerModel* model);
 
 }  // namespace fourfold

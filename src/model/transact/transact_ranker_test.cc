@@ -208,7 +208,7 @@ TEST_F(TransActRankerTest, AFileOfTheFirstFormatIsReadAndOneOfALaterFormatRefuse
   EXPECT_EQ(first->item_table, model.item_table);
   EXPECT_EQ(first->network.head.weight, model.network.head.weight);
   EXPECT_TRUE(read_as(2).ok());
-  EXPECT_EQ(read_as(3).status().message(), "not a ranker of format 1 to 2");
+  EXPECT_EQ(read_as(4).status().message(), "not a ranker of format 1 to 3");
 }
 
 TEST_F(TransActRankerTest, ACategoryIsTheVectorOfItsCodeAmongTheInputs) {
@@ -250,6 +250,110 @@ TEST_F(TransActRankerTest, ACategoryIsTheVectorOfItsCodeAmongTheInputs) {
   EXPECT_EQ(read->categories.dimension, 3u);
   model.categories.vectors.pop_back();
   EXPECT_FALSE(model.Check().ok());
+}
+
+// The same one, which takes a retriever's vectors as they are: of its items, and of codes below 5.
+TransActRankerModel RandomFrozenModel(std::uint64_t seed) {
+  TransActRankerModel model = RandomModel(seed);
+  FrozenItems::Parts parts;
+  parts.dimension = 8;
+  parts.items = model.items;
+  parts.vectors = model.item_table;
+  parts.fields = {"kind"};
+  parts.codes_per_field = 2;
+  for (std::size_t code = 0; code < 5; ++code) {
+    parts.keys.push_back(FrozenItems::KeyOf(0, static_cast<float>(code)));
+  }
+  parts.side_vectors = model.side.vectors;
+  model.frozen = *FrozenItems::Make(parts);
+  model.items.clear();
+  model.item_table.clear();
+  model.side = {};
+  return model;
+}
+
+TEST_F(TransActRankerTest, FrozenItemsAreTheVectorsThatTheEncoderSees) {
+  const TransActRankerModel model = RandomFrozenModel(3);
+  ASSERT_TRUE(model.Check().ok()) << model.Check();
+  const TransActRanker ranker(model);
+  TransActScratch scratch, told_scratch;
+  for (int round = 0; round < 40; ++round) {
+    // Is told every item's vector as a learned one, and knows of no codes.
+    TransActRankerModel told = model;
+    told.frozen = nullptr;
+    told.candidate_columns = {"price", "age"};
+    told.columns.clear();
+    const auto tell = [&](const CodedItem& item) {
+      std::vector<float> vector(8);
+      model.frozen->Fill(model.frozen->RowOf(item.id), item.codes, vector);
+      told.items.push_back("item " + std::to_string(told.items.size()));
+      told.item_table.insert(told.item_table.end(), vector.begin(), vector.end());
+      return told.items.back();
+    };
+    std::vector<std::string> acted, told_acted, ids, told_ids;
+    std::vector<std::int64_t> times_ms;
+    std::vector<std::vector<float>> codes(2);
+    for (std::size_t a = random_() % 15; a > 0; --a) {
+      const CodedItem item = RandomItem();
+      acted.push_back(item.id);
+      told_acted.push_back(tell(item));
+      for (std::size_t i = 0; i < 2; ++i) codes[i].push_back(item.codes[i]);
+      times_ms.push_back(1000 * static_cast<std::int64_t>(a));
+    }
+    std::vector<float> row, told_row;
+    for (int c = 0; c < 9; ++c) {
+      const CodedItem item = RandomItem();
+      ids.push_back(item.id);
+      told_ids.push_back(tell(item));
+      const float price = static_cast<float>(random_() % 5);
+      row.insert(row.end(), {4, price, item.codes[0], item.codes[1], 30});
+      told_row.insert(told_row.end(), {4, price, 30});
+    }
+    const std::vector<std::string> types(acted.size(), "click");
+    const std::vector<std::string_view> candidates(ids.begin(), ids.end());
+    const std::vector<std::string_view> told_candidates(told_ids.begin(), told_ids.end());
+    std::vector<float> scores(18), told_scores(18);
+    ranker.Score({{acted, types, times_ms, codes}, 100'000, candidates, row}, &scratch, scores);
+    TransActRanker(told).Score({{told_acted, types, times_ms}, 100'000, told_candidates, told_row},
+                               &told_scratch, told_scores);
+    EXPECT_EQ(scores, told_scores);
+  }
+}
+
+TEST_F(TransActRankerTest, FrozenItemsSurviveAFileAndLearnedOnesKeepTheirFormat) {
+  const auto format_of = [](const TransActRankerModel& model) {
+    const std::string path = testing::TempDir() + "transact_ranker_format.safetensors";
+    EXPECT_TRUE(WriteTransActRanker(model, path).ok());
+    const auto file = SafetensorsFile::Open(path);
+    std::filesystem::remove(path);
+    return nlohmann::json::parse(file->metadata().at("fourfold.transact_ranker"))["format"];
+  };
+  const TransActRankerModel model = RandomFrozenModel(4);
+  const auto read = WriteAndRead(model);
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_NE(read->frozen, nullptr);
+  EXPECT_EQ(read->frozen->parts(), model.frozen->parts());
+  EXPECT_TRUE(read->items.empty());
+  EXPECT_EQ(format_of(model), 3);
+  EXPECT_EQ(format_of(RandomModel(4)), 2);
+  EXPECT_EQ(WriteAndRead(RandomModel(4))->frozen, nullptr);
+}
+
+TEST_F(TransActRankerTest, FrozenItemsGoWithNoLearnedOnesAndHaveTheCodesOfTheColumns) {
+  TransActRankerModel model = RandomFrozenModel(5);
+  model.items = {"a"};
+  model.item_table.resize(8);
+  EXPECT_FALSE(model.Check().ok());
+  model = RandomFrozenModel(5);
+  model.side = RandomModel(5).side;
+  EXPECT_FALSE(model.Check().ok());
+  for (const std::size_t codes : {1, 3}) {
+    model = RandomFrozenModel(5);
+    FrozenItems::Parts parts = model.frozen->parts();
+    parts.codes_per_field = codes;
+    model.frozen = *FrozenItems::Make(parts);
+    EXPECT_FALSE(model.Check().ok());
+  }
 }
 
 TEST_F(TransActRankerTest, PartsThatDoNotFitAreRefused) {

@@ -135,6 +135,11 @@ void RowReplay::LearnFrom(std::int64_t from_ms, LearnedBefore learned_before) {
   learned_before_ = std::move(learned_before);
 }
 
+void RowReplay::StartFrom(std::int64_t from_ms) {
+  std::erase_if(
+      rows_, [&](const Row& row) { return row.now_ms < from_ms || row.event_time_ms < from_ms; });
+}
+
 void RowReplay::LeaveOutOpenWindows(std::int64_t end_ms) {
   if (options_.rows == RowOptions::Rows::kActions) return;
   counts_.window_open += std::erase_if(rows_, [&](const Row& row) {

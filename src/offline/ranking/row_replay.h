@@ -109,6 +109,9 @@ class RowReplay {
   // time is before `from_ms`; each of the others reads what had been learned before it.
   void LearnFrom(std::int64_t from_ms, LearnedBefore learned_before);
 
+  // Before Read: leaves out requests that are of a time before `from_ms`, or were asked before it.
+  void StartFrom(std::int64_t from_ms);
+
   // Thread-safe.
   absl::Status Read(std::size_t row, ReplayedRequest* replayed, FeatureTable* table) const;
 

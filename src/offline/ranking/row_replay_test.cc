@@ -297,6 +297,23 @@ TEST_F(RowReplayTest, RowsReadWhatWasLearnedBeforeThemAndThoseBeforeThatAreLeftO
   EXPECT_EQ(asked, (std::vector<std::int64_t>{2000, 3000}));
 }
 
+TEST_F(RowReplayTest, WhatIsOfATimeBeforeTheStartOrWasAskedBeforeItIsLeftOut) {
+  Import(Slate("s1", "a", 1, 1999, {"x", "y"}));
+  Import(Slate("s2", "a", 2, 2000, {"x", "y"}));
+  Event served = Slate("s3", "a", 3, 2001, {"x", "y"});
+  served.served_from.servable = "earlier";
+  served.served_from.as_of_ms = served.served_from.known_at_ms = 1999;
+  served.served_from.position_end = 1;
+  Import(served);
+  Import(Slate("s4", "a", 4, 3000, {"y"}));
+  RowReplay replay = Replay();
+  ASSERT_EQ(replay.size(), 4);
+  replay.StartFrom(2000);
+  ASSERT_EQ(replay.size(), 2);
+  EXPECT_EQ(replay.event_time_ms(0), 2000);
+  EXPECT_EQ(replay.event_time_ms(1), 3000);
+}
+
 TEST_F(RowReplayTest, RowsAreWrittenOncePerRequestAndReadBack) {
   row_options_.heads = {{"buy", {"buy"}}, {"click", {"click"}}};
   Import(Action("c1", "u", "x", 500));

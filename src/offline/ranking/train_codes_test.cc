@@ -133,10 +133,38 @@ class TrainCodesTest : public testing::Test {
     EXPECT_TRUE(trained.ok()) << trained.status();
     return trained.ok() ? *std::move(trained) : TrainedTransAct();
   }
+  // What a retriever knew: items 0 to 29, and all kinds.
+  static std::shared_ptr<const FrozenItems> SomeFrozenItems(std::uint64_t seed = 1) {
+    std::mt19937_64 random(seed);
+    std::normal_distribution<float> normal(0, 0.35F);
+    FrozenItems::Parts parts;
+    parts.dimension = 8;
+    const auto vector_of = [&](int kind) {
+      std::vector<float> vector(8);
+      for (float& value : vector) value = 0.3F * normal(random);
+      vector[static_cast<std::size_t>(kind)] += 0.9F;
+      return vector;
+    };
+    for (int item = 0; item < 30; ++item) {
+      parts.items.push_back("i" + std::to_string(item));
+      const std::vector<float> vector = vector_of(item % kKinds);
+      parts.vectors.insert(parts.vectors.end(), vector.begin(), vector.end());
+    }
+    parts.fields = {"kind", "other"};
+    parts.codes_per_field = 1;
+    for (int kind = 0; kind < kKinds; ++kind) {
+      parts.keys.push_back(FrozenItems::KeyOf(0, Kind(kind)));
+      const std::vector<float> vector = vector_of(kind);
+      parts.side_vectors.insert(parts.side_vectors.end(), vector.begin(), vector.end());
+    }
+    return *FrozenItems::Make(parts);
+  }
   TransActRows ReadRows() {
     return *TransActRows::Read(rows_.get(), spec_, /*item_codes=*/2, options_.validation_from_ms,
                                options_.end_ms);
   }
+
+  void ExpectTrainedAsServed(TransActRankerModel model);
 
   const bool by_seller_;
   const std::string path_;
@@ -171,7 +199,79 @@ TEST_F(TrainCategoriesTest, CategoriesOfRequestAndCandidateAreLearned) {
 
 TEST_F(TrainCodesTest, TheSameRowIsScoredAlikeInTrainingAndServing) {
   spec_.epochs = 2;
-  TransActRankerModel model = Train().model;
+  ExpectTrainedAsServed(Train().model);
+}
+
+TEST_F(TrainCodesTest, TheSameRowIsScoredAlikeInTrainingAndServingWithFrozenItems) {
+  spec_.epochs = 2;
+  options_.frozen = SomeFrozenItems();
+  ExpectTrainedAsServed(Train().model);
+}
+
+TEST_F(TrainCodesTest, FrozenItemsTeachAndStayAsTheyAre) {
+  options_.frozen = SomeFrozenItems();
+  const FrozenItems::Parts before = options_.frozen->parts();
+  const TrainedTransAct trained = Train();
+  EXPECT_GT(trained.metric, 0.9);  // of items that the retriever never saw
+  EXPECT_EQ(trained.model.frozen, options_.frozen);
+  EXPECT_EQ(options_.frozen->parts(), before);
+  EXPECT_TRUE(trained.model.items.empty());
+  EXPECT_TRUE(trained.model.side.vectors.empty());
+  // Without what their fields say nothing tells them apart.
+  FrozenItems::Parts parts = before;
+  parts.keys.clear();
+  parts.side_vectors.clear();
+  options_.frozen = *FrozenItems::Make(parts);
+  EXPECT_LT(Train().metric, 0.65);
+}
+
+TEST_F(TrainCodesTest, ATrainingWithFrozenItemsGoesOnWithTheSameOnesAlone) {
+  spec_.epochs = 3;
+  options_.frozen = SomeFrozenItems();
+  const TransActRankerModel whole = Train().model;
+  options_.checkpoint_path = path_ + ".checkpoint";
+  struct CutShort {};
+  int first_epoch = 0;
+  const auto cut_short = [&] {
+    options_.progress = [](const TrainTransActOptions::Progress& progress) {
+      if (progress.epoch == 2) throw CutShort();
+    };
+    EXPECT_THROW((void)TrainTransAct(rows_.get(), spec_, options_), CutShort);
+    first_epoch = 0;
+    options_.progress = [&](const TrainTransActOptions::Progress& progress) {
+      if (first_epoch == 0) first_epoch = progress.epoch;
+    };
+  };
+  cut_short();
+  const TransActRankerModel resumed = Train().model;
+  EXPECT_EQ(first_epoch, 2);
+  EXPECT_EQ(resumed.network.head.weight, whole.network.head.weight);
+  EXPECT_EQ(resumed.frozen, options_.frozen);
+  cut_short();
+  options_.frozen = SomeFrozenItems(/*seed=*/2);
+  Train();
+  EXPECT_EQ(first_epoch, 1);
+  std::filesystem::remove(options_.checkpoint_path);
+}
+
+TEST_F(TrainCodesTest, FrozenItemsThatDoNotFitAreRefused) {
+  const auto refused = [&] {
+    EXPECT_EQ(TrainTransAct(rows_.get(), spec_, options_).status().code(),
+              absl::StatusCode::kInvalidArgument);
+  };
+  const TransActRankerModel earlier = Train().model;
+  options_.frozen = SomeFrozenItems();
+  options_.warm_start = &earlier;
+  refused();
+  options_.warm_start = nullptr;
+  spec_.item_dimension = 16;
+  refused();
+  spec_.item_dimension = 8;
+  options_.columns[3] = options_.columns[4] = Column::kUnused;
+  refused();
+}
+
+void TrainCodesTest::ExpectTrainedAsServed(TransActRankerModel model) {
   const TransActRows rows = ReadRows();
   TransActStep step(&model, rows, spec_);
   const TransActRanker ranker(model);

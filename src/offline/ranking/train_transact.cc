@@ -159,8 +159,9 @@ class Training {
     }
     DrawLinear(network.heads, inputs, &random, &model_.network.head);
     if (spec_.objective == TransActSpec::Objective::kLogistic) StartFromMeanLabels();
-    ChooseItems();
-    if (model_.item_codes() > 0) {
+    model_.frozen = options_.frozen;
+    if (model_.frozen == nullptr) ChooseItems();
+    if (model_.item_codes() > 0 && model_.frozen == nullptr) {
       model_.side.dimension = shape.item_dimension;
       DrawVectors(static_cast<std::size_t>(std::max(1, spec_.side_rows)) * shape.item_dimension,
                   &random, &model_.side.vectors);
@@ -497,6 +498,13 @@ class Training {
     }
     for (const std::string& item : rows_.items()) digest.Add(StrCat(item, "\n"));
     add(model_.item_table);
+    if (model_.frozen != nullptr) {
+      const FrozenItems::Parts& frozen = model_.frozen->parts();
+      for (const std::string& item : frozen.items) digest.Add(StrCat(item, "\n"));
+      add(frozen.vectors);
+      add(frozen.keys);
+      add(frozen.side_vectors);
+    }
     add(model_.side.vectors);
     add(model_.categories.vectors);
     add(model_.network.head.weight);
@@ -541,6 +549,9 @@ absl::StatusOr<TrainedTransAct> TrainTransAct(TrainingRowsReader* rows, const Tr
   if (spec.metric == TreesSpec::Metric::kLogLoss &&
       spec.objective != TransActSpec::Objective::kLogistic) {
     return InvalidArgument("log_loss needs the logistic objective");
+  }
+  if (options.frozen != nullptr && options.warm_start != nullptr) {
+    return InvalidArgument("frozen items of another fit than those of the earlier ranker");
   }
   const TrainingSchema& schema = rows->schema();
   if (!options.columns.empty() &&

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,10 +18,14 @@ struct TrainTransActOptions {
   // What the file's request and candidate features are (TransActRankerModel::columns). Where there
   // are item codes, the sequence's last columns are the same ones of what was acted on.
   std::vector<TransActRankerModel::Column> columns;
+  // Vectors of items that the model takes as they are, of spec.item_dimension and for these
+  // columns; null: it learns its own. They must not know what the rows are asked.
+  std::shared_ptr<const FrozenItems> frozen;
   // As in TrainTreesOptions.
   std::optional<std::int64_t> validation_from_ms;
   std::optional<std::int64_t> end_ms;
-  // Starts from what an earlier model has of the same names and shapes.
+  // Starts from what an earlier model has of the same names and shapes. None with frozen items: it
+  // would be of another fit of the retriever, and each lies in a space of its own.
   const TransActRankerModel* warm_start = nullptr;
   // Where a training that is cut short goes on from: a file, written after each epoch and removed
   // at the end. Empty: none. One of other rows, spec or options is passed over.
@@ -52,9 +57,10 @@ struct TrainedTransAct {
 // its actions those of spec.sequence.
 //
 // The same file, spec and options give the same bits on one kind of processor. One thread. Memory:
-// the rows of the file, and of each step about 0.7 MB a candidate for the published shape and 100
-// actions, less for shorter histories. InvalidArgument for labels or values that do not fit, a spec
-// that cannot be trained, an unknown sequence, too few requests; errors of the reader.
+// the rows of the file, the frozen items once, and of each step about 0.7 MB a candidate for the
+// published shape and 100 actions, less for shorter histories. InvalidArgument for labels or values
+// that do not fit, a spec that cannot be trained, an unknown sequence, too few requests; errors of
+// the reader.
 absl::StatusOr<TrainedTransAct> TrainTransAct(TrainingRowsReader* rows, const TransActSpec& spec,
                                               const TrainTransActOptions& options);
 

@@ -15,6 +15,8 @@ struct TransActSpec {
   int actions = 100;          // the newest ones
   int action_dimension = 32;  // dimensions and feed_forward are multiples of 8
   int item_dimension = 32;
+  // The retriever whose embeddings stand in place of learned item vectors; empty: none.
+  std::string embedding_retriever;
   int layers = 2;
   int attention_heads = 1;
   int feed_forward = 32;

@@ -33,7 +33,8 @@ TransActStep::TransActStep(TransActRankerModel* model, const TransActRows& rows,
       encoder_gradients_(model->encoder),
       network_gradients_(RankingNetworkParameters::Zeros(model->network.shape)),
       items_(&model->item_table, model->encoder.shape.item_dimension) {
-  if (item_codes_ > 0) side_.emplace(&model_.side.vectors, model_.side.dimension);
+  if (item_codes_ > 0 && model_.frozen == nullptr)
+    side_.emplace(&model_.side.vectors, model_.side.dimension);
   for (std::size_t place = 0; place < model_.row_size(); ++place) {
     if (model_.column(place) != TransActRankerModel::Column::kCategory) continue;
     categories_.push_back({place, model_.InputsOf(0, place)});
@@ -46,8 +47,13 @@ TransActStep::TransActStep(TransActRankerModel* model, const TransActRows& rows,
   for (std::size_t i = 0; i < model_.items.size(); ++i) {
     places.emplace(model_.items[i], static_cast<std::int32_t>(i));
   }
-  drawn_.resize(rows.items().size() * dimension);
+  if (model_.frozen == nullptr) drawn_.resize(rows.items().size() * dimension);
   for (std::size_t i = 0; i < rows.items().size(); ++i) {
+    if (model_.frozen != nullptr) {
+      const std::optional<std::size_t> row = model_.frozen->RowOf(rows.items()[i]);
+      row_of_item_.push_back(row.has_value() ? static_cast<std::int32_t>(*row) : -1);
+      continue;
+    }
     const auto place = places.find(rows.items()[i]);
     row_of_item_.push_back(place == places.end() ? -1 : place->second);
     DrawItemVector(rows.items()[i], std::span(drawn_).subspan(i * dimension, dimension));
@@ -88,6 +94,14 @@ std::optional<std::size_t> TransActStep::OwnRow(std::uint32_t item, std::size_t 
 void TransActStep::FillItemVector(std::uint32_t item, std::span<const float> codes,
                                   float* vector) const {
   const std::size_t dimension = model_.encoder.shape.item_dimension;
+  if (model_.frozen != nullptr) {
+    std::optional<std::size_t> row;
+    if (item != kNoTrainingId && row_of_item_[item] >= 0) {
+      row = static_cast<std::size_t>(row_of_item_[item]);
+    }
+    model_.frozen->Fill(row, codes, {vector, dimension});
+    return;
+  }
   const std::size_t count = model_.side.FillMean(codes, {vector, dimension});
   if (const std::optional<std::size_t> row = OwnRow(item, count); row.has_value()) {
     const float* const own = model_.item_table.data() + *row * dimension;
@@ -99,6 +113,7 @@ void TransActStep::FillItemVector(std::uint32_t item, std::span<const float> cod
 
 void TransActStep::AddItemGradient(std::uint32_t item, std::span<const float> codes,
                                    const float* gradient) {
+  if (model_.frozen != nullptr) return;
   const auto count = static_cast<std::size_t>(std::count_if(
       codes.begin(), codes.end(), [&](float code) { return model_.side.RowOf(code).has_value(); }));
   for (const float code : codes) {

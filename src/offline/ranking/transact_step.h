@@ -80,8 +80,9 @@ class TransActStep {
   TransActRankerModel& model_;
   const TransActRows& rows_;
   const TransActSpec& spec_;
-  std::vector<std::int32_t> row_of_item_;           // -1: drawn
-  std::vector<float> drawn_;                        // [items of the rows, item_dimension]
+  // In the model's items, learned or frozen; -1: it is not among them.
+  std::vector<std::int32_t> row_of_item_;
+  std::vector<float> drawn_;  // [items of the rows, item_dimension]; none where some are frozen
   const std::size_t item_code_begin_, item_codes_;  // among a candidate's columns
   std::vector<std::uint8_t> is_left_out_;           // by row of the item table, in this step
   struct Category {

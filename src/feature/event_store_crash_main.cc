@@ -180,6 +180,7 @@ void WriteImport(EventStore* store, const Arguments& arguments) {
   if (!store.ok()) Fail(store.status().ToString());
   if (IsImportRound(arguments.round)) WriteImport(store->get(), arguments);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&, thread] { WriteLive(store->get(), arguments, thread); });
   }
@@ -215,6 +216,7 @@ class CrashTest {
         StrCat(arguments_.seed), "--round",     StrCat(arguments_.round), "--acknowledge-fd",
         StrCat(ends[1])};
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
     const pid_t child = fork();

@@ -62,7 +62,7 @@ struct VectorGraph::Storage {
   VectorCodes codes;                       // by node
 
   std::span<const std::uint32_t> LinksOf(std::uint32_t node, std::size_t level) const {
-    if (level == 0) return lowest.subspan(node * 2 * links, 2 * links);
+    if (level == 0) return lowest.subspan(std::size_t{node} * 2 * links, 2 * links);
     return upper.subspan((upper_begin[node] + level - 1) * links, links);
   }
   absl::Status Index();

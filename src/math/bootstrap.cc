@@ -102,7 +102,8 @@ double Quantile(const std::vector<double>& sorted, double probability) {
 std::vector<double> Means(std::span<const double> values, std::size_t columns) {
   std::vector<double> means(columns);
   for (std::size_t i = 0; i < values.size(); ++i) means[i % columns] += values[i];
-  for (double& mean : means) mean /= static_cast<double>(values.size() / columns);
+  const std::size_t rows = values.size() / columns;
+  for (double& mean : means) mean /= static_cast<double>(rows);
   return means;
 }
 

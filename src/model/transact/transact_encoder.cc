@@ -78,7 +78,7 @@ void TransActEncoder::MergeProjections(bool is_first, Layer* layer) const {
              width, width, width);
   layer->out_weight.clear();
   if (is_first) {
-    std::copy(values.begin(), values.end(), layer->in_weight.begin() + 2 * square);
+    std::copy(values.begin(), values.end(), layer->in_weight.data() + 2 * square);
     return;
   }
   std::vector<float> weight(square), bias(2 * width);

@@ -129,6 +129,7 @@ absl::StatusOr<LinkQuestions> HideEdges(const ItemGraph& graph, double share, st
 
 std::vector<double> ScoresOf(const std::vector<Pair>& pairs, const PairScore& score) {
   std::vector<double> scores;
+  scores.reserve(pairs.size());
   for (const auto& [from, to] : pairs) scores.push_back(score(from, to));
   return scores;
 }

@@ -164,8 +164,9 @@ absl::StatusOr<EvaluationSplit> SplitInTime(const InteractionTable& table,
   const ReadPoint fit_at = rows->Before(options.cut_ms);
   split.fit_as_of_ms = fit_at.as_of_ms;
   split.fit_rows.resize(table.rows());
-  for (std::size_t row = 0; row < table.rows(); ++row)
-    split.fit_rows[row] = rows->Sees(fit_at, row);
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    split.fit_rows[row] = rows->Sees(fit_at, row) ? 1 : 0;
+  }
   for (std::size_t user = 0; user < table.users.size(); ++user) {
     if (!rows->Asks(user)) continue;
     EvaluationQuery query = QueryInTime(table, *rows, user, options);

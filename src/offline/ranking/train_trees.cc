@@ -321,6 +321,7 @@ class Training {
     const Booster best(handle);
     const std::vector<std::string> names = training_rows_.column_names();
     std::vector<const char*> pointers;
+    pointers.reserve(names.size());
     for (const std::string& name : names) pointers.push_back(name.c_str());
     FOURFOLD_RETURN_IF_ERROR(Checked(
         XGBoosterSetStrFeatureInfo(best.get(), "feature_name", pointers.data(), pointers.size())));

@@ -13,7 +13,7 @@ HistoryHydrator::HistoryHydrator(const EventStore* store, int actions, std::int6
 
 absl::Status HistoryHydrator::Fetch(const Query& query, QueryColumns* columns) const {
   if (store_ == nullptr || (query.user.empty() && query.session.empty())) return absl::OkStatus();
-  const absl::Status status = store_->ReadHistory(
+  absl::Status status = store_->ReadHistory(
       {.user = query.user,
        .session = query.session,
        .since_ms = window_ms_ == 0 ? kSinceForEverMs : query.at.as_of_ms - window_ms_ + 1,

@@ -65,7 +65,7 @@ absl::Status SeenHydrator::FetchSeenBefore(const Query& query, QueryColumns* col
   // second read to guess.
   std::vector<HistoryEntry>& before = columns->seen_before;
   before.clear();
-  const absl::Status status = store_->ReadHistory(
+  absl::Status status = store_->ReadHistory(
       {.user = query.user, .session = query.session, .since_ms = since_ms, .limit = limit},
       query.at, &before);
   if (!status.ok()) {
@@ -83,7 +83,7 @@ absl::Status SeenHydrator::FetchSeenBefore(const Query& query, QueryColumns* col
 absl::Status SeenHydrator::FetchSlates(const Query& query, QueryColumns* columns) const {
   if (policy_->seen_impressions <= 0) return absl::OkStatus();
   const std::int64_t within_ms = policy_->seen_impressions_within_ms;
-  const absl::Status status = store_->ReadHistory(
+  absl::Status status = store_->ReadHistory(
       {.user = query.user,
        .session = query.session,
        .since_ms = within_ms == 0 ? kSinceForEverMs : query.at.as_of_ms - within_ms + 1,

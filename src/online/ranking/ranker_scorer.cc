@@ -38,7 +38,7 @@ absl::Status RankerScorer::Score(const Query& query, const CandidateTable& candi
                          &scratch->request.candidates);
   scratch->scores.resize(rows.size());
   const std::span<float> ranked(scratch->scores);
-  const absl::Status status = ranker_->Score(scratch->request, &scratch->ranker, ranked);
+  absl::Status status = ranker_->Score(scratch->request, &scratch->ranker, ranked);
   // The scratch outlives the request, and would keep the servable.
   scratch->request.learned = nullptr;
   if (!status.ok()) {

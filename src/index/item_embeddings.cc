@@ -90,6 +90,7 @@ struct ItemEmbeddings::Storage {
     std::span<const std::int64_t> begin;
     std::span<const std::uint32_t> value;
     std::span<const float> vectors;
+    std::vector<std::uint8_t> is_trained;  // of each value: whether a trained item had it
   };
   std::size_t dimension = 0;
   std::span<const std::uint8_t> trained;
@@ -106,8 +107,9 @@ struct ItemEmbeddings::Storage {
     const auto begin = static_cast<std::size_t>(field.begin[item]);
     return field.value.subspan(begin, static_cast<std::size_t>(field.begin[item + 1]) - begin);
   }
-  // The numbers of the values by each field that has some.
+  // The numbers of the trained values by each field.
   using Numbers = std::vector<std::vector<std::uint32_t>>;
+  void MarkTrainedValues();
   Numbers NumbersOf(const SideValues& values) const;
   Numbers TrainedNumbersOf(std::uint32_t item) const;
   // False when nothing is known.
@@ -154,6 +156,16 @@ absl::Status ItemEmbeddings::Storage::Check() const {
   return absl::OkStatus();
 }
 
+void ItemEmbeddings::Storage::MarkTrainedValues() {
+  for (FieldView& field : fields) {
+    field.is_trained.assign(field.numbers.size(), 0);
+    for (std::uint32_t item = 0; item < items(); ++item) {
+      if (trained[item] == 0) continue;
+      for (const std::uint32_t value : ValuesOf(field, item)) field.is_trained[value] = 1;
+    }
+  }
+}
+
 ItemEmbeddings::Storage::Numbers ItemEmbeddings::Storage::NumbersOf(
     const SideValues& values) const {
   FOURFOLD_CHECK(values.size() == fields.size());
@@ -161,7 +173,8 @@ ItemEmbeddings::Storage::Numbers ItemEmbeddings::Storage::NumbersOf(
   for (std::size_t field = 0; field < fields.size(); ++field) {
     for (const std::string& value : values[field]) {
       const auto found = fields[field].numbers.find(value);
-      if (found != fields[field].numbers.end()) numbers[field].push_back(found->second);
+      if (found == fields[field].numbers.end()) continue;
+      if (fields[field].is_trained[found->second] != 0) numbers[field].push_back(found->second);
     }
     std::sort(numbers[field].begin(), numbers[field].end());
     const auto end = std::unique(numbers[field].begin(), numbers[field].end());
@@ -174,8 +187,10 @@ ItemEmbeddings::Storage::Numbers ItemEmbeddings::Storage::TrainedNumbersOf(
     std::uint32_t item) const {
   Numbers numbers;
   for (const FieldView& field : fields) {
-    const auto values = ValuesOf(field, item);
-    numbers.emplace_back(values.begin(), values.end());
+    std::vector<std::uint32_t>& of_field = numbers.emplace_back();
+    for (const std::uint32_t value : ValuesOf(field, item)) {
+      if (field.is_trained[value] != 0) of_field.push_back(value);
+    }
   }
   return numbers;
 }
@@ -240,6 +255,7 @@ ItemEmbeddings ItemEmbeddings::FromParts(Parts parts) {
   storage->vectors = storage->owned_vectors;
   const absl::Status sound = storage->Check();
   FOURFOLD_CHECK(sound.ok());
+  storage->MarkTrainedValues();
   for (std::uint32_t item = 0; item < storage->items(); ++item) {
     storage->Compose(
         item, storage->TrainedNumbersOf(item),
@@ -270,16 +286,11 @@ void ItemEmbeddings::VisitValues(
     std::size_t field,
     absl::FunctionRef<void(std::string_view value, std::span<const float> vector)> visit) const {
   const Storage::FieldView& view = storage_->fields[field];
-  std::vector<std::uint8_t> is_trained(view.numbers.size());
-  for (std::uint32_t item = 0; item < items(); ++item) {
-    if (!IsTrained(item)) continue;
-    for (const std::uint32_t value : storage_->ValuesOf(view, item)) is_trained[value] = 1;
-  }
   std::vector<std::pair<std::string_view, std::uint32_t>> values(view.numbers.begin(),
                                                                  view.numbers.end());
   std::sort(values.begin(), values.end());
   for (const auto& [value, number] : values) {
-    if (is_trained[number] == 0) continue;
+    if (view.is_trained[number] == 0) continue;
     visit(value, view.vectors.subspan(number * dimension(), dimension()));
   }
 }
@@ -366,6 +377,7 @@ absl::StatusOr<ItemEmbeddings> ItemEmbeddings::OpenUnnamed(const std::string& pa
     storage->fields.push_back(std::move(field));
   }
   FOURFOLD_RETURN_IF_ERROR(storage->Check());
+  storage->MarkTrainedValues();
   storage->file = std::move(file);
   return ItemEmbeddings(std::move(storage));
 }

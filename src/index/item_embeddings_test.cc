@@ -49,7 +49,7 @@ class ItemEmbeddingsTest : public testing::Test {
   const std::string path_;
 };
 
-TEST_F(ItemEmbeddingsTest, ValuesThatSomeTrainedItemHadAreTold) {
+TEST_F(ItemEmbeddingsTest, ValuesThatNoTrainedItemHadDoNotCount) {
   ItemEmbeddings::Parts parts = SmallParts();
   // Item 2, which was never acted on, is blue.
   ItemEmbeddings::Field& field = parts.fields[0];
@@ -62,6 +62,16 @@ TEST_F(ItemEmbeddingsTest, ValuesThatSomeTrainedItemHadAreTold) {
     told.push_back(StrCat(value, " ", vector[2], " ", vector[3]));
   });
   EXPECT_THAT(told, ElementsAre("green 8 0", "red 8 4"));
+  EXPECT_THAT(embeddings.VectorOf(2), IsEmpty());
+  EXPECT_TRUE(embeddings.AreThoseOf(2, {{"blue"}}));
+  ASSERT_TRUE(embeddings.Save(path_).ok());
+  const auto opened = ItemEmbeddings::Open(path_);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  for (const ItemEmbeddings* each : {&embeddings, &*opened}) {
+    EXPECT_THAT(each->Compose(ItemEmbeddings::kNoItemRow, {{"blue"}}), IsEmpty());
+    EXPECT_THAT(each->Compose(ItemEmbeddings::kNoItemRow, {{"blue", "green"}}),
+                ElementsAre(0, 0, 1, 0, 0, 0, 0, 0));
+  }
 }
 
 void ExpectSmall(const ItemEmbeddings& embeddings) {

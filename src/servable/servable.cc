@@ -390,7 +390,7 @@ absl::StatusOr<std::string> SaveServable(const Servable& servable, const std::st
   fs::remove_all(temporary, error);  // of a process that died under our number
   fs::create_directories(temporary, error);
   if (error) return Internal("cannot make ", temporary.string(), ": ", error.message());
-  const auto version = SaveInto(servable, temporary);
+  auto version = SaveInto(servable, temporary);
   absl::Status status = version.status();
   if (status.ok()) status = TakeName(temporary, fs::path(parent) / *version);
   if (status.ok()) return version;

@@ -17,6 +17,7 @@ struct ToTexts {
   }
   std::vector<std::string> operator()(const std::vector<double>& values) const {
     std::vector<std::string> texts;
+    texts.reserve(values.size());
     for (const double value : values) texts.push_back(ShortestText(value));
     return texts;
   }

@@ -47,6 +47,7 @@ Items::Items(const WorldOptions& options, std::uint64_t seed)
   }
   for (std::vector<std::uint32_t>& of_topic : slots_of) {
     std::vector<double> shares;
+    shares.reserve(of_topic.size());
     for (const std::uint32_t slot : of_topic) shares.push_back(exposure_[slot]);
     shares = Shares(std::move(shares));
     for (std::size_t i = 0; i < shares.size(); ++i) topic_exposure_[of_topic[i]] = shares[i];

@@ -461,7 +461,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& op
   result.compression = rocksdb::kLZ4Compression;
   result.level_compaction_dynamic_level_bytes = true;
   // So that what was erased leaves old files that nothing else would rewrite.
-  result.periodic_compaction_seconds = 30 * 24 * 3600;
+  result.periodic_compaction_seconds = std::uint64_t{30} * 24 * 3600;
   if (family == kLog) {
     table.block_size = 16 << 10;
   } else {
@@ -531,6 +531,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& direc
   // Few shards: with the default of 64, none has room for the filter of a large file of event ids.
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes, /*num_shard_bits=*/2);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  descriptors.reserve(kFamilies);
   for (int family = 0; family < kFamilies; ++family) {
     descriptors.emplace_back(kFamilyNames[family],
                              FamilyOptions(static_cast<Family>(family), options, cache));
@@ -540,10 +541,11 @@ absl::StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& direc
   const rocksdb::Status status = rocksdb::DB::Open(db_options, path, descriptors, &families, &db);
   if (!status.ok()) return OpenError(status, directory);
   auto ingester = BatchIngester::Open(db, families, directory + "/bulk");
+  const absl::Status can_ingest = ingester.status();
   auto store = std::make_unique<RocksDbStore>(
       std::unique_ptr<rocksdb::DB>(db), std::move(families), std::move(buffers), cache,
-      ingester.ok() ? *std::move(ingester) : nullptr, options.ingest_bytes_min);
-  FOURFOLD_RETURN_IF_ERROR(ingester.status());
+      can_ingest.ok() ? *std::move(ingester) : nullptr, options.ingest_bytes_min);
+  FOURFOLD_RETURN_IF_ERROR(can_ingest);
   YieldInBackground(db_options.env);
   return store;
 }

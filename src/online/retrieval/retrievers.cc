@@ -45,6 +45,7 @@ std::vector<RetrieverSpec> SimilarItemRetrieversOf(const Servable* servable) {
 
 std::vector<std::string> NamesOf(const std::vector<RetrieverSpec>& specs) {
   std::vector<std::string> names;
+  names.reserve(specs.size());
   for (const RetrieverSpec& spec : specs) names.push_back(spec.name);
   return names;
 }

@@ -12,10 +12,13 @@
 namespace fourfold {
 namespace {
 
-InteractionTable Before(const InteractionTable& table, std::int64_t cut_ms) {
+// Of a log that was known only once it was imported, what had happened.
+InteractionTable Before(const InteractionTable& table, std::int64_t cut_ms,
+                        bool is_known_at_import) {
+  const bool all_known = is_known_at_import || table.known_time_ms.empty();
   std::vector<char> keep(table.rows());
   for (std::size_t row = 0; row < table.rows(); ++row) {
-    const bool known = table.known_time_ms.empty() || table.known_time_ms[row] < cut_ms;
+    const bool known = all_known || table.known_time_ms[row] < cut_ms;
     keep[row] = known && table.event_time_ms[row] < cut_ms ? 1 : 0;
   }
   return KeepRows(table, keep);
@@ -28,7 +31,7 @@ absl::StatusOr<std::shared_ptr<const PastFits>> PastFits::Make(
     const std::vector<RetrieverSpec>& retrievers, const std::vector<std::int64_t>& from_ms) {
   const auto fits = std::shared_ptr<PastFits>(new PastFits());
   for (const std::int64_t cut_ms : from_ms) {
-    const InteractionTable past = Before(table, cut_ms);
+    const InteractionTable past = Before(table, cut_ms, IsKnownAtImport(learning.recipe));
     if (past.rows() == 0) {
       return InvalidArgument("the log holds too few actions to learn retrieval from before the ",
                              "rows of the ranker");

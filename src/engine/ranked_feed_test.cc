@@ -105,6 +105,15 @@ TEST_F(RankedFeedTest, TheRankersOfALogOfActionsAreJudgedOnTheirCandidates) {
   EXPECT_LT(report->rows[0].metrics[0].mean, 1);
 }
 
+TEST_F(RankedFeedTest, ALogThatWasKnownOnceItWasImportedTeachesRetrievalByWhatHadHappened) {
+  const auto engine =
+      Open(StrCat(kRecipe, "import: {format: jsonl, knowledge: ingest}\n"), "2024-05-21");
+  Fill(*engine);
+  const auto report = JudgeRanker(*engine);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_GT(report->queries, 0U);
+}
+
 TEST_F(RankedFeedTest, ALogTooShortForARankerServesTheBlend) {
   const auto engine = Open(kRecipe, "2024-05-21");
   Ingest(*engine, R"({"event":"interaction","user":"u","type":"buy","item":"i"})");

@@ -140,26 +140,28 @@ INSTANTIATE_TEST_SUITE_P(Searches, EmbeddingRetrieverTest,
 
 TEST(EmbeddingRetrieverMeanTest, FindsWhatIsNearTheMeanOfTheActions) {
   World world;
-  world.DeclareAll({"a", "b", "ab", "c"});
-  Servable servable = testing::MakeServable({"a", "b", "ab", "c"});
+  world.DeclareAll({"a", "b", "ab", "c", "d"});
+  Servable servable = testing::MakeServable({"a", "b", "ab", "c", "d"});
   RetrieverSpec spec;
   spec.search = RetrieverSpec::Search::kMean;
   spec.history_decay = 0.5;
-  testing::AddEges(&servable, 1,
-                   {.rows = {{"a", {1}}, {"b", {0, 1}}, {"ab", {1, 1}}, {"c", {0, 0, 1}}},
-                    .values = {{"x", {1, 2}}},
-                    .values_of = {}},
-                   spec);
+  testing::AddEges(
+      &servable, 1,
+      {.rows = {{"a", {1}}, {"b", {0, 1}}, {"ab", {1, 1}}, {"c", {0, 0, 1}}, {"d", {0, 0, 0, 3}}},
+       .values = {{"x", {1, 2}}},
+       .values_of = {{"d", {"x"}}}},
+      spec);
   ASSERT_TRUE(world.recommender->Activate(testing::Share(std::move(servable))).ok());
   world.Act("ann", "a");
   world.clock.Advance(1);
   world.Act("ann", "b");
   world.Declare("new", Tags({"x"}));
   // The mean is (1/2, 1): b counts twice as much as a, and what came just now lies right there.
+  // What is known of its value is known from d, which has lost it since.
   RecommendRequest request;
   request.user = "ann";
   const RecommendResponse response = world.Ask(request);
-  EXPECT_THAT(ItemsOf(response), ElementsAre("new", "ab", "b", "a", "c"));
+  EXPECT_THAT(ItemsOf(response), ElementsAre("new", "ab", "b", "a", "c", "d"));
   EXPECT_NEAR(response.items[1].score, 1.5 / std::sqrt(2 * 1.25), 1e-6);
   EXPECT_NEAR(response.items[2].score, 1 / std::sqrt(1.25), 1e-6);
 }

@@ -1,17 +1,16 @@
-#include "math/column_kernels.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <ostream>
 #include <random>
+#include <string>
 #include <tuple>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "math/aligned_floats.h"
+#include "math/column_kernels.h"
 
 namespace fourfold {
 namespace {
@@ -44,23 +43,12 @@ void ExpectNear(const Numbers& plain, const Numbers& fast, float tolerance) {
   }
 }
 
-struct Kernels {
-  const ColumnKernels* kernels;
-};
-
-void PrintTo(const Kernels& of, std::ostream* out) { *out << of.kernels->name; }
-
-std::vector<Kernels> EachSet() {
-  std::vector<Kernels> sets;
-  for (const ColumnKernels* kernels : ColumnKernelSets()) sets.push_back({kernels});
-  return sets;
-}
-
 // Each set that this processor runs, over numbers of columns.
-class ColumnKernelsTest : public testing::TestWithParam<std::tuple<Kernels, std::size_t>> {
+class ColumnKernelsTest
+    : public testing::TestWithParam<std::tuple<const ColumnKernels*, std::size_t>> {
  protected:
   const ColumnKernels& plain_ = PlainColumnKernels();
-  const ColumnKernels& fast_ = *std::get<0>(GetParam()).kernels;
+  const ColumnKernels& fast_ = *std::get<0>(GetParam());
   const std::size_t columns_ = std::get<1>(GetParam());
 };
 
@@ -208,13 +196,17 @@ TEST_P(ColumnKernelsTest, WiderVectorsChangeNoBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Columns, ColumnKernelsTest,
-                         testing::Combine(testing::ValuesIn(EachSet()),
-                                          testing::Values(8, 16, 24, 32, 40, 48, 88, 104)));
+                         testing::Combine(testing::ValuesIn(ColumnKernelSets()),
+                                          testing::Values(8, 16, 24, 32, 40, 48, 88, 104)),
+                         [](const auto& test) {
+                           return std::get<0>(test.param)->name +
+                                  ("_" + std::to_string(std::get<1>(test.param)));
+                         });
 
-class Exp2KernelTest : public testing::TestWithParam<Kernels> {};
+class Exp2KernelTest : public testing::TestWithParam<const ColumnKernels*> {};
 
 TEST_P(Exp2KernelTest, IsRightOverItsWholeRangeAndAtItsEnds) {
-  const ColumnKernels& kernels = *GetParam().kernels;
+  const ColumnKernels& kernels = *GetParam();
   constexpr std::size_t kColumns = 24;
   AlignedFloats x, y;
   x.Reserve(kColumns);
@@ -250,7 +242,8 @@ TEST_P(Exp2KernelTest, IsRightOverItsWholeRangeAndAtItsEnds) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, Exp2KernelTest, testing::ValuesIn(EachSet()));
+INSTANTIATE_TEST_SUITE_P(Sets, Exp2KernelTest, testing::ValuesIn(ColumnKernelSets()),
+                         [](const auto& test) { return test.param->name; });
 
 TEST(KernelSetTest, TheSetNamedIsTheWidestThatIsUsed) {
   EXPECT_EQ(KernelSetsAllowed("plain"), 1u);

@@ -1,3 +1,5 @@
+#include "math/column_kernels.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -10,7 +12,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "math/aligned_floats.h"
-#include "math/column_kernels.h"
 
 namespace fourfold {
 namespace {
@@ -67,8 +68,31 @@ TEST_P(ColumnKernelsTest, ProductsAgreeWithThePlainOnesInAnyLayout) {
           fast_.multiply(factor, b.data(), columns_, added, actual.data(), columns_, rows, depth,
                          columns_);
           ExpectNear(expected, actual, 1e-5f);
+          plain_.multiply_bfloat16(factor, b.data(), columns_, added, expected.data(), columns_,
+                                   rows, depth, columns_);
+          fast_.multiply_bfloat16(factor, b.data(), columns_, added, actual.data(), columns_, rows,
+                                  depth, columns_);
+          ExpectNear(expected, actual, 1e-5f);
         }
       }
+    }
+  }
+}
+
+TEST_P(ColumnKernelsTest, FactorsOfBfloat16AreRoundedToTheNearestAndTiesToEven) {
+  constexpr std::size_t kDepth = 3;
+  const Numbers b(kDepth, columns_, 2), c(1, columns_, 3);
+  const float factors[kDepth] = {1 + 0x1p-8f, 1 + 3 * 0x1p-8f, -(1 + 0x1p-8f + 0x1p-20f)};
+  for (std::size_t k = 0; k < kDepth; ++k) {
+    std::fill_n(b.data() + k * columns_, columns_, k == 0 ? 4 + 0x1p-6f : 1.0f);
+  }
+  for (const std::size_t column_step : {1, 2}) {
+    const Numbers a(1, 2 * kDepth, 4);
+    for (std::size_t k = 0; k < kDepth; ++k) a.data()[k * column_step] = factors[k];
+    fast_.multiply_bfloat16({a.data(), 7, column_step}, b.data(), columns_, nullptr, c.data(),
+                            columns_, 1, kDepth, columns_);
+    for (std::size_t j = 0; j < columns_; ++j) {
+      ASSERT_EQ(c.data()[j], 4 + (1 + 0x1p-6f) - (1 + 0x1p-7f)) << j;
     }
   }
 }
@@ -153,6 +177,12 @@ TEST_P(ColumnKernelsTest, WhatIsNoNumberIsSeenInEachPlace) {
     rectified.data()[columns_ + bad] = kNoNumber;
     fast_.rectify(rectified.data(), columns_, 3, columns_);
     EXPECT_TRUE(std::isnan(rectified.data()[columns_ + bad])) << fast_.name;
+    const Numbers twos(2, 4, 24), products(2, columns_, 25);
+    fast_.multiply_bfloat16({twos.data(), 0, 2}, x.data(), columns_, nullptr, products.data(),
+                            columns_, 2, 2, columns_);
+    for (std::size_t i = 0; i < 2 * columns_; ++i) {
+      EXPECT_EQ(std::isnan(products.data()[i]), i % columns_ == bad) << "element " << i;
+    }
     fast_.soften(x.data(), nullptr, x.data(), sums.data(), columns_, 3, columns_);
     for (std::size_t j = 0; j < columns_; ++j) {
       EXPECT_EQ(std::isnan(sums.data()[j]), j == bad) << fast_.name << " column " << j;
@@ -248,7 +278,8 @@ INSTANTIATE_TEST_SUITE_P(Sets, Exp2KernelTest, testing::ValuesIn(ColumnKernelSet
 TEST(KernelSetTest, TheSetNamedIsTheWidestThatIsUsed) {
   EXPECT_EQ(KernelSetsAllowed("plain"), 1u);
   EXPECT_EQ(KernelSetsAllowed("avx2"), 2u);
-  for (const char* name : {"", "avx512", "other"}) EXPECT_GE(KernelSetsAllowed(name), 3u);
+  EXPECT_EQ(KernelSetsAllowed("avx512"), 3u);
+  for (const char* name : {"", "avx512_bfloat16", "other"}) EXPECT_GE(KernelSetsAllowed(name), 4u);
   EXPECT_EQ(&FastColumnKernels(),
             ColumnKernelSets()[std::min(ColumnKernelSets().size(), KernelSetsAllowed()) - 1]);
 }

@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "engine/test_engine.h"
+#include "model/transact/transact_ranker_model.h"
 #include "online/ranking/served_log.h"
 
 namespace fourfold {
@@ -227,6 +228,34 @@ TEST_F(EngineHeadsTest, ValueModelsNeedHeads) {
   EXPECT_EQ(engine->SetValueModel({}).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(EngineHeadsTest, InBfloat16ItAnswersAlikeAndOutlivesARestart) {
+  std::string recipe(kRecipe);
+  recipe.replace(recipe.find("latest: 2"), 9, "latest: 2\n    precision: bf16");
+  {
+    const auto engine = Open(recipe, "2024-05-02");
+    Fill(*engine);
+    TrainAndActivate(*engine);
+    View(*engine, "new", "i1");
+    EXPECT_EQ(Order(*engine, "new"), (Items{"i1", "i0", "i2"}));
+    const auto skew = engine->VerifySkew();
+    ASSERT_TRUE(skew.ok()) << skew.status();
+    EXPECT_GT(skew->requests, 0u);
+    EXPECT_EQ(skew->differing, 0);
+  }
+  const auto engine = Open(recipe, "2024-05-03");
+  EXPECT_EQ(Order(*engine, "new"), (Items{"i1", "i0", "i2"}));
+  bool is_rounded = false;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(Path("engine"))) {
+    if (entry.path().filename() != "ranker.safetensors") continue;
+    const auto weights = SafetensorsFile::Open(entry.path().string());
+    ASSERT_TRUE(weights.ok()) << weights.status();
+    const auto model = ReadTransActRanker(*weights);
+    ASSERT_TRUE(model.ok()) << model.status();
+    is_rounded = model->precision == Precision::kBfloat16;
+  }
+  EXPECT_TRUE(is_rounded);
+}
+
 TEST_F(EngineHeadsTest, ARecipeWhoseHeadsDoNotFitIsRefused) {
   const auto refused = [&](std::string_view from, std::string_view to, std::string_view why) {
     std::string recipe(kRecipe);
@@ -243,7 +272,7 @@ TEST_F(EngineHeadsTest, ARecipeWhoseHeadsDoNotFitIsRefused) {
   refused("    metric: auc", "    objective: listwise", "must be logistic with heads");
   refused("{dislike: 2}", "{hide: 2}", "no head has this name");
   refused("feature: views", "feature: price", "no feature that is the same for all candidates");
-  refused("latest: 2", "latest: 2\n    precision: bf16", "kernels that this build does not have");
+  refused("latest: 2", "latest: 2\n    precision: fp8", "one of f32, bf16");
   refused("latest: 2", "latest: 0\n    output: first_k", "nothing is left");
   refused("weights: [2]", "weights: [2, 3]", "must be as many as from");
 }

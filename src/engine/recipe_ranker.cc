@@ -220,12 +220,8 @@ void ReadTransActModel(RecipeSection& section, const FeaturePlan* plan,
   section.Integer("latest", &transact->latest, 0, 1000);
   section.Choice<bool>("output", &transact->max_pool,
                        {{"first_k_and_max", true}, {"first_k", false}});
-  enum class Precision : std::uint8_t { kF32, kBf16 } precision = Precision::kF32;
-  section.Choice<Precision>("precision", &precision,
-                            {{"f32", Precision::kF32}, {"bf16", Precision::kBf16}});
-  if (precision == Precision::kBf16) {
-    section.Problem("precision", "bf16 needs kernels that this build does not have; it has f32");
-  }
+  section.Choice<Precision>("precision", &transact->precision,
+                            {{"f32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}});
   section.Integer("cross_layers", &transact->cross_layers, 0, 8);
   std::vector<double> hidden(transact->hidden.begin(), transact->hidden.end());
   section.NumberList("hidden", &hidden, 8, 4096);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "math/bfloat16.h"
 #include "math/column_kernels_avx2.h"
 #include "math/column_kernels_avx512.h"
+#include "math/column_kernels_avx512_bfloat16.h"
 
 namespace fourfold {
 namespace {
@@ -18,6 +20,21 @@ void Multiply(StridedMatrix a, const float* b, std::size_t b_stride, const float
       float sum = bias == nullptr ? 0 : bias[r];
       for (std::size_t k = 0; k < depth; ++k) {
         sum += a.data[r * a.row_step + k * a.column_step] * b[k * b_stride + j];
+      }
+      c[r * c_stride + j] = sum;
+    }
+  }
+}
+
+void MultiplyBfloat16(StridedMatrix a, const float* b, std::size_t b_stride, const float* bias,
+                      float* c, std::size_t c_stride, std::size_t rows, std::size_t depth,
+                      std::size_t columns) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      float sum = bias == nullptr ? 0 : bias[r];
+      for (std::size_t k = 0; k < depth; ++k) {
+        sum += RoundToBfloat16(a.data[r * a.row_step + k * a.column_step]) *
+               RoundToBfloat16(b[k * b_stride + j]);
       }
       c[r * c_stride + j] = sum;
     }
@@ -108,8 +125,9 @@ void Exp2(const float* x, float subtrahend, float* y, std::size_t columns) {
   }
 }
 
-constexpr ColumnKernels kPlain = {"plain",         Multiply, Soften,    ScaleColumns, DivideColumns,
-                                  AddAndNormalise, Rectify,  RowMaxima, Exp2};
+constexpr ColumnKernels kPlain = {"plain",      Multiply,      MultiplyBfloat16, Soften,
+                                  ScaleColumns, DivideColumns, AddAndNormalise,  Rectify,
+                                  RowMaxima,    Exp2};
 
 }  // namespace
 
@@ -121,7 +139,8 @@ const ColumnKernels& FastColumnKernels() {
 }
 
 KernelSets<ColumnKernels> ColumnKernelSets() {
-  return KernelSetsOf(kPlain, Avx2ColumnKernels(), Avx512ColumnKernels());
+  return KernelSetsOf(kPlain,
+                      {Avx2ColumnKernels(), Avx512ColumnKernels(), Avx512Bfloat16ColumnKernels()});
 }
 
 }  // namespace fourfold

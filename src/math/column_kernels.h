@@ -29,6 +29,10 @@ struct ColumnKernels {
   void (*multiply)(StridedMatrix a, const float* b, std::size_t b_stride, const float* bias,
                    float* c, std::size_t c_stride, std::size_t rows, std::size_t depth,
                    std::size_t columns);
+  // The same of a and b rounded to bfloat16; the sums are float32.
+  void (*multiply_bfloat16)(StridedMatrix a, const float* b, std::size_t b_stride,
+                            const float* bias, float* c, std::size_t c_stride, std::size_t rows,
+                            std::size_t depth, std::size_t columns);
   // Of each column of logits[r][j] + row_addends[r]: powers[r][j] = 2^(that - the column's largest)
   // and sums[j] their sum, which lies from 1 to `rows`. row_addends may be null, powers may be
   // logits. At least one row.

@@ -1,6 +1,7 @@
 #include "math/column_kernels_avx2.h"
 
 #include "math/avx2.h"
+#include "math/bfloat16_factors.h"
 
 namespace fourfold {
 
@@ -67,6 +68,13 @@ FOURFOLD_AVX2 void Multiply(StridedMatrix a, const float* b, std::size_t b_strid
   } else if (columns - j == kWide) {
     Strip<8, 1>(a, b + j, b_stride, bias, c + j, c_stride, rows, depth);
   }
+}
+
+void MultiplyBfloat16(StridedMatrix a, const float* b, std::size_t b_stride, const float* bias,
+                      float* c, std::size_t c_stride, std::size_t rows, std::size_t depth,
+                      std::size_t columns) {
+  const RoundedFactors rounded = RoundFactors(a, b, b_stride, rows, depth, columns);
+  Multiply(rounded.a, rounded.b, columns, bias, c, c_stride, rows, depth, columns);
 }
 
 // 2^x within 2 units in the last place; 0 below -126, where x is not below it by rounding.
@@ -225,8 +233,9 @@ FOURFOLD_AVX2 void Exp2(const float* x, float subtrahend, float* y, std::size_t 
   }
 }
 
-constexpr ColumnKernels kAvx2 = {"avx2",          Multiply, Soften,    ScaleColumns, DivideColumns,
-                                 AddAndNormalise, Rectify,  RowMaxima, Exp2};
+constexpr ColumnKernels kAvx2 = {"avx2",       Multiply,      MultiplyBfloat16, Soften,
+                                 ScaleColumns, DivideColumns, AddAndNormalise,  Rectify,
+                                 RowMaxima,    Exp2};
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 #include "math/column_kernels_avx512.h"
 
 #include "math/avx512.h"
+#include "math/bfloat16_factors.h"
 #include "math/product_avx512.h"
 
 namespace fourfold {
@@ -12,6 +13,13 @@ FOURFOLD_AVX512 void Multiply(StridedMatrix a, const float* b, std::size_t b_str
                               const float* bias, float* c, std::size_t c_stride, std::size_t rows,
                               std::size_t depth, std::size_t columns) {
   MultiplyWide<false>(a, b, b_stride, bias, c, c_stride, rows, depth, columns);
+}
+
+void MultiplyBfloat16(StridedMatrix a, const float* b, std::size_t b_stride, const float* bias,
+                      float* c, std::size_t c_stride, std::size_t rows, std::size_t depth,
+                      std::size_t columns) {
+  const RoundedFactors rounded = RoundFactors(a, b, b_stride, rows, depth, columns);
+  Multiply(rounded.a, rounded.b, columns, bias, c, c_stride, rows, depth, columns);
 }
 
 // As that of AVX2: the same operations.
@@ -202,9 +210,9 @@ FOURFOLD_AVX512 void Exp2(const float* x, float subtrahend, float* y, std::size_
   if (j < columns) StoreWide<true>(y + j, Power(_mm512_sub_ps(LoadWide<true>(x + j), subtract)));
 }
 
-constexpr ColumnKernels kAvx512 = {"avx512",     Multiply,      Soften,
-                                   ScaleColumns, DivideColumns, AddAndNormalise,
-                                   Rectify,      RowMaxima,     Exp2};
+constexpr ColumnKernels kAvx512 = {"avx512",     Multiply,      MultiplyBfloat16, Soften,
+                                   ScaleColumns, DivideColumns, AddAndNormalise,  Rectify,
+                                   RowMaxima,    Exp2};
 
 }  // namespace
 

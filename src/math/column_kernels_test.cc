@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <ostream>
 #include <random>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -44,23 +44,12 @@ void ExpectNear(const Numbers& plain, const Numbers& fast, float tolerance) {
   }
 }
 
-struct Kernels {
-  const ColumnKernels* kernels;
-};
-
-void PrintTo(const Kernels& of, std::ostream* out) { *out << of.kernels->name; }
-
-std::vector<Kernels> EachSet() {
-  std::vector<Kernels> sets;
-  for (const ColumnKernels* kernels : ColumnKernelSets()) sets.push_back({kernels});
-  return sets;
-}
-
 // Each set that this processor runs, over numbers of columns.
-class ColumnKernelsTest : public testing::TestWithParam<std::tuple<Kernels, std::size_t>> {
+class ColumnKernelsTest
+    : public testing::TestWithParam<std::tuple<const ColumnKernels*, std::size_t>> {
  protected:
   const ColumnKernels& plain_ = PlainColumnKernels();
-  const ColumnKernels& fast_ = *std::get<0>(GetParam()).kernels;
+  const ColumnKernels& fast_ = *std::get<0>(GetParam());
   const std::size_t columns_ = std::get<1>(GetParam());
 };
 
@@ -79,8 +68,31 @@ TEST_P(ColumnKernelsTest, ProductsAgreeWithThePlainOnesInAnyLayout) {
           fast_.multiply(factor, b.data(), columns_, added, actual.data(), columns_, rows, depth,
                          columns_);
           ExpectNear(expected, actual, 1e-5f);
+          plain_.multiply_bfloat16(factor, b.data(), columns_, added, expected.data(), columns_,
+                                   rows, depth, columns_);
+          fast_.multiply_bfloat16(factor, b.data(), columns_, added, actual.data(), columns_, rows,
+                                  depth, columns_);
+          ExpectNear(expected, actual, 1e-5f);
         }
       }
+    }
+  }
+}
+
+TEST_P(ColumnKernelsTest, FactorsOfBfloat16AreRoundedToTheNearestAndTiesToEven) {
+  constexpr std::size_t kDepth = 3;
+  const Numbers b(kDepth, columns_, 2), c(1, columns_, 3);
+  const float factors[kDepth] = {1 + 0x1p-8f, 1 + 3 * 0x1p-8f, -(1 + 0x1p-8f + 0x1p-20f)};
+  for (std::size_t k = 0; k < kDepth; ++k) {
+    std::fill_n(b.data() + k * columns_, columns_, k == 0 ? 4 + 0x1p-6f : 1.0f);
+  }
+  for (const std::size_t column_step : {1, 2}) {
+    const Numbers a(1, 2 * kDepth, 4);
+    for (std::size_t k = 0; k < kDepth; ++k) a.data()[k * column_step] = factors[k];
+    fast_.multiply_bfloat16({a.data(), 7, column_step}, b.data(), columns_, nullptr, c.data(),
+                            columns_, 1, kDepth, columns_);
+    for (std::size_t j = 0; j < columns_; ++j) {
+      ASSERT_EQ(c.data()[j], 4 + (1 + 0x1p-6f) - (1 + 0x1p-7f)) << j;
     }
   }
 }
@@ -165,6 +177,12 @@ TEST_P(ColumnKernelsTest, WhatIsNoNumberIsSeenInEachPlace) {
     rectified.data()[columns_ + bad] = kNoNumber;
     fast_.rectify(rectified.data(), columns_, 3, columns_);
     EXPECT_TRUE(std::isnan(rectified.data()[columns_ + bad])) << fast_.name;
+    const Numbers twos(2, 4, 24), products(2, columns_, 25);
+    fast_.multiply_bfloat16({twos.data(), 0, 2}, x.data(), columns_, nullptr, products.data(),
+                            columns_, 2, 2, columns_);
+    for (std::size_t i = 0; i < 2 * columns_; ++i) {
+      EXPECT_EQ(std::isnan(products.data()[i]), i % columns_ == bad) << "element " << i;
+    }
     fast_.soften(x.data(), nullptr, x.data(), sums.data(), columns_, 3, columns_);
     for (std::size_t j = 0; j < columns_; ++j) {
       EXPECT_EQ(std::isnan(sums.data()[j]), j == bad) << fast_.name << " column " << j;
@@ -208,13 +226,17 @@ TEST_P(ColumnKernelsTest, WiderVectorsChangeNoBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Columns, ColumnKernelsTest,
-                         testing::Combine(testing::ValuesIn(EachSet()),
-                                          testing::Values(8, 16, 24, 32, 40, 48, 88, 104)));
+                         testing::Combine(testing::ValuesIn(ColumnKernelSets()),
+                                          testing::Values(8, 16, 24, 32, 40, 48, 88, 104)),
+                         [](const auto& test) {
+                           return std::get<0>(test.param)->name +
+                                  ("_" + std::to_string(std::get<1>(test.param)));
+                         });
 
-class Exp2KernelTest : public testing::TestWithParam<Kernels> {};
+class Exp2KernelTest : public testing::TestWithParam<const ColumnKernels*> {};
 
 TEST_P(Exp2KernelTest, IsRightOverItsWholeRangeAndAtItsEnds) {
-  const ColumnKernels& kernels = *GetParam().kernels;
+  const ColumnKernels& kernels = *GetParam();
   constexpr std::size_t kColumns = 24;
   AlignedFloats x, y;
   x.Reserve(kColumns);
@@ -250,12 +272,14 @@ TEST_P(Exp2KernelTest, IsRightOverItsWholeRangeAndAtItsEnds) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, Exp2KernelTest, testing::ValuesIn(EachSet()));
+INSTANTIATE_TEST_SUITE_P(Sets, Exp2KernelTest, testing::ValuesIn(ColumnKernelSets()),
+                         [](const auto& test) { return test.param->name; });
 
 TEST(KernelSetTest, TheSetNamedIsTheWidestThatIsUsed) {
   EXPECT_EQ(KernelSetsAllowed("plain"), 1u);
   EXPECT_EQ(KernelSetsAllowed("avx2"), 2u);
-  for (const char* name : {"", "avx512", "other"}) EXPECT_GE(KernelSetsAllowed(name), 3u);
+  EXPECT_EQ(KernelSetsAllowed("avx512"), 3u);
+  for (const char* name : {"", "avx512_bfloat16", "other"}) EXPECT_GE(KernelSetsAllowed(name), 4u);
   EXPECT_EQ(&FastColumnKernels(),
             ColumnKernelSets()[std::min(ColumnKernelSets().size(), KernelSetsAllowed()) - 1]);
 }

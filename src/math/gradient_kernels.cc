@@ -176,7 +176,7 @@ const GradientKernels& FastGradientKernels() {
 }
 
 KernelSets<GradientKernels> GradientKernelSets() {
-  return KernelSetsOf(kPlain, Avx2GradientKernels(), Avx512GradientKernels());
+  return KernelSetsOf(kPlain, {Avx2GradientKernels(), Avx512GradientKernels()});
 }
 
 }  // namespace fourfold

@@ -8,6 +8,7 @@ namespace fourfold {
 std::size_t KernelSetsAllowed(std::string_view name) {
   if (name == "plain") return 1;
   if (name == "avx2") return 2;
+  if (name == "avx512") return 3;
   return std::numeric_limits<std::size_t>::max();
 }
 

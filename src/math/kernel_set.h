@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <initializer_list>
 #include <string_view>
 #include <vector>
 
@@ -12,17 +13,21 @@ namespace fourfold {
 template <typename Kernels>
 using KernelSets = std::vector<const Kernels*>;
 
-// How many sets, in the order plain, avx2, avx512, may be used: all, or fewer where the environment
-// variable FOURFOLD_KERNELS is the name of one: that and those before it.
+// How many sets, in the order plain, avx2, avx512, avx512_bfloat16, may be used: all, or fewer
+// where the environment variable FOURFOLD_KERNELS is the name of one: that and those before it.
 std::size_t KernelSetsAllowed();
 std::size_t KernelSetsAllowed(std::string_view name);
 
-// What runs on this processor, the plain twin first and the fastest last. Null: does not run.
+// What runs on this processor: the plain twin, and of the others, each of which needs more of the
+// processor than the one before, all up to the first null.
 template <typename Kernels>
-KernelSets<Kernels> KernelSetsOf(const Kernels& plain, const Kernels* avx2, const Kernels* avx512) {
+KernelSets<Kernels> KernelSetsOf(const Kernels& plain,
+                                 std::initializer_list<const Kernels*> others) {
   KernelSets<Kernels> sets = {&plain};
-  if (avx2 != nullptr) sets.push_back(avx2);
-  if (avx2 != nullptr && avx512 != nullptr) sets.push_back(avx512);
+  for (const Kernels* kernels : others) {
+    if (kernels == nullptr) break;
+    sets.push_back(kernels);
+  }
   return sets;
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
+#include <cstdint>
+#include <vector>
 
 #include "math/aligned_floats.h"
+#include "math/bfloat16.h"
 #include "math/kernel_set.h"
 
 namespace fourfold {
@@ -26,23 +28,35 @@ class PackedMatrix {
 
   PackedMatrix() = default;
   // Element (r, k) of [rows, depth] is elements[r * row_step + k]. Rows are filled up with zeros to
-  // a multiple of kPanelRows.
-  PackedMatrix(const float* elements, std::size_t row_step, std::size_t rows, std::size_t depth);
+  // a multiple of kPanelRows. In bfloat16 it takes half the memory, and what it is multiplied with
+  // is rounded, too.
+  PackedMatrix(const float* elements, std::size_t row_step, std::size_t rows, std::size_t depth,
+               Precision precision = Precision::kFloat32);
 
   std::size_t rows() const { return rows_; }
   std::size_t depth() const { return depth_; }
-  float at(std::size_t row, std::size_t k) const { return elements_.data()[PlaceOf(row, k)]; }
+  Precision precision() const { return precision_; }
+  float at(std::size_t row, std::size_t k) const;
   // Elements k from `begin`, a multiple of kDepthBlock, of `size` (to the end of the block) for
   // kPanelRows rows from `row`, which is one of theirs: kPanelRows of each k.
   const float* Panel(std::size_t row, std::size_t begin, std::size_t size) const {
     return elements_.data() + begin * rows_ + row * size;
   }
+  // The same in bfloat16: kPanelRows pairs of each two k, the first of which is the lower half; the
+  // last pair of an odd size ends with 0.
+  const std::uint32_t* PairPanel(std::size_t row, std::size_t begin, std::size_t size) const {
+    return pairs_.data() + begin / 2 * rows_ + row * ((size + 1) / 2);
+  }
 
  private:
-  std::size_t PlaceOf(std::size_t row, std::size_t k) const;
+  // In elements_; of pairs_ where k counts pairs, of which there are `depth`.
+  std::size_t PlaceOf(std::size_t row, std::size_t k, std::size_t depth,
+                      std::size_t depth_block) const;
 
   std::size_t rows_ = 0, depth_ = 0;
-  AlignedFloats elements_;
+  Precision precision_ = Precision::kFloat32;
+  AlignedFloats elements_;            // of float32
+  std::vector<std::uint32_t> pairs_;  // of bfloat16
 };
 
 // A layer of a network: y = end(weight x + bias).

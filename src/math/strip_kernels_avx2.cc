@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "math/avx2.h"
+#include "math/bfloat16_factors.h"
 
 namespace fourfold {
 
@@ -83,18 +84,21 @@ FOURFOLD_AVX2 void Tiles(const Part& part) {
 FOURFOLD_AVX2 void Multiply(const StripProduct& product) {
   const PackedMatrix& weight = *product.weight;
   const std::size_t depth = weight.depth(), rows = weight.rows();
+  const bool is_bfloat16 = weight.precision() == Precision::kBfloat16;
   Part part{};
   for (std::size_t k = 0; k < depth; k += PackedMatrix::kDepthBlock) {
     part.depth = std::min(PackedMatrix::kDepthBlock, depth - k);
     part.end = k + part.depth == depth ? product.end : StripProduct::End::kPlain;
     for (std::size_t row = 0; row < rows; row += kRowBlock) {
       part.rows = std::min(kRowBlock, rows - row);
-      part.panels = weight.Panel(row, k, part.depth);
+      part.panels = is_bfloat16 ? WidenPanels(weight, row, part.rows, k, part.depth)
+                                : weight.Panel(row, k, part.depth);
       part.bias = k == 0 ? product.bias + row : nullptr;
       for (std::size_t j = 0; j < product.columns; j += kStripColumns) {
         const std::size_t strip = j / kStripColumns;
         const std::size_t place = (strip * rows + row) * kStripColumns;
         part.x = product.x + strip * product.x_step + k * kStripColumns;
+        if (is_bfloat16) part.x = RoundStrips(part.x, 0, 1, part.depth);
         part.y = product.y + place;
         if (part.end == StripProduct::End::kCross) {
           part.first = product.first + place;

@@ -3,14 +3,14 @@
 #include <algorithm>
 
 #include "math/avx512.h"
+#include "math/bfloat16_factors.h"
+#include "math/strips_avx512.h"
 
 namespace fourfold {
 
 #if defined(__x86_64__)
 namespace {
 
-constexpr std::size_t kHalf = 8;  // columns of half a vector
-constexpr int kHalvesOfStrip = static_cast<int>(kStripColumns / kHalf);
 constexpr int kPanelRows = static_cast<int>(PackedMatrix::kPanelRows);
 // So many rows of a depth block stay in the second cache while the strips pass.
 constexpr std::size_t kRowBlock = 128;
@@ -29,30 +29,6 @@ struct Part {
   float* y[2];
 };
 
-// Vector v of a row of kHalves halves, which begins at `row` in each of the strips.
-template <int kHalves>
-FOURFOLD_AVX512_INLINE WideLanes Load(const float* const* strips, std::size_t row, int v) {
-  const int half = 2 * v, strip = half / kHalvesOfStrip;
-  const float* const from = strips[strip] + row + kHalf * (half % kHalvesOfStrip);
-  if (half + 1 == kHalves) return LoadWide<true>(from);
-  if ((half + 1) / kHalvesOfStrip == strip) return LoadWide<false>(from);
-  return _mm512_insertf32x8(LoadWide<true>(from), _mm256_loadu_ps(strips[1] + row), 1);
-}
-
-template <int kHalves>
-FOURFOLD_AVX512_INLINE void Store(float* const* strips, std::size_t row, int v, WideLanes lanes) {
-  const int half = 2 * v, strip = half / kHalvesOfStrip;
-  float* const to = strips[strip] + row + kHalf * (half % kHalvesOfStrip);
-  if (half + 1 == kHalves) {
-    StoreWide<true>(to, lanes);
-  } else if ((half + 1) / kHalvesOfStrip == strip) {
-    StoreWide<false>(to, lanes);
-  } else {
-    StoreWide<true>(to, lanes);
-    _mm256_storeu_ps(strips[1] + row, _mm512_extractf32x8_ps(lanes, 1));
-  }
-}
-
 // kPanels panels of rows by kHalves halves of vectors stay in registers over the whole depth: 2 by
 // 6 fill them.
 template <int kPanels, int kHalves>
@@ -62,7 +38,7 @@ FOURFOLD_AVX512_INLINE void Tile(const Part& part, std::size_t row) {
   WideLanes sums[kRows][kVectors];
   for (int r = 0; r < kRows; ++r) {
     for (int v = 0; v < kVectors; ++v) {
-      sums[r][v] = part.bias == nullptr ? Load<kHalves>(part.y, row_at(r), v)
+      sums[r][v] = part.bias == nullptr ? LoadStrips<kHalves>(part.y, row_at(r), v)
                                         : _mm512_set1_ps(part.bias[row + r]);
     }
   }
@@ -70,7 +46,8 @@ FOURFOLD_AVX512_INLINE void Tile(const Part& part, std::size_t row) {
   const std::size_t panel_step = kPanelRows * part.depth;
   for (std::size_t k = 0; k < part.depth; ++k) {
     WideLanes columns[kVectors];
-    for (int v = 0; v < kVectors; ++v) columns[v] = Load<kHalves>(part.x, k * kStripColumns, v);
+    for (int v = 0; v < kVectors; ++v)
+      columns[v] = LoadStrips<kHalves>(part.x, k * kStripColumns, v);
     for (int r = 0; r < kRows; ++r) {
       const std::size_t panel = static_cast<std::size_t>(r / kPanelRows) * panel_step;
       const WideLanes factor = _mm512_set1_ps(panels[panel + k * kPanelRows + r % kPanelRows]);
@@ -87,13 +64,13 @@ FOURFOLD_AVX512_INLINE void Tile(const Part& part, std::size_t row) {
   } else if (part.end == StripProduct::End::kCross) {
     for (int r = 0; r < kRows; ++r) {
       for (int v = 0; v < kVectors; ++v) {
-        sums[r][v] = _mm512_fmadd_ps(Load<kHalves>(part.first, row_at(r), v), sums[r][v],
-                                     Load<kHalves>(part.before, row_at(r), v));
+        sums[r][v] = _mm512_fmadd_ps(LoadStrips<kHalves>(part.first, row_at(r), v), sums[r][v],
+                                     LoadStrips<kHalves>(part.before, row_at(r), v));
       }
     }
   }
   for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < kVectors; ++v) Store<kHalves>(part.y, row_at(r), v, sums[r][v]);
+    for (int v = 0; v < kVectors; ++v) StoreStrips<kHalves>(part.y, row_at(r), v, sums[r][v]);
   }
 }
 
@@ -105,7 +82,7 @@ FOURFOLD_AVX512 void Tiles(const Part& part) {
 }
 
 FOURFOLD_AVX512 void MultiplyPart(const Part& part, std::size_t columns) {
-  switch ((columns + kHalf - 1) / kHalf) {
+  switch ((columns + kStripHalf - 1) / kStripHalf) {
     case 1:
       return Tiles<1>(part);
     case 2:
@@ -124,13 +101,15 @@ FOURFOLD_AVX512 void MultiplyPart(const Part& part, std::size_t columns) {
 void Multiply(const StripProduct& product) {
   const PackedMatrix& weight = *product.weight;
   const std::size_t depth = weight.depth(), rows = weight.rows();
+  const bool is_bfloat16 = weight.precision() == Precision::kBfloat16;
   Part part{};
   for (std::size_t k = 0; k < depth; k += PackedMatrix::kDepthBlock) {
     part.depth = std::min(PackedMatrix::kDepthBlock, depth - k);
     part.end = k + part.depth == depth ? product.end : StripProduct::End::kPlain;
     for (std::size_t row = 0; row < rows; row += kRowBlock) {
       part.rows = std::min(kRowBlock, rows - row);
-      part.panels = weight.Panel(row, k, part.depth);
+      part.panels = is_bfloat16 ? WidenPanels(weight, row, part.rows, k, part.depth)
+                                : weight.Panel(row, k, part.depth);
       part.bias = k == 0 ? product.bias + row : nullptr;
       for (std::size_t j = 0; j < product.columns; j += 2 * kStripColumns) {
         const std::size_t left = product.columns - j;
@@ -143,6 +122,11 @@ void Multiply(const StripProduct& product) {
             part.first[s] = product.first + place;
             part.before[s] = product.before + place;
           }
+        }
+        if (is_bfloat16) {
+          const std::size_t strips = left > kStripColumns ? 2 : 1;
+          part.x[0] = RoundStrips(part.x[0], product.x_step, strips, part.depth);
+          part.x[1] = part.x[0] + part.depth * kStripColumns;
         }
         MultiplyPart(part, left);
       }

@@ -1,6 +1,7 @@
 #include "math/strip_kernels.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -44,12 +45,13 @@ AlignedFloats StripsOfRows(const std::vector<float>& matrix, std::size_t rows, s
 // A product of random numbers by a set of kernels, held against sums in double. Returns it.
 std::vector<float> ExpectProduct(const StripKernels& kernels, std::size_t rows, std::size_t depth,
                                  std::size_t columns, std::size_t skipped, End end,
-                                 std::mt19937_64* random) {
+                                 std::mt19937_64* random,
+                                 Precision precision = Precision::kFloat32) {
   SCOPED_TRACE(testing::Message() << kernels.name << " " << rows << " x " << depth << " x "
                                   << columns << ", end " << static_cast<int>(end));
   const std::size_t row_step = depth + 3;
   const std::vector<float> a = Draw(rows * row_step, random), x = Draw(depth * columns, random);
-  const PackedMatrix weight(a.data(), row_step, rows, depth);
+  const PackedMatrix weight(a.data(), row_step, rows, depth, precision);
   EXPECT_EQ(weight.rows() % PackedMatrix::kPanelRows, 0u);
   std::vector<float> bias = Draw(rows, random);
   bias.resize(weight.rows());
@@ -75,7 +77,10 @@ std::vector<float> ExpectProduct(const StripKernels& kernels, std::size_t rows, 
     for (std::size_t j = 0; j < columns; ++j) {
       double expected = bias[r];
       for (std::size_t k = 0; k < depth; ++k) {
-        expected += double{a[r * row_step + k]} * double{x[k * columns + j]};
+        const float factor = a[r * row_step + k], other = x[k * columns + j];
+        expected += precision == Precision::kFloat32
+                        ? double{factor} * double{other}
+                        : double{RoundToBfloat16(factor)} * double{RoundToBfloat16(other)};
       }
       if (end == End::kRectify) expected = std::max(expected, 0.0);
       if (end == End::kCross) {
@@ -105,7 +110,8 @@ TEST(StripKernelsTest, ProductsAreTheSumsOfTheirTermsWhateverTheShape) {
       const std::size_t rows = 1 + random() % 150, depth = 1 + random() % 90;
       const std::size_t columns = 1 + random() % 80, skipped = random() % 5;
       const End end = round % 3 == 0 ? End::kPlain : round % 3 == 1 ? End::kRectify : End::kCross;
-      ExpectProduct(*kernels, rows, depth, columns, skipped, end, &random);
+      const Precision precision = random() % 2 == 0 ? Precision::kFloat32 : Precision::kBfloat16;
+      ExpectProduct(*kernels, rows, depth, columns, skipped, end, &random, precision);
     }
   }
 }
@@ -116,17 +122,32 @@ TEST(StripKernelsTest, DepthsPastABlockAddUp) {
   for (const std::size_t depth : {kBlock - 1, kBlock, kBlock + 1, 2 * kBlock, 3 * kBlock + 40}) {
     for (const End end : {End::kPlain, End::kRectify, End::kCross}) {
       for (const StripKernels* kernels : StripKernelSets()) {
-        ExpectProduct(*kernels, 12, depth, 30, 2, end, &random);
+        for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+          ExpectProduct(*kernels, 12, depth, 30, 2, end, &random, precision);
+        }
       }
     }
   }
+}
+
+TEST(Bfloat16Test, RoundsToTheNearestAndTiesToEven) {
+  EXPECT_EQ(RoundToBfloat16(1 + 0x1p-8f), 1);
+  EXPECT_EQ(RoundToBfloat16(1 + 0x1p-8f + 0x1p-20f), 1 + 0x1p-7f);
+  EXPECT_EQ(RoundToBfloat16(-(1 + 3 * 0x1p-8f)), -(1 + 0x1p-6f));
+  EXPECT_EQ(RoundToBfloat16(std::numeric_limits<float>::infinity()),
+            std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(std::isinf(RoundToBfloat16(std::numeric_limits<float>::max())));
+  EXPECT_TRUE(std::isnan(RoundToBfloat16(kNoNumber)));
+  // With bits that rounding would carry out of the number, and with bits that it would drop.
+  EXPECT_TRUE(std::isnan(RoundToBfloat16(std::bit_cast<float>(0x7fffffffu))));
+  EXPECT_TRUE(std::isnan(RoundToBfloat16(std::bit_cast<float>(0x7f800001u))));
 }
 
 TEST(StripKernelsTest, WiderVectorsChangeNoBit) {
   const KernelSets<StripKernels> sets = StripKernelSets();
   for (std::size_t columns = 1; columns <= 100; columns += 3) {
     for (const End end : {End::kPlain, End::kRectify, End::kCross}) {
-      std::vector<float> results[3];
+      std::vector<float> results[4];
       for (std::size_t set = 1; set < sets.size(); ++set) {
         std::mt19937_64 random(503 + columns);
         results[set] = ExpectProduct(*sets[set], 36, 300, columns, 1, end, &random);
@@ -138,18 +159,20 @@ TEST(StripKernelsTest, WiderVectorsChangeNoBit) {
 
 TEST(StripKernelsTest, WhatIsNoNumberStaysSeenInItsColumnAlone) {
   const std::vector<float> a(8 * 8, 0.5F), bias(8);
-  const PackedMatrix weight(a.data(), 8, 8, 8);
-  std::vector<float> x(8 * 20, 1);
-  x[3 * 20 + 11] = kNoNumber;
-  const AlignedFloats strips = StripsOfRows(x, 8, 20, 8, 0);
-  for (const StripKernels* kernels : StripKernelSets()) {
-    const AlignedFloats y = StripsOfRows({}, 0, 20, 8, 0);
-    kernels->multiply({&weight, bias.data(), strips.data(), 8 * kStripColumns, 20, End::kRectify,
-                       nullptr, nullptr, y.data()});
-    for (std::size_t r = 0; r < 8; ++r) {
-      for (std::size_t j = 0; j < 20; ++j) {
-        const float value = y.data()[r * kStripColumns + j];
-        ASSERT_TRUE(j == 11 ? std::isnan(value) : value == 4) << kernels->name;
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    const PackedMatrix weight(a.data(), 8, 8, 8, precision);
+    std::vector<float> x(8 * 20, 1);
+    x[3 * 20 + 11] = kNoNumber;
+    const AlignedFloats strips = StripsOfRows(x, 8, 20, 8, 0);
+    for (const StripKernels* kernels : StripKernelSets()) {
+      const AlignedFloats y = StripsOfRows({}, 0, 20, 8, 0);
+      kernels->multiply({&weight, bias.data(), strips.data(), 8 * kStripColumns, 20, End::kRectify,
+                         nullptr, nullptr, y.data()});
+      for (std::size_t r = 0; r < 8; ++r) {
+        for (std::size_t j = 0; j < 20; ++j) {
+          const float value = y.data()[r * kStripColumns + j];
+          ASSERT_TRUE(j == 11 ? std::isnan(value) : value == 4) << kernels->name;
+        }
       }
     }
   }

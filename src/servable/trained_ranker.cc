@@ -386,12 +386,13 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> TransActFromJson(
       MakeTrainedTransAct(std::move(features), *std::move(model),
                           json["sequence"].get<std::string>(), golden, candidates, values);
   if (!ranker.ok()) return Damaged(MessageOf(ranker.status()));
+  const float tolerance = TrainedRanker::GoldenTolerance((*ranker)->transact->model().precision);
   for (std::size_t i = 0; i < golden.size(); ++i) {
     const std::vector<float>& actual = (*ranker)->golden_requests[i].scores;
     for (std::size_t c = 0; c < actual.size(); ++c) {
       if (golden[i].scores.size() == actual.size() &&
           std::fabs(actual[c] - golden[i].scores[c]) <=
-              TrainedRanker::kGoldenTolerance * std::max(1.0F, std::fabs(actual[c]))) {
+              tolerance * std::max(1.0F, std::fabs(actual[c]))) {
         continue;
       }
       return Damaged(StrCat("golden request ", i, " has prediction ", c, " ", actual[c]));

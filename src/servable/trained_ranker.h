@@ -43,9 +43,11 @@ struct TrainedRanker {
   std::vector<float> golden_rows;
   std::vector<float> golden_scores;
   // Of TransAct, in place of rows: processors may differ in rounding, so the scores are met within
-  // kGoldenTolerance.
+  // a tolerance. In bfloat16 a difference in the last place of a sum may become one of a factor.
   std::vector<RankerGoldenRequest> golden_requests;
-  static constexpr float kGoldenTolerance = 1e-3f;
+  static constexpr float GoldenTolerance(Precision precision) {
+    return precision == Precision::kBfloat16 ? 0.03f : 1e-3f;
+  }
 
   // How many of the blend's best candidates it puts in order on the request path; 0: none, it
   // orders only lists that callers bring.

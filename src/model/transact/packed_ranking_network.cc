@@ -26,19 +26,22 @@ void RankingStrips::Begin(const RankingNetworkShape& shape, std::size_t candidat
 }
 
 PackedRankingNetwork::Layer PackedRankingNetwork::Pack(const LinearParameters& linear,
-                                                       std::size_t inputs, std::size_t skipped) {
-  Layer layer{
-      PackedMatrix(linear.weight.data() + skipped, inputs, linear.bias.size(), inputs - skipped),
-      linear.bias};
+                                                       std::size_t inputs,
+                                                       std::size_t skipped) const {
+  Layer layer{PackedMatrix(linear.weight.data() + skipped, inputs, linear.bias.size(),
+                           inputs - skipped, precision_),
+              linear.bias};
   layer.bias.resize(layer.weight.rows());
   return layer;
 }
 
 PackedRankingNetwork::PackedRankingNetwork(const RankingNetworkParameters& parameters,
-                                           std::size_t shared_inputs, const StripKernels& kernels)
+                                           std::size_t shared_inputs, const StripKernels& kernels,
+                                           Precision precision)
     : shape_(parameters.shape),
       shared_inputs_(shape_.cross_layers > 0 ? shared_inputs : 0),
-      kernels_(kernels) {
+      kernels_(kernels),
+      precision_(precision) {
   FOURFOLD_CHECK(shared_inputs_ < shape_.inputs);
   std::size_t inputs = shape_.inputs, skipped = shared_inputs_;
   for (const LinearParameters& linear : parameters.cross) {

@@ -42,13 +42,15 @@ class RankingStrips {
 // Weights are laid out once as products read them, and a layer reads them once for all candidates;
 // a cross layer's x_0 * (W x + b) + x is made while the sums are still in registers. The first
 // inputs, which a request gives and its candidates share, are multiplied with the first layer once
-// a request. Immutable; thread-safe.
+// a request. In bfloat16 the factors of products are rounded but for this one, and weights take
+// half the memory. Immutable; thread-safe.
 class PackedRankingNetwork {
  public:
   // The first `shared_inputs` inputs are the same for all candidates of a request. Keeps nothing of
   // the parameters, whose shape has been checked.
   PackedRankingNetwork(const RankingNetworkParameters& parameters, std::size_t shared_inputs,
-                       const StripKernels& kernels = FastStripKernels());
+                       const StripKernels& kernels = FastStripKernels(),
+                       Precision precision = Precision::kFloat32);
 
   // From strips' input to its logits.
   void Forward(RankingStrips* strips) const;
@@ -59,11 +61,12 @@ class PackedRankingNetwork {
     std::vector<float> bias;  // as many as the weight has rows
   };
 
-  static Layer Pack(const LinearParameters& linear, std::size_t inputs, std::size_t skipped);
+  Layer Pack(const LinearParameters& linear, std::size_t inputs, std::size_t skipped) const;
 
   const RankingNetworkShape shape_;
   const std::size_t shared_inputs_;
   const StripKernels& kernels_;
+  const Precision precision_;
   // Of the first layer, where there is a shared input and a layer: [shared_inputs, its rows].
   std::vector<float> shared_weight_;
   std::vector<Layer> cross_, hidden_;

@@ -40,8 +40,9 @@ void BM_TransActPlain(benchmark::State& state) {
 BENCHMARK(BM_TransActPlain)->Unit(benchmark::kMillisecond);
 
 // A user with so many actions.
-void RunEncoder(benchmark::State& state, const TransActShape& shape, std::size_t actions) {
-  const TransActEncoder encoder(RandomTransAct(shape, 1));
+void RunEncoder(benchmark::State& state, const TransActShape& shape, std::size_t actions,
+                Precision precision = Precision::kFloat32) {
+  const TransActEncoder encoder(RandomTransAct(shape, 1), FastColumnKernels(), precision);
   const TransActUser user(shape, actions, 2);
   const auto candidates = RandomCandidates(shape, kCandidates, 3);
   const auto hidden = HiddenRows(user.sequence(), TransActUser::kRequestTimeMs, 0);
@@ -59,6 +60,15 @@ void BM_TransActEncoder(benchmark::State& state) {
   RunEncoder(state, PublishedShape(state.range(1) != 0), static_cast<std::size_t>(state.range(0)));
 }
 BENCHMARK(BM_TransActEncoder)
+    ->ArgNames({"actions", "max_pool"})
+    ->ArgsProduct({{100, 20}, {1, 0}})
+    ->Unit(benchmark::kMillisecond);
+
+void BM_TransActEncoderBfloat16(benchmark::State& state) {
+  RunEncoder(state, PublishedShape(state.range(1) != 0), static_cast<std::size_t>(state.range(0)),
+             Precision::kBfloat16);
+}
+BENCHMARK(BM_TransActEncoderBfloat16)
     ->ArgNames({"actions", "max_pool"})
     ->ArgsProduct({{100, 20}, {1, 0}})
     ->Unit(benchmark::kMillisecond);
@@ -104,7 +114,9 @@ BENCHMARK(BM_RankingNetwork)->Unit(benchmark::kMillisecond);
 
 void BM_PackedRankingNetwork(benchmark::State& state) {
   const RankingNetworkParameters parameters = PublishedNetwork();
-  const PackedRankingNetwork network(parameters, 50);
+  const PackedRankingNetwork network(
+      parameters, 50, FastStripKernels(),
+      state.range(0) != 0 ? Precision::kBfloat16 : Precision::kFloat32);
   RankingStrips strips;
   strips.Begin(parameters.shape, kCandidates);
   for (std::size_t c = 0; c < kCandidates; ++c) {
@@ -118,7 +130,11 @@ void BM_PackedRankingNetwork(benchmark::State& state) {
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kCandidates));
 }
-BENCHMARK(BM_PackedRankingNetwork)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_PackedRankingNetwork)
+    ->ArgName("bfloat16")
+    ->Arg(0)
+    ->Arg(1)
+    ->Unit(benchmark::kMillisecond);
 
 // A whole ranker with two heads around that: 5 numbers of the request and 27 of each candidate,
 // with `actions` different actions.
@@ -142,6 +158,7 @@ void BM_TransActRanker(benchmark::State& state) {
   model.network = PublishedNetwork();
   for (std::size_t i = 0; i < kItems; ++i) model.items.push_back("item" + std::to_string(i));
   model.item_table = RandomCandidates(shape, kItems, 6);
+  model.precision = state.range(1) != 0 ? Precision::kBfloat16 : Precision::kFloat32;
   const TransActRanker ranker(model);
 
   const auto actions = static_cast<std::size_t>(state.range(0));
@@ -163,7 +180,10 @@ void BM_TransActRanker(benchmark::State& state) {
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kCandidates));
 }
-BENCHMARK(BM_TransActRanker)->ArgName("actions")->Arg(100)->Arg(43)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_TransActRanker)
+    ->ArgNames({"actions", "bfloat16"})
+    ->ArgsProduct({{100, 43}, {0, 1}})
+    ->Unit(benchmark::kMillisecond);
 
 // A step of training, forwards and backwards with dropout, of one user's candidates.
 void BM_TransActTraining(benchmark::State& state) {

@@ -35,9 +35,11 @@ void AddProduct(StridedMatrix a, const float* b, std::size_t b_step, float* c, s
 
 }  // namespace
 
-TransActEncoder::TransActEncoder(TransActParameters parameters, const ColumnKernels& kernels)
+TransActEncoder::TransActEncoder(TransActParameters parameters, const ColumnKernels& kernels,
+                                 Precision precision)
     : shape_(parameters.shape),
       kernels_(kernels),
+      multiply_(precision == Precision::kBfloat16 ? kernels.multiply_bfloat16 : kernels.multiply),
       action_table_(std::move(parameters.action_table)),
       out_linear_(std::move(parameters.out_linear)) {
   const std::size_t width = shape_.width();
@@ -132,8 +134,8 @@ void TransActEncoder::Begin(const TransActSequence& sequence, std::span<const st
   request->layout.FillUser(sequence, shape_, action_table_, user);
   const float* const weight = layers_.front().in_weight.data();
   const auto project = [&](std::size_t part, const AlignedFloats& to) {
-    kernels_.multiply({weight + part * width * width, width, 1}, user, columns, nullptr, to.data(),
-                      columns, width, user_width, columns);
+    multiply_({weight + part * width * width, width, 1}, user, columns, nullptr, to.data(), columns,
+              width, user_width, columns);
   };
   project(0, request->queries);
   project(1, request->first_keys);
@@ -142,10 +144,10 @@ void TransActEncoder::Begin(const TransActSequence& sequence, std::span<const st
   const std::size_t head_rows = shape_.head_width() * columns;
   for (std::size_t head = 0; head < shape_.heads; ++head) {
     const std::size_t at = head * request->layout.keys * columns;
-    kernels_.multiply({request->first_keys.data() + head * head_rows, 1, columns},
-                      request->queries.data() + head * head_rows, columns, nullptr,
-                      request->logits.data() + at, columns, request->layout.keys,
-                      shape_.head_width(), columns);
+    multiply_({request->first_keys.data() + head * head_rows, 1, columns},
+              request->queries.data() + head * head_rows, columns, nullptr,
+              request->logits.data() + at, columns, request->layout.keys, shape_.head_width(),
+              columns);
     for (std::size_t key = 0; request->layout.has_merged && key < request->layout.keys; ++key) {
       const float addend = request->layout.log_counts[key];
       float* const logits = request->logits.data() + at + key * columns;
@@ -196,18 +198,17 @@ void TransActEncoder::ProjectCandidates(std::span<const float> candidates,
     }
   }
   const Layer& first = layers_.front();
-  kernels_.multiply({first.in_weight.data() + shape_.user_width(), width, 1}, transposed, kBlock,
-                    first.in_bias.data(), request->candidate_queries.data(), kBlock, width,
-                    dimension, kBlock);
-  kernels_.multiply({candidate_out_weight_.data(), dimension, 1}, transposed, kBlock,
-                    first.out_bias.data(), request->candidate_biases.data(), kBlock, width,
-                    dimension, kBlock);
+  multiply_({first.in_weight.data() + shape_.user_width(), width, 1}, transposed, kBlock,
+            first.in_bias.data(), request->candidate_queries.data(), kBlock, width, dimension,
+            kBlock);
+  multiply_({candidate_out_weight_.data(), dimension, 1}, transposed, kBlock, first.out_bias.data(),
+            request->candidate_biases.data(), kBlock, width, dimension, kBlock);
   for (std::size_t head = 0; head < shape_.heads; ++head) {
     const std::size_t at = head * shape_.head_width();
-    kernels_.multiply({request->candidate_queries.data() + at * kBlock, 1, kBlock},
-                      request->first_keys.data() + at * columns, columns, nullptr,
-                      request->candidate_logits.data() + head * kBlock * columns, columns, size,
-                      shape_.head_width(), columns);
+    multiply_({request->candidate_queries.data() + at * kBlock, 1, kBlock},
+              request->first_keys.data() + at * columns, columns, nullptr,
+              request->candidate_logits.data() + head * kBlock * columns, columns, size,
+              shape_.head_width(), columns);
   }
 }
 
@@ -226,7 +227,7 @@ void TransActEncoder::AttendFirst(std::size_t candidate, TransActRequest* reques
 
     const float largest = *std::max_element(logits, logits + keys);
     kernels_.exp2(logits, largest, weights, columns);
-    kernels_.multiply({weights, 0, 1}, powers, columns, nullptr, sums, columns, 1, keys, columns);
+    multiply_({weights, 0, 1}, powers, columns, nullptr, sums, columns, 1, keys, columns);
     const bool is_safe = std::all_of(sums, sums + request->layout.tokens,
                                      [](float sum) { return sum >= kLeastSum; });
     if (!is_safe) {
@@ -237,8 +238,8 @@ void TransActEncoder::AttendFirst(std::size_t candidate, TransActRequest* reques
       powers = request->attention.data();
     }
     kernels_.scale_columns(values, weights, factors, columns, head_width, columns);
-    kernels_.multiply({factors, columns, 1}, powers, columns, nullptr, attended, columns,
-                      head_width, keys, columns);
+    multiply_({factors, columns, 1}, powers, columns, nullptr, attended, columns, head_width, keys,
+              columns);
     kernels_.divide_columns(attended, sums, columns, head_width, columns);
   }
   // The layer's own input, for the residual connection, and the candidate's output bias.
@@ -257,9 +258,8 @@ void TransActEncoder::AttendFirst(std::size_t candidate, TransActRequest* reques
 
 void TransActEncoder::Attend(const Layer& layer, TransActRequest* request) const {
   const std::size_t columns = request->layout.columns, width = shape_.width();
-  kernels_.multiply({layer.in_weight.data(), width, 1}, request->x.data(), columns,
-                    layer.in_bias.data(), request->projected.data(), columns, layer.in_bias.size(),
-                    width, columns);
+  multiply_({layer.in_weight.data(), width, 1}, request->x.data(), columns, layer.in_bias.data(),
+            request->projected.data(), columns, layer.in_bias.size(), width, columns);
   AttendTo(request->projected.data(), columns, request);
   Finish(layer, layer.out_bias.data(), request->x.data(), columns, request);
 }
@@ -274,11 +274,11 @@ void TransActEncoder::AttendLatest(const Layer& layer, TransActRequest* request)
       latest[d * out_columns + c] = from[request->layout.token_of_row[c < shape_.latest ? c : 0]];
     }
   }
-  kernels_.multiply({layer.in_weight.data() + width * width, width, 1}, request->x.data(), columns,
-                    layer.in_bias.data() + width, request->projected.data() + width * columns,
-                    columns, layer.in_bias.size() - width, width, columns);
-  kernels_.multiply({layer.in_weight.data(), width, 1}, latest, out_columns, layer.in_bias.data(),
-                    request->latest_queries.data(), out_columns, width, width, out_columns);
+  multiply_({layer.in_weight.data() + width * width, width, 1}, request->x.data(), columns,
+            layer.in_bias.data() + width, request->projected.data() + width * columns, columns,
+            layer.in_bias.size() - width, width, columns);
+  multiply_({layer.in_weight.data(), width, 1}, latest, out_columns, layer.in_bias.data(),
+            request->latest_queries.data(), out_columns, width, width, out_columns);
   AttendTo(request->latest_queries.data(), out_columns, request);
   Finish(layer, layer.out_bias.data(), latest, out_columns, request);
 }
@@ -298,11 +298,11 @@ void TransActEncoder::AttendTo(const float* queries, std::size_t columns,
                                  : request->projected.data() + (width + row) * key_columns;
     const float* const value = request->projected.data() + (ValueRow() + row) * key_columns;
     float* const attended = request->attended.data() + row * columns;
-    kernels_.multiply({key, 1, key_columns}, queries + row * columns, columns, nullptr, attention,
-                      columns, keys, head_width, columns);
+    multiply_({key, 1, key_columns}, queries + row * columns, columns, nullptr, attention, columns,
+              keys, head_width, columns);
     kernels_.soften(attention, addends, attention, sums, columns, keys, columns);
-    kernels_.multiply({value, key_columns, 1}, attention, columns, nullptr, attended, columns,
-                      head_width, keys, columns);
+    multiply_({value, key_columns, 1}, attention, columns, nullptr, attended, columns, head_width,
+              keys, columns);
     kernels_.divide_columns(attended, sums, columns, head_width, columns);
   }
 }
@@ -314,17 +314,17 @@ void TransActEncoder::Finish(const Layer& layer, const float* out_bias, float* x
   float* const inner = request->inner.data();
   const float* branch = request->attended.data();
   if (!layer.out_weight.empty()) {
-    kernels_.multiply({layer.out_weight.data(), width, 1}, branch, columns, nullptr, y, columns,
-                      width, width, columns);
+    multiply_({layer.out_weight.data(), width, 1}, branch, columns, nullptr, y, columns, width,
+              width, columns);
     branch = y;
   }
   kernels_.add_and_normalise(branch, out_bias, layer.norm1.gain.data(), layer.norm1.shift.data(), x,
                              columns, width, columns);
-  kernels_.multiply({layer.linear1.weight.data(), width, 1}, x, columns, layer.linear1.bias.data(),
-                    inner, columns, feed_forward, width, columns);
+  multiply_({layer.linear1.weight.data(), width, 1}, x, columns, layer.linear1.bias.data(), inner,
+            columns, feed_forward, width, columns);
   kernels_.rectify(inner, columns, feed_forward, columns);
-  kernels_.multiply({layer.linear2.weight.data(), feed_forward, 1}, inner, columns, nullptr, y,
-                    columns, width, feed_forward, columns);
+  multiply_({layer.linear2.weight.data(), feed_forward, 1}, inner, columns, nullptr, y, columns,
+            width, feed_forward, columns);
   kernels_.add_and_normalise(y, layer.linear2.bias.data(), layer.norm2.gain.data(),
                              layer.norm2.shift.data(), x, columns, width, columns);
 }
@@ -350,9 +350,8 @@ void TransActEncoder::Take(std::size_t candidate, float* output, TransActRequest
 void TransActEncoder::Pool(std::size_t candidates, float* outputs, TransActRequest* request) const {
   const std::size_t width = shape_.width();
   const float* const pooled = request->pooled_out.data();
-  kernels_.multiply({out_linear_.weight.data(), width, 1}, request->pooled.data(), kBlock,
-                    out_linear_.bias.data(), request->pooled_out.data(), kBlock, width, width,
-                    kBlock);
+  multiply_({out_linear_.weight.data(), width, 1}, request->pooled.data(), kBlock,
+            out_linear_.bias.data(), request->pooled_out.data(), kBlock, width, width, kBlock);
   for (std::size_t c = 0; c < candidates; ++c) {
     for (std::size_t d = 0; d < width; ++d) {
       outputs[c * shape_.output_width() + d] = pooled[d * kBlock + c];

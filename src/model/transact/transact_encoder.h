@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "math/aligned_floats.h"
+#include "math/bfloat16.h"
 #include "math/column_kernels.h"
 #include "model/transact/transact_tokens.h"
 
@@ -51,12 +52,16 @@ class TransActRequest {
 // With a single head two projections of each row are spared: queries times keys are x^T (Wk^T Wq)
 // x, and values come through the output projection as (Wo Wv) x.
 //
+// In bfloat16 the factors of all products are rounded, the attention's, too; sums, softmax, layer
+// normalisation and residual connections stay float32.
+//
 // Immutable; thread-safe. Nothing of it is per request: one thread has one TransActRequest.
 class TransActEncoder {
  public:
   // The parameters' shape has been checked (TransActParameters::Load does).
   explicit TransActEncoder(TransActParameters parameters,
-                           const ColumnKernels& kernels = FastColumnKernels());
+                           const ColumnKernels& kernels = FastColumnKernels(),
+                           Precision precision = Precision::kFloat32);
 
   const TransActShape& shape() const { return shape_; }
 
@@ -105,6 +110,7 @@ class TransActEncoder {
 
   const TransActShape shape_;
   const ColumnKernels& kernels_;
+  decltype(ColumnKernels::multiply) const multiply_;  // the one of kernels_ with the precision
   std::vector<float> action_table_;
   std::vector<Layer> layers_;
   // What the first layer's out_bias is in addition, by candidate: [width, item_dimension].

@@ -142,6 +142,55 @@ TEST(TransActEncoderTest, ModestlySharpWeightsAgreeClosely) {
              EncodeFast(TransActEncoder(parameters), user, candidates, &request), 1e-3f);
 }
 
+TEST(TransActEncoderTest, InBfloat16ItAgreesWithThePlainKernelsAndNearlyWithFloat32) {
+  std::mt19937_64 random(426);
+  TransActRequest request;
+  for (int round = 0; round < 8; ++round) {
+    TransActShape shape;
+    shape.actions = 1 + random() % 40;
+    shape.heads = 1 + round % 2;
+    shape.action_dimension = 2 * (2 + random() % 5);
+    shape.item_dimension = 3 + random() % 10;
+    shape.feed_forward = 1 + random() % 40;
+    shape.latest = random() % (shape.actions + 1);
+    shape.max_pool = shape.latest == 0 || random() % 2 == 0;
+    const TransActParameters parameters = RandomTransAct(shape, random());
+    const TransActUser user(shape, random() % (shape.actions + 1), random());
+    const auto candidates = RandomCandidates(shape, 1 + random() % 40, random());
+    SCOPED_TRACE("round " + std::to_string(round));
+    const TransActEncoder plain(parameters, PlainColumnKernels(), Precision::kBfloat16);
+    const std::vector<float> expected = EncodeFast(plain, user, candidates, &request);
+    ExpectNear(EncodeSlowly(parameters, user, candidates), expected, 0.05f);
+    for (const ColumnKernels* kernels : ColumnKernelSets()) {
+      SCOPED_TRACE(kernels->name);
+      const TransActEncoder encoder(parameters, *kernels, Precision::kBfloat16);
+      // A sum that another order rounds otherwise may round to another bfloat16 afterwards.
+      ExpectNear(expected, EncodeFast(encoder, user, candidates, &request), 0.02f);
+    }
+  }
+}
+
+TEST(TransActEncoderTest, SharpLogitsInBfloat16StayNumbersAndMostlyRight) {
+  TransActShape shape;
+  shape.heads = 2;
+  const TransActParameters parameters = RandomTransAct(shape, 427, /*sharpness=*/15);
+  const TransActUser user(shape, 100, 428);
+  const auto candidates = RandomCandidates(shape, 8, 429);
+  const auto expected = EncodeSlowly(parameters, user, candidates);
+  TransActRequest request;
+  for (const ColumnKernels* kernels : ColumnKernelSets()) {
+    const TransActEncoder encoder(parameters, *kernels, Precision::kBfloat16);
+    const auto outputs = EncodeFast(encoder, user, candidates, &request);
+    double squares = 0, off = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_TRUE(std::isfinite(outputs[i])) << kernels->name;
+      squares += std::pow(expected[i], 2);
+      off += std::pow(outputs[i] - expected[i], 2);
+    }
+    EXPECT_LT(std::sqrt(off / squares), 0.25) << kernels->name;
+  }
+}
+
 TEST(TransActEncoderTest, AUserWithoutActionsHasOutputsToo) {
   TransActShape shape;
   shape.heads = 2;
@@ -186,38 +235,43 @@ TEST(TransActEncoderTest, HiddenRowsChangeNothingButTheirOwnOutputs) {
 
 TEST(TransActEncoderTest, WhatIsNoNumberStaysSeen) {
   TransActShape shape;
-  const TransActEncoder encoder(RandomTransAct(shape, 415));
-  const TransActUser user(shape, 50, 416);
-  auto candidates = RandomCandidates(shape, 3, 417);
-  TransActRequest request;
-  const auto good = EncodeFast(encoder, user, candidates, &request);
-  candidates[shape.item_dimension + 4] = std::numeric_limits<float>::quiet_NaN();
-  const auto outputs = EncodeFast(encoder, user, candidates, &request);
-  const std::size_t width = shape.output_width();
-  // The others are as they were; the bad one does not look like a score.
-  EXPECT_TRUE(
-      std::equal(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(width), outputs.begin()));
-  EXPECT_TRUE(std::equal(good.begin() + static_cast<std::ptrdiff_t>(2 * width), good.end(),
-                         outputs.begin() + static_cast<std::ptrdiff_t>(2 * width)));
-  for (std::size_t i = 0; i < width; ++i) ASSERT_TRUE(std::isnan(outputs[width + i])) << i;
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    const TransActEncoder encoder(RandomTransAct(shape, 415), FastColumnKernels(), precision);
+    const TransActUser user(shape, 50, 416);
+    auto candidates = RandomCandidates(shape, 3, 417);
+    TransActRequest request;
+    const auto good = EncodeFast(encoder, user, candidates, &request);
+    candidates[shape.item_dimension + 4] = std::numeric_limits<float>::quiet_NaN();
+    const auto outputs = EncodeFast(encoder, user, candidates, &request);
+    const std::size_t width = shape.output_width();
+    // The others are as they were; the bad one does not look like a score.
+    EXPECT_TRUE(std::equal(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(width),
+                           outputs.begin()));
+    EXPECT_TRUE(std::equal(good.begin() + static_cast<std::ptrdiff_t>(2 * width), good.end(),
+                           outputs.begin() + static_cast<std::ptrdiff_t>(2 * width)));
+    for (std::size_t i = 0; i < width; ++i) ASSERT_TRUE(std::isnan(outputs[width + i])) << i;
+  }
 }
 
 TEST(TransActEncoderTest, ACandidateHasTheSameOutputAmongAnyOthers) {
   TransActShape shape;
   shape.heads = 2;
-  const TransActEncoder encoder(RandomTransAct(shape, 418));
-  const TransActUser user(shape, 70, 419);
-  const auto candidates = RandomCandidates(shape, 50, 420);
-  TransActRequest request;
-  const auto together = EncodeFast(encoder, user, candidates, &request);
-  for (const std::size_t c : {0, 31, 32, 49}) {
-    const auto begin = candidates.begin() + static_cast<std::ptrdiff_t>(c * shape.item_dimension);
-    const std::vector<float> one(begin, begin + static_cast<std::ptrdiff_t>(shape.item_dimension));
-    const auto alone = EncodeFast(encoder, user, one, &request);
-    EXPECT_TRUE(
-        std::equal(alone.begin(), alone.end(),
-                   together.begin() + static_cast<std::ptrdiff_t>(c * shape.output_width())))
-        << c;
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    const TransActEncoder encoder(RandomTransAct(shape, 418), FastColumnKernels(), precision);
+    const TransActUser user(shape, 70, 419);
+    const auto candidates = RandomCandidates(shape, 50, 420);
+    TransActRequest request;
+    const auto together = EncodeFast(encoder, user, candidates, &request);
+    for (const std::size_t c : {0, 31, 32, 49}) {
+      const auto begin = candidates.begin() + static_cast<std::ptrdiff_t>(c * shape.item_dimension);
+      const std::vector<float> one(begin,
+                                   begin + static_cast<std::ptrdiff_t>(shape.item_dimension));
+      const auto alone = EncodeFast(encoder, user, one, &request);
+      EXPECT_TRUE(
+          std::equal(alone.begin(), alone.end(),
+                     together.begin() + static_cast<std::ptrdiff_t>(c * shape.output_width())))
+          << c;
+    }
   }
 }
 

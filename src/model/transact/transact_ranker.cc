@@ -13,8 +13,8 @@ TransActRanker::TransActRanker(TransActRankerModel model)
     : model_(std::move(model)),
       item_code_begin_(model_.request_columns.size() + model_.item_code_begin()),
       item_codes_(model_.item_codes()),
-      encoder_(model_.encoder),
-      network_(model_.network, model_.request_inputs()) {
+      encoder_(model_.encoder, FastColumnKernels(), model_.precision),
+      network_(model_.network, model_.request_inputs(), FastStripKernels(), model_.precision) {
   for (std::size_t row = 0; row < model_.items.size(); ++row) rows_.emplace(model_.items[row], row);
   for (std::size_t i = 0; i < model_.action_types.size(); ++i) {
     types_.emplace(model_.action_types[i], static_cast<std::int32_t>(i + kFirstActionType));

@@ -60,7 +60,7 @@ class TransActRanker {
   // The logit that each head gives each candidate: [heads][candidates].
   void Score(const TransActQuery& query, TransActScratch* scratch, std::span<float> logits) const;
   // How much of the last layer's attention each of the query's actions got from one candidate; as
-  // many as the model looks at, at most. Allocates.
+  // many as the model looks at, at most. In float32, whatever the model's precision. Allocates.
   std::vector<float> Attention(const TransActQuery& query, std::size_t candidate) const;
 
  private:

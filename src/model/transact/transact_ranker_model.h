@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "math/bfloat16.h"
 #include "model/transact/code_table.h"
 #include "model/transact/frozen_items.h"
 #include "model/transact/number_encoding.h"
@@ -51,6 +52,8 @@ struct TransActRankerModel {
   NumberEncoding encoding;  // of all numbers
   TransActParameters encoder;
   RankingNetworkParameters network;
+  // That its answers are computed in. It is trained in float32.
+  Precision precision = Precision::kFloat32;
 
   Column column(std::size_t place) const {
     return columns.empty() ? Column::kNumber : columns[place];

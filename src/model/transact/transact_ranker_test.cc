@@ -211,6 +211,32 @@ TEST_F(TransActRankerTest, AFileOfTheFirstFormatIsReadAndOneOfALaterFormatRefuse
   EXPECT_EQ(read_as(4).status().message(), "not a ranker of format 1 to 3");
 }
 
+TEST_F(TransActRankerTest, ThePrecisionIsReadBackAndRoundsTheAnswers) {
+  TransActRankerModel model = RandomModel(9);
+  const std::vector<std::string_view> candidates = {"a", "b", "x"};
+  const std::vector<float> rows = {7, 2, 0, 1, 30, 7, 3, kNone, 2, 4, 7, 1, 4, 4, 300};
+  const std::vector<std::string> items = {"c", "d"}, types = {"click", "click"};
+  const std::vector<std::int64_t> times_ms = {900, 800};
+  const std::vector<std::vector<float>> codes = {{1, 2}, {3, kNone}};
+  const auto score = [&](const TransActRankerModel& of) {
+    std::vector<float> logits(6);
+    TransActScratch scratch;
+    TransActRanker(of).Score({{items, types, times_ms, codes}, 1000, candidates, rows}, &scratch,
+                             logits);
+    return logits;
+  };
+  const auto exact = WriteAndRead(model);
+  ASSERT_TRUE(exact.ok()) << exact.status();
+  EXPECT_EQ(exact->precision, Precision::kFloat32);
+  model.precision = Precision::kBfloat16;
+  const auto rounded = WriteAndRead(model);
+  ASSERT_TRUE(rounded.ok()) << rounded.status();
+  EXPECT_EQ(rounded->precision, Precision::kBfloat16);
+  const std::vector<float> expected = score(*exact), actual = score(*rounded);
+  EXPECT_NE(expected, actual);
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 0.02F);
+}
+
 TEST_F(TransActRankerTest, ACategoryIsTheVectorOfItsCodeAmongTheInputs) {
   TransActRankerModel model = RandomModel(6);
   model.request_columns = {"hour", "platform"};

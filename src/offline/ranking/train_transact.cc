@@ -131,6 +131,7 @@ class Training {
     model_.columns = options_.columns;
     model_.heads = rows_.schema().heads;
     if (!has_heads()) model_.heads = {"label"};
+    model_.precision = spec_.precision;
     model_.predicts_probability = spec_.objective == TransActSpec::Objective::kLogistic;
     model_.action_types = rows_.action_types();
     FOURFOLD_ASSIGN_OR_RETURN(const TransActShape shape,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "math/bfloat16.h"
 #include "offline/ranking/train_trees.h"
 
 namespace fourfold {
@@ -22,6 +23,7 @@ struct TransActSpec {
   int feed_forward = 32;
   int latest = 10;
   bool max_pool = true;
+  Precision precision = Precision::kFloat32;  // of the answers; training is in float32
   int cross_layers = 2;
   std::vector<int> hidden = {128, 64};  // multiples of 8
   int item_actions_min =

@@ -91,13 +91,13 @@ def check(directory):
             sys.exit(f"{name}: {apart} from the golden vectors")
 
 
-def measure(directory, sizes, rounds):
+def measure(directory, sizes, rounds, bfloat16=False):
     """The quicker of training mode without dropout and evaluation mode, which takes torch's shortcuts."""
-    speeds = [measure_mode(directory, sizes, rounds, training) for training in (True, False)]
+    speeds = [measure_mode(directory, sizes, rounds, training, bfloat16) for training in (True, False)]
     return {size: max(speed[size] for speed in speeds) for size in sizes}
 
 
-def measure_mode(directory, sizes, rounds, training):
+def measure_mode(directory, sizes, rounds, training, bfloat16):
     model, tensors = load(directory / "request-500.safetensors", 2)
     model.train(training)
     total = tensors["in.item_embedding"].shape[0]
@@ -105,7 +105,8 @@ def measure_mode(directory, sizes, rounds, training):
     for _ in range(rounds):
         for size in sizes:
             begin = time.process_time()
-            with torch.no_grad():
+            # Without gradients, torch 1.13 raises under autocast.
+            with torch.autocast("cpu", torch.bfloat16) if bfloat16 else torch.no_grad():
                 for at in range(0, total, size):
                     candidates = tensors["in.item_embedding"][at:at + size]
                     sequence, _ = inputs_of(tensors, candidates.shape[0])
@@ -140,12 +141,16 @@ def main():
     parser.add_argument("--golden", type=pathlib.Path, default=pathlib.Path("data/transact-golden"))
     parser.add_argument("--chunks", default="8,16,32,500", help="candidates in one call (default: %(default)s)")
     parser.add_argument("--batches", default="", help="examples in a step of training, as 16,32,64; empty: none is measured")
+    parser.add_argument("--bfloat16", action="store_true", help="also under torch's own autocast to bfloat16")
     parser.add_argument("--rounds", type=int, default=1, help="(default: %(default)s)")
     options = parser.parse_args()
     torch.set_num_threads(1)
     check(options.golden)
     speeds = measure(options.golden, [int(size) for size in options.chunks.split(",")], options.rounds)
     report = {"torch": torch.__version__, "candidates_per_second": speeds}
+    if options.bfloat16:
+        sizes = [int(size) for size in options.chunks.split(",")]
+        report["candidates_per_second_bfloat16"] = measure(options.golden, sizes, options.rounds, bfloat16=True)
     if options.batches:
         sizes = [int(size) for size in options.batches.split(",")]
         report["training_examples_per_second"] = measure_training(sizes, max(4, options.rounds))

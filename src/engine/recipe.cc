@@ -70,6 +70,9 @@ void ReadImpressions(RecipeSection& section, ColumnMapping::Impressions* impress
 void ReadMapping(RecipeSection& section, ColumnMapping* mapping) {
   section.Mapping("columns", [&](RecipeSection& columns) { ReadColumnNames(columns, mapping); });
   section.Text("time_format", &mapping->time_format);
+  if (const auto format = TimeFormat::Make(mapping->time_format); !format.ok()) {
+    section.Problem("time_format", MessageOf(format.status()));
+  }
   section.Flag("item_upper_case", &mapping->item_upper_case);
   section.TextList("missing_values", &mapping->missing_values);
   section.List("types", [&](RecipeSection& element) {

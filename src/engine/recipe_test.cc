@@ -192,6 +192,14 @@ TEST(RecipeTest, AProblemWithAnEnvironmentVariableNamesIt) {
             "nobody");
 }
 
+TEST(RecipeTest, ATimeFormatThatReadsNothingIsNamed) {
+  const std::string problems = ProblemsOf(
+      StrCat(kSmall, "import: {format: csv, columns: {item: sku}, time_format: unix}\n"));
+  EXPECT_NE(problems.find("import.time_format: time format \"unix\" is none of unix_s, unix_ms"),
+            std::string::npos)
+      << problems;
+}
+
 TEST(RecipeTest, ImportMapsColumnsToEvents) {
   const absl::StatusOr<Recipe> recipe = ParseRecipe(StrCat(kSmall, R"(
 import:

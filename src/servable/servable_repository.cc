@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
@@ -107,12 +109,13 @@ absl::StatusOr<std::vector<ServableRepository::Listed>> ServableRepository::List
     }
   }
   if (error) return Internal("cannot list ", directory_, ": ", error.message());
-  std::sort(listed.begin(), listed.end(), [](const Listed& a, const Listed& b) {
-    const auto created_at_ms = [](const Listed& l) {
-      return l.manifest ? l.manifest->created_at_ms : 0;
-    };
-    return std::tuple(!a.manifest, -created_at_ms(a), std::string_view(a.version)) <
-           std::tuple(!b.manifest, -created_at_ms(b), std::string_view(b.version));
+  std::map<std::string_view, fs::file_time_type> published;
+  for (const Listed& servable : listed) {
+    published[servable.version] = fs::last_write_time(PathOf(servable.version), error);
+  }
+  std::sort(listed.begin(), listed.end(), [&](const Listed& a, const Listed& b) {
+    return std::tuple(!a.manifest, published[b.version], std::string_view(a.version)) <
+           std::tuple(!b.manifest, published[a.version], std::string_view(b.version));
   });
   return listed;
 }
@@ -124,7 +127,24 @@ absl::StatusOr<std::shared_ptr<const Servable>> ServableRepository::Load(
 }
 
 absl::StatusOr<std::string> ServableRepository::Publish(const Servable& servable) const {
-  return SaveServable(servable, directory_);
+  FOURFOLD_ASSIGN_OR_RETURN(std::string version, SaveServable(servable, directory_));
+  // The order of publication is that of the directories' times: an engine's clock may stand in the
+  // log's past, and the machine's goes back, or stands still between two.
+  std::error_code error;
+  fs::file_time_type others = fs::file_time_type::min();
+  for (fs::directory_iterator entry(directory_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    if (!IsVersion(name) || name == version) continue;
+    std::error_code ignored;
+    others = std::max(others, fs::last_write_time(entry->path(), ignored));
+  }
+  const fs::file_time_type own = fs::last_write_time(PathOf(version), error);
+  if (!error && own <= others) {
+    fs::last_write_time(PathOf(version), others + std::chrono::milliseconds(1), error);
+  }
+  if (error) return Internal("cannot date ", PathOf(version), ": ", error.message());
+  return version;
 }
 
 absl::Status ServableRepository::Prune(std::size_t keep) const {

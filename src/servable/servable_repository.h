@@ -36,12 +36,12 @@ class ServableRepository {
     std::optional<ServableManifest> manifest;  // absent: unreadable
     std::string problem;                       // why
   };
-  // Newest first by created_at_ms, then version; the unreadable ones last. Reads manifests only.
+  // The one published last comes first (Publish); the unreadable ones last. Reads manifests only.
   // Empty when the directory does not exist.
   absl::StatusOr<std::vector<Listed>> List() const;
   // Errors as LoadServable; a servable that lies under another's name is FailedPrecondition.
   absl::StatusOr<std::shared_ptr<const Servable>> Load(const std::string& version) const;
-  absl::StatusOr<std::string> Publish(const Servable& servable) const;  // SaveServable here
+  absl::StatusOr<std::string> Publish(const Servable& servable) const;  // SaveServable; newest now
   // Removes the oldest beyond the `keep` newest, never the active or the previous one, nor one that
   // it cannot read (it may belong to a newer engine); and what interrupted saves left behind.
   absl::Status Prune(std::size_t keep) const;

@@ -270,15 +270,24 @@ ApiAnswer Api::TrainServable(const Call& call, const ApiRequest& request) {
   return answer;
 }
 
+namespace {
+
+// A servable that is damaged is refused as any other that cannot serve; the server has not failed.
+absl::Status AsRefused(const absl::Status& status) {
+  return absl::IsDataLoss(status) ? FailedPrecondition(MessageOf(status)) : status;
+}
+
+}  // namespace
+
 ApiAnswer Api::ActivateServable(const Call& call, const ApiRequest&) {
   const absl::Status status = engine_->Activate(call.values.front());
-  if (!status.ok()) return Failed(status, call.request_id);
+  if (!status.ok()) return Failed(AsRefused(status), call.request_id);
   return Good(ActiveServableJson(engine_->Status().active_servable, call.request_id));
 }
 
 ApiAnswer Api::RollbackServable(const Call& call, const ApiRequest&) {
   const absl::StatusOr<std::string> version = engine_->Rollback();
-  if (!version.ok()) return Failed(version.status(), call.request_id);
+  if (!version.ok()) return Failed(AsRefused(version.status()), call.request_id);
   return Good(ActiveServableJson(*version, call.request_id));
 }
 

@@ -252,6 +252,13 @@ TEST_F(ApiTest, ServablesAreListedActivatedAndRolledBack) {
   EXPECT_EQ(Ask("POST", "/v1/recommend", "{}").json().at("servable"), second);
   EXPECT_EQ(Ask("POST", "/v1/servables/latest:activate").json().at("active"), second);
   EXPECT_EQ(Ask("POST", "/v1/servables/nonsense:activate").status, 404);
+  // A damaged one is refused, and what served goes on.
+  std::ofstream(engine_.path() / "engine/servables" / version_ / "manifest.json") << "{";
+  for (const std::string& path :
+       {StrCat("/v1/servables/", version_, ":activate"), std::string("/v1/servables:rollback")}) {
+    EXPECT_EQ(Ask("POST", path).status, 409) << Ask("POST", path).body;
+  }
+  EXPECT_EQ(Ask("POST", "/v1/recommend", "{}").json().at("servable"), second);
 }
 
 TEST_F(ApiTest, AServableIsTrainedAndActivatedBesideServing) {

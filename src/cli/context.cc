@@ -99,7 +99,10 @@ std::string ItemNames::Label(const std::string& item) {
 CLI::App* AddVerb(CLI::App& app, const std::string& name, const std::string& description,
                   const std::string& examples) {
   CLI::App* verb = app.add_subcommand(name, description);
-  verb->footer("Examples:\n" + examples);
+  verb->footer(
+      "Examples:\n" + examples +
+      "\nEvery verb also takes --directory, --recipe, --clock-at, --format and --progress: see "
+      "fourfold --help.");
   verb->fallthrough();
   return verb;
 }

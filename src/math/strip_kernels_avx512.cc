@@ -76,8 +76,9 @@ FOURFOLD_AVX512_INLINE void Tile(const Part& part, std::size_t row) {
 
 template <int kHalves>
 FOURFOLD_AVX512 void Tiles(const Part& part) {
+  constexpr std::size_t kTwoPanels = std::size_t{2} * kPanelRows;
   std::size_t row = 0;
-  for (; row + 2 * kPanelRows <= part.rows; row += 2 * kPanelRows) Tile<2, kHalves>(part, row);
+  for (; row + kTwoPanels <= part.rows; row += kTwoPanels) Tile<2, kHalves>(part, row);
   if (row < part.rows) Tile<1, kHalves>(part, row);
 }
 

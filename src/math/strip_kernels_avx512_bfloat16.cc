@@ -94,8 +94,9 @@ FOURFOLD_AVX512_BFLOAT16 void Tiles(Part part, const float* const* x, std::size_
   alignas(64) std::uint32_t packed[kPairsMax * kPairColumns];
   Pack<kHalves>(x, depth, packed);
   part.x = packed;
+  constexpr std::size_t kTwoPanels = std::size_t{2} * kPanelRows;
   std::size_t row = 0;
-  for (; row + 2 * kPanelRows <= part.rows; row += 2 * kPanelRows) Tile<2, kHalves>(part, row);
+  for (; row + kTwoPanels <= part.rows; row += kTwoPanels) Tile<2, kHalves>(part, row);
   if (row < part.rows) Tile<1, kHalves>(part, row);
 }
 

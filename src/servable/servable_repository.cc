@@ -109,7 +109,7 @@ absl::StatusOr<std::vector<ServableRepository::Listed>> ServableRepository::List
     }
   }
   if (error) return Internal("cannot list ", directory_, ": ", error.message());
-  std::map<std::string_view, fs::file_time_type> published;
+  std::map<std::string, fs::file_time_type> published;
   for (const Listed& servable : listed) {
     published[servable.version] = fs::last_write_time(PathOf(servable.version), error);
   }

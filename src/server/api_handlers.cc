@@ -27,6 +27,11 @@ ApiAnswer Failed(const absl::Status& status, std::string_view request_id) {
   return Api::Refuse(KindOf(status), MessageOf(status), request_id);
 }
 
+// A servable that is damaged is refused as any other that cannot serve; the server has not failed.
+absl::Status AsRefused(const absl::Status& status) {
+  return absl::IsDataLoss(status) ? FailedPrecondition(MessageOf(status)) : status;
+}
+
 ApiAnswer Invalid(const FieldErrors& errors, std::string_view request_id) {
   const FieldError& first = errors.front();
   return Api::Refuse(kInvalidRequest,
@@ -269,15 +274,6 @@ ApiAnswer Api::TrainServable(const Call& call, const ApiRequest& request) {
   answer.status = 202;
   return answer;
 }
-
-namespace {
-
-// A servable that is damaged is refused as any other that cannot serve; the server has not failed.
-absl::Status AsRefused(const absl::Status& status) {
-  return absl::IsDataLoss(status) ? FailedPrecondition(MessageOf(status)) : status;
-}
-
-}  // namespace
 
 ApiAnswer Api::ActivateServable(const Call& call, const ApiRequest&) {
   const absl::Status status = engine_->Activate(call.values.front());

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "math/kernel_set.h"
+
 namespace fourfold {
 
 // Arithmetic on vectors of float32 whose length is a multiple of kVectorLanes.
@@ -14,6 +16,7 @@ namespace fourfold {
 // Vectors may be read and written by several threads at once (Hogwild): each element is then some
 // value that one of them wrote, and an addition may be lost.
 inline constexpr std::size_t kVectorLanes = 8;
+inline constexpr std::size_t kVectorSums = 32;
 inline constexpr std::size_t kCodeLanes = 32;
 
 struct VectorKernels {
@@ -34,6 +37,8 @@ struct VectorKernels {
 const VectorKernels& PlainVectorKernels();
 // The fastest that this processor runs.
 const VectorKernels& FastVectorKernels();
+// All that run on it, the plain twin first.
+KernelSets<VectorKernels> VectorKernelSets();
 
 // The least multiple of kVectorLanes that is not below `length`.
 constexpr std::size_t PaddedLength(std::size_t length) {

@@ -62,18 +62,6 @@ TEST(VectorKernelsTest, EachSetHasTheBitsOfPlain) {
   }
 }
 
-// A kernel that adds what is not there gives 0 for -0: the sum of -0 alone is -0 only where no
-// partial sum began at 0, so the kernels must agree on where they begin.
-TEST(VectorKernelsTest, SignsOfZeroAreThoseOfPlain) {
-  for (std::size_t length = kVectorLanes; length <= 80; length += kVectorLanes) {
-    const std::vector<float> a(length, -0.0F), b(length, 1.0F);
-    const float product = PlainVectorKernels().dot(a.data(), b.data(), length);
-    for (const VectorKernels* kernels : VectorKernelSets()) {
-      EXPECT_EQ(BitsOf({kernels->dot(a.data(), b.data(), length)}), BitsOf({product}));
-    }
-  }
-}
-
 TEST(VectorKernelsTest, CodesAreMultipliedExactly) {
   std::vector<std::int16_t> a = {1, 2, 3};
   std::vector<std::int8_t> b = {5, -6, 7};

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/aligned_vector.h"
 #include "base/parallel.h"
 #include "index/vector_graph.h"
 #include "math/random.h"
@@ -83,7 +84,7 @@ Json TouchRows(const ItemGraph& graph, std::size_t dimension, int threads, std::
   constexpr std::size_t kRowsPerPair = 6, kPairsPerPiece = 4096, kPairsAtOnce = 8;
   constexpr std::size_t kFloatsPerLine = 16;
   const AliasTable negatives(ItemStrengths(graph));
-  std::vector<float> rows(graph.items() * dimension);
+  AlignedVector<float> rows(graph.items() * dimension);
   const Stopwatch touching;
   ForEachPiece(pairs, kPairsPerPiece, threads, [&](std::size_t begin, std::size_t end) {
     Random random(3, begin, 0);
@@ -148,7 +149,7 @@ int Run(int argc, char** argv) {
   if (graph_too) {
     ItemEmbeddings::Parts parts{.dimension = spec.dimension,
                                 .trained = std::vector<std::uint8_t>(items, 1),
-                                .rows = std::move(model.input),
+                                .rows = {model.input.begin(), model.input.end()},
                                 .weights = std::vector<float>(items),
                                 .fields = {}};
     const ItemEmbeddings embeddings = ItemEmbeddings::FromParts(std::move(parts));

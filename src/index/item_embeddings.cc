@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/aligned_vector.h"
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -82,7 +83,7 @@ struct ItemEmbeddings::Storage {
   // What is large lies in the file or, for embeddings made in memory, in the vectors.
   std::optional<SafetensorsFile> file;
   Parts owned;
-  std::vector<float> owned_vectors;
+  AlignedVector<float> owned_vectors;
 
   struct FieldView {
     std::string name;

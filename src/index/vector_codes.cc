@@ -1,11 +1,7 @@
 #include "index/vector_codes.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cmath>
-
-#include "base/check.h"
 
 namespace fourfold {
 namespace {
@@ -30,28 +26,15 @@ double Nearest(double value) {
 
 std::size_t RoundUp(std::size_t size, std::size_t unit) { return (size + unit - 1) / unit * unit; }
 
-// Rows are met in no order, each on a page of its own: large pages spare looking most of them up.
-std::int8_t* Allocate(std::size_t bytes) {
-  constexpr std::size_t kLargePage = 2 << 20;
-  const bool is_large = bytes >= kLargePage;
-  const std::size_t alignment = is_large ? kLargePage : 64;
-  bytes = RoundUp(std::max<std::size_t>(bytes, 1), alignment);
-  void* const memory = std::aligned_alloc(alignment, bytes);
-  FOURFOLD_CHECK(memory != nullptr);
-  if (is_large) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: what comes of it is all the same
-  return static_cast<std::int8_t*>(memory);
-}
-
 }  // namespace
 
 VectorCodes::VectorCodes(std::span<const float* const> vectors, std::size_t dimension)
     : stride_(RoundUp(dimension, kLineBytes)),
-      codes_(Allocate(vectors.size() * stride_)),
+      codes_(vectors.size() * stride_),
       rows_(vectors.size()) {
   for (std::size_t row = 0; row < vectors.size(); ++row) {
     const std::span<const float> vector(vectors[row], dimension);
-    std::int8_t* const code = codes_.get() + row * stride_;
-    std::fill_n(code, stride_, std::int8_t{0});
+    std::int8_t* const code = codes_.data() + row * stride_;
     const auto scale = static_cast<float>(LargestOf(vector) / kCodeMost);
     double length = 0, coded_length = 0, error = 0;
     for (std::size_t i = 0; i < dimension; ++i) {

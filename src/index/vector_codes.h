@@ -2,11 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <span>
 #include <vector>
 
+#include "base/aligned_vector.h"
 #include "math/vector_kernels.h"
 
 namespace fourfold {
@@ -34,13 +33,13 @@ class VectorCodes {
   // Not below kernels.dot(query, the row's vector), for any VectorKernels.
   double UpperBound(const CodedQuery& query, std::size_t row) const {
     const std::int32_t product =
-        kernels_->dot_codes(query.code.data(), codes_.get() + row * stride_, stride_);
+        kernels_->dot_codes(query.code.data(), codes_.data() + row * stride_, stride_);
     return query.scale * static_cast<double>(rows_[row].scale) * product +
            query.length * static_cast<double>(rows_[row].error) + query.allowance;
   }
   // Brings a row to the processor.
   void Prefetch(std::size_t row) const {
-    const std::int8_t* const code = codes_.get() + row * stride_;
+    const std::int8_t* const code = codes_.data() + row * stride_;
     for (std::size_t i = 0; i < stride_; i += kLineBytes) __builtin_prefetch(code + i);
     __builtin_prefetch(&rows_[row]);
   }
@@ -51,13 +50,10 @@ class VectorCodes {
     float scale = 0;
     float error = 0;  // the distance between the code and the vector, or a little more
   };
-  struct Free {
-    void operator()(std::int8_t* codes) const { std::free(codes); }
-  };
 
   const VectorKernels* kernels_ = &FastVectorKernels();
   std::size_t stride_ = 0;  // bytes of a row, whole cache lines
-  std::unique_ptr<std::int8_t, Free> codes_;
+  AlignedVector<std::int8_t> codes_;
   std::vector<Row> rows_;
   double longest_ = 0;  // of the vectors and of what their codes stand for
 };

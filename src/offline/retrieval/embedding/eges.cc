@@ -26,7 +26,7 @@ ItemEmbeddings::Parts PartsOf(const SkipGramModel& model, const ItemGraph& graph
   parts.dimension = static_cast<int>(model.dimension);
   const auto own = model.input.begin() + static_cast<std::ptrdiff_t>(model.items * model.dimension);
   parts.rows.assign(model.input.begin(), own);
-  parts.weights = model.weights;
+  parts.weights.assign(model.weights.begin(), model.weights.end());
   parts.trained.assign(model.items, 0);
   for (std::uint32_t item = 0; item < graph.items(); ++item) {
     for (const std::uint32_t target : graph.TargetsOf(item)) {
@@ -47,7 +47,7 @@ ItemEmbeddings::Parts PartsOf(const SkipGramModel& model, const ItemGraph& graph
   return parts;
 }
 
-bool IsFinite(const std::vector<float>& values) {
+bool IsFinite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(),
                      [](float value) { return std::isfinite(value); });
 }

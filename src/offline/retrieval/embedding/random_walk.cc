@@ -56,12 +56,45 @@ void RandomWalker::Walk(std::uint32_t start, int length, Random* random,
   walk->clear();
   walk->push_back(start);
   for (std::uint32_t item = start; static_cast<int>(walk->size()) < length;) {
-    const std::size_t begin = graph_->begin[item], edges = graph_->begin[item + 1] - begin;
-    if (edges == 0) return;
-    const std::uint32_t edge =
-        AliasTable::DrawFrom(std::span(slots_).subspan(begin, edges), random);
-    item = graph_->to[begin + edge];
+    const Edges edges = EdgesOf(item);
+    if (edges.count == 0) return;
+    const auto slots = SlotsOf(edges);
+    const auto edge = AliasTable::SettleFrom(slots, AliasTable::TossFrom(slots, random));
+    item = graph_->to[edges.begin + edge];
     walk->push_back(item);
+  }
+}
+
+void RandomWalker::WalkTogether(std::span<const std::uint32_t> starts, int length,
+                                std::span<Random> randoms,
+                                std::vector<std::vector<std::uint32_t>>* walks) const {
+  struct Walker {
+    std::size_t walk = 0;
+    Edges edges;
+    AliasTable::Tossed tossed;
+  };
+  thread_local std::vector<Walker> walkers;
+  walks->resize(starts.size());
+  walkers.clear();
+  for (std::size_t walk = 0; walk < starts.size(); ++walk) {
+    (*walks)[walk].assign(1, starts[walk]);
+    __builtin_prefetch(&graph_->begin[starts[walk]]);
+    walkers.push_back({walk, {}, {}});
+  }
+  for (int step = 1; step < length; ++step) {
+    std::erase_if(walkers, [&](Walker& walker) {
+      walker.edges = EdgesOf((*walks)[walker.walk].back());
+      if (walker.edges.count == 0) return true;
+      walker.tossed = AliasTable::TossFrom(SlotsOf(walker.edges), &randoms[walker.walk]);
+      __builtin_prefetch(&graph_->to[walker.edges.begin + walker.tossed.slot]);
+      return false;
+    });
+    for (const Walker& walker : walkers) {
+      const auto edge = AliasTable::SettleFrom(SlotsOf(walker.edges), walker.tossed);
+      const std::uint32_t item = graph_->to[walker.edges.begin + edge];
+      __builtin_prefetch(&graph_->begin[item]);
+      (*walks)[walker.walk].push_back(item);
+    }
   }
 }
 

@@ -49,6 +49,39 @@ TEST(RandomWalkTest, FollowsTheWeightsAndEndsAtADeadEnd) {
   EXPECT_THAT(walk, ElementsAre(3));
 }
 
+TEST(RandomWalkTest, WalksTogetherAreThoseOneAfterTheOther) {
+  constexpr std::uint32_t kItems = 40;
+  Random random(5);
+  std::vector<WeightedEdge> edges;  // one item in four is a dead end
+  for (std::uint32_t edge = 0; edge < 120; ++edge) {
+    const std::uint32_t from = random.Below(kItems);
+    if (from % 4 != 0) edges.push_back({from, random.Below(kItems), 0.1F + random.Unit()});
+  }
+  const ItemGraph graph = MakeItemGraph(std::move(edges), kItems);
+  const RandomWalker walker(graph);
+  std::vector<std::vector<std::uint32_t>> together;
+  std::size_t ended_early = 0;
+  for (const std::size_t count : {16u, 3u, 0u, 40u}) {
+    std::vector<std::uint32_t> starts;
+    std::vector<Random> randoms;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      starts.push_back(random.Below(kItems));
+      randoms.emplace_back(9, i, count);
+    }
+    std::vector<Random> alone = randoms;
+    walker.WalkTogether(starts, 6, randoms, &together);
+    ASSERT_EQ(together.size(), count);
+    for (std::size_t i = 0; i < count; ++i) {
+      std::vector<std::uint32_t> walk;
+      walker.Walk(starts[i], 6, &alone[i], &walk);
+      EXPECT_EQ(together[i], walk);
+      EXPECT_EQ(randoms[i].Next(), alone[i].Next()) << "more or fewer numbers drawn";
+      ended_early += walk.size() < 6;
+    }
+  }
+  EXPECT_GT(ended_early, 0u);
+}
+
 TEST(RandomWalkTest, StrengthIsWhatGoesInAndOut) {
   EXPECT_THAT(ItemStrengths(MakeItemGraph({{0, 1, 3}, {0, 2, 1}, {1, 0, 1}}, 3)),
               ElementsAre(5, 4, 1));

@@ -1,6 +1,7 @@
 #include "offline/retrieval/embedding/skip_gram.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <numeric>
@@ -46,38 +47,49 @@ struct Training {
   std::atomic<std::uint64_t> ended_early{0}, pairs{0}, pieces{0};
 };
 
-// Learns from one walk after the other.
+// Learns from the walks of one thread. What it learns from lies anywhere in memory: while it learns
+// from one centre, the rows for the next are on their way, and what tells which rows those for the
+// one after are.
 class WalkLearner {
  public:
   WalkLearner(Training& training, SkipGramModel* model, const VectorKernels& kernels)
       : training_(training), model_(model), step_(model, kernels) {}
 
-  void Learn(std::uint32_t start, float learning_rate, Random* random) {
-    const int length = training_.spec.walk_length;
-    training_.walker.Walk(start, length, random, &walk_);
-    ended_early += static_cast<int>(walk_.size()) < length;
-    const std::size_t reach = static_cast<std::size_t>(training_.spec.context_steps);
-    for (std::size_t center = 0; center < walk_.size() && !IsCalledOff(); ++center) {
-      targets_.clear();
-      const std::size_t end = std::min(walk_.size(), center + reach + 1);
-      for (std::size_t other = center - std::min(center, reach); other < end; ++other) {
-        if (walk_[other] != walk_[center]) AddPair(walk_[other], random);
+  // `starts` has at most kWalksTogether.
+  void Learn(std::span<const std::uint32_t> starts, int pass, float learning_rate) {
+    Walk(starts, pass);
+    centers_.clear();
+    for (std::size_t walk = 0; walk < walks_.size(); ++walk) {
+      for (std::size_t place = 0; place < walks_[walk].size(); ++place) {
+        centers_.push_back({walk, place});
       }
-      step_.Begin(walk_[center]);
-      for (const Target& target : targets_) {
-        step_.Learn(target.item, target.is_context, learning_rate);
-      }
-      step_.Finish();
-      targets_since_check_ += targets_.size();
+    }
+    for (std::size_t i = 0; i < centers_.size() + kStagesAhead && !IsCalledOff(); ++i) {
+      if (i < centers_.size()) Toss(centers_[i], &lessons_[i % lessons_.size()]);
+      if (i >= 1 && i <= centers_.size()) Settle(&lessons_[(i - 1) % lessons_.size()]);
+      if (i < kStagesAhead) continue;
+      LearnFrom(lessons_[(i - kStagesAhead) % lessons_.size()], learning_rate);
     }
   }
 
+  static constexpr std::size_t kWalksTogether = 16;
   std::uint64_t ended_early = 0, pairs = 0;
 
  private:
+  static constexpr std::size_t kStagesAhead = 2;
+  struct Place {
+    std::size_t walk = 0, place = 0;
+  };
   struct Target {
     std::uint32_t item = 0;
     bool is_context = false;
+  };
+  // What is learned from one centre.
+  struct Lesson {
+    std::uint32_t center = 0;
+    std::vector<std::uint32_t> contexts;
+    std::vector<AliasTable::Tossed> negatives;  // as many for each context
+    std::vector<Target> targets;
   };
 
   bool IsCalledOff() {
@@ -88,26 +100,72 @@ class WalkLearner {
     return training_.cancellation.is_cancelled();
   }
 
-  void AddPair(std::uint32_t context, Random* random) {
-    AddTarget({context, true});
-    for (int n = 0; n < training_.spec.negatives; ++n) {
-      const std::uint32_t negative = training_.negatives.Draw(random);
-      if (negative != context) AddTarget({negative, false});
+  void Walk(std::span<const std::uint32_t> starts, int pass) {
+    randoms_.clear();
+    for (const std::uint32_t start : starts) {
+      randoms_.emplace_back(static_cast<std::uint64_t>(training_.spec.seed) ^ kWalkStream,
+                            static_cast<std::uint64_t>(pass), start);
     }
-    ++pairs;
+    const int length = training_.spec.walk_length;
+    training_.walker.WalkTogether(starts, length, randoms_, &walks_);
+    for (const auto& walk : walks_) ended_early += static_cast<int>(walk.size()) < length;
   }
-  // What is learned from lies anywhere: it is on its way while the rest is drawn.
-  void AddTarget(const Target& target) {
-    const float* const row = model_->OutputRow(target.item);
+
+  void Toss(Place at, Lesson* lesson) {
+    const std::vector<std::uint32_t>& walk = walks_[at.walk];
+    const std::size_t reach = static_cast<std::size_t>(training_.spec.context_steps);
+    const std::size_t end = std::min(walk.size(), at.place + reach + 1);
+    lesson->center = walk[at.place];
+    lesson->contexts.clear();
+    lesson->negatives.clear();
+    for (std::size_t other = at.place - std::min(at.place, reach); other < end; ++other) {
+      if (walk[other] == lesson->center) continue;
+      lesson->contexts.push_back(walk[other]);
+      for (int n = 0; n < training_.spec.negatives; ++n) {
+        lesson->negatives.push_back(training_.negatives.Toss(&randoms_[at.walk]));
+      }
+    }
+  }
+
+  void Settle(Lesson* lesson) {
+    const auto negatives = static_cast<std::size_t>(training_.spec.negatives);
+    lesson->targets.clear();
+    Prefetch(model_->InputRow(lesson->center));
+    for (std::size_t i = 0; i < lesson->contexts.size(); ++i) {
+      const std::uint32_t context = lesson->contexts[i];
+      AddTarget({context, true}, lesson);
+      for (std::size_t n = 0; n < negatives; ++n) {
+        const auto negative = training_.negatives.Settle(lesson->negatives[i * negatives + n]);
+        if (negative != context) AddTarget({negative, false}, lesson);
+      }
+    }
+  }
+
+  void LearnFrom(const Lesson& lesson, float learning_rate) {
+    step_.Begin(lesson.center);
+    for (const Target& target : lesson.targets) {
+      step_.Learn(target.item, target.is_context, learning_rate);
+    }
+    step_.Finish();
+    pairs += lesson.contexts.size();
+    targets_since_check_ += lesson.targets.size();
+  }
+
+  void AddTarget(const Target& target, Lesson* lesson) {
+    Prefetch(model_->OutputRow(target.item));
+    lesson->targets.push_back(target);
+  }
+  void Prefetch(const float* row) const {
     for (std::size_t i = 0; i < model_->dimension; i += 16) __builtin_prefetch(row + i, 1);
-    targets_.push_back(target);
   }
 
   Training& training_;
   SkipGramModel* const model_;
   SkipGramStep step_;
-  std::vector<std::uint32_t> walk_;
-  std::vector<Target> targets_;  // of one centre
+  std::vector<Random> randoms_;  // of each walk
+  std::vector<std::vector<std::uint32_t>> walks_;
+  std::vector<Place> centers_;  // of all walks in turn
+  std::array<Lesson, kStagesAhead + 1> lessons_;
   std::size_t targets_since_check_ = 0;
 };
 
@@ -239,10 +297,10 @@ SkipGramReport TrainSkipGram(const ItemGraph& graph, const RetrieverSpec& spec, 
       const auto done = static_cast<double>(training.pieces++) / all_pieces;
       const auto rate = static_cast<float>(spec.learning_rate * (1 - done));
       WalkLearner learner(training, model, kernels);
-      for (std::size_t i = begin; i < end && !training.cancellation.is_cancelled(); ++i) {
-        const std::uint32_t start = training.starts[i];
-        Random random(seed ^ kWalkStream, static_cast<std::uint64_t>(pass), start);
-        learner.Learn(start, rate, &random);
+      const auto starts = std::span(training.starts).subspan(begin, end - begin);
+      for (std::size_t i = 0; i < starts.size(); i += WalkLearner::kWalksTogether) {
+        const auto together = std::min(starts.size() - i, WalkLearner::kWalksTogether);
+        learner.Learn(starts.subspan(i, together), pass, rate);
       }
       training.ended_early += learner.ended_early;
       training.pairs += learner.pairs;

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/aligned_vector.h"
 #include "math/vector_kernels.h"
 #include "offline/dataset/side_fields.h"
 #include "offline/retrieval/cancellation.h"
@@ -25,9 +26,9 @@ struct SkipGramModel {
   bool learns_weights = false;
   std::span<const SideField> fields;   // outlive the model
   std::vector<std::size_t> first_row;  // of each field's values among the input rows
-  std::vector<float> input;            // W: [items, then the values of each field; dimension]
-  std::vector<float> output;           // Z: [items, dimension]
-  std::vector<float> weights;          // a: [items, 1 + fields]
+  AlignedVector<float> input;          // W: [items, then the values of each field; dimension]
+  AlignedVector<float> output;         // Z: [items, dimension]
+  AlignedVector<float> weights;        // a: [items, 1 + fields]
 
   float* InputRow(std::size_t row) { return input.data() + row * dimension; }
   float* OutputRow(std::uint32_t item) { return output.data() + item * dimension; }

@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <functional>
 #include <vector>
+
+#include "base/aligned_vector.h"
 
 namespace fourfold {
 
@@ -11,16 +13,26 @@ inline constexpr std::uint32_t kNoLink = 0xffffffffu;
 
 // The links of an HNSW graph. A node's links on a level end at the first kNoLink.
 struct HnswLinks {
-  std::vector<std::uint8_t> levels;   // [nodes], how many each stands on, at least 1
-  std::vector<std::uint32_t> lowest;  // [nodes, 2 * links]
-  std::vector<std::uint32_t> upper;   // [levels - 1, links] of each node in turn
-  std::uint32_t entry = 0;            // a node of the highest level
+  std::vector<std::uint8_t> levels;     // [nodes], how many each stands on, at least 1
+  AlignedVector<std::uint32_t> lowest;  // [nodes, 2 * links]
+  AlignedVector<std::uint32_t> upper;   // [levels - 1, links] of each node in turn
+  std::uint32_t entry = 0;              // a node of the highest level
 };
 
-// Links by Faiss, which stays behind this function. `vector_of` has the vector of each node, of
-// length 1; they must stay until it returns. No nodes when the build was called off
-// (graph_build_cancellation.h).
+struct HnswLinkOptions {
+  int links = 16;         // of a node on each level, twice as many on the lowest; 2 to 64
+  int build_width = 100;  // candidates that a new node's links are chosen from
+  int threads = 0;        // 0: one per processor; 1: the same links each time
+  // Asked now and then, from any of the threads; once it says so the build ends soon, without
+  // nodes. Empty: never.
+  std::function<bool()> is_cancelled = {};
+};
+
+// Algorithms 1 to 4 of Malkov and Yashunin, "Efficient and robust approximate nearest neighbor
+// search using HNSW graphs" (2016): each node is linked to those of its nearest that stand in no
+// other's shadow. `vector_of` has the vector of each node, of length 1; they must stay until it
+// returns.
 HnswLinks BuildHnswLinks(const std::vector<const float*>& vector_of, std::size_t dimension,
-                         int links, int build_width, int threads);
+                         const HnswLinkOptions& options);
 
 }  // namespace fourfold

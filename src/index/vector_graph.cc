@@ -8,26 +8,12 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "index/hnsw_links.h"
+#include "index/hnsw_walk.h"
 #include "math/vector_kernels.h"
 #include "storage/safetensors.h"
 
 namespace fourfold {
 namespace {
-
-using Found = VectorSearchScratch::Found;
-using Met = VectorSearchScratch::Met;
-
-// Heaps by these have the best, or the worst, in front. No functions, which the heap would call
-// through a pointer. No two nodes are level, so that what is found depends on no order of looking.
-struct IsBetter {
-  bool operator()(const Found& a, const Found& b) const {
-    return a.score > b.score || (a.score == b.score && a.node < b.node);
-  }
-};
-struct IsWorse {
-  bool operator()(const Found& a, const Found& b) const { return IsBetter()(b, a); }
-};
 
 bool IsZero(std::span<const float> vector) {
   return std::all_of(vector.begin(), vector.end(), [](float value) { return value == 0; });
@@ -111,6 +97,22 @@ void VectorGraph::Storage::Encode(std::span<const float> vectors, std::size_t di
   codes = VectorCodes(vector_of, dimension);
 }
 
+// As a search reads it.
+struct VectorGraph::SearchedGraph {
+  const Storage& storage;
+  const std::span<const float> vectors;
+  const std::size_t dimension;
+
+  std::size_t nodes() const { return storage.items.size(); }
+  const float* VectorOf(std::uint32_t node) const {
+    return vectors.data() + storage.items[node] * dimension;
+  }
+  std::span<const std::uint32_t> LinksOf(std::uint32_t node, std::size_t level) const {
+    return storage.LinksOf(node, level);
+  }
+  const VectorCodes& codes() const { return storage.codes; }
+};
+
 VectorGraph::VectorGraph(std::unique_ptr<Storage> storage) : storage_(std::move(storage)) {}
 VectorGraph::VectorGraph(VectorGraph&&) noexcept = default;
 VectorGraph& VectorGraph::operator=(VectorGraph&&) noexcept = default;
@@ -118,7 +120,6 @@ VectorGraph::~VectorGraph() = default;
 
 VectorGraph VectorGraph::Build(std::span<const float> vectors, std::size_t dimension,
                                const BuildOptions& options) {
-  FOURFOLD_CHECK(options.links >= 2 && options.links <= 64);
   auto storage = std::make_unique<Storage>();
   std::vector<const float*> vector_of;
   for (std::uint32_t item = 0; item < vectors.size() / dimension; ++item) {
@@ -127,8 +128,7 @@ VectorGraph VectorGraph::Build(std::span<const float> vectors, std::size_t dimen
     storage->owned_items.push_back(item);
     vector_of.push_back(vector.data());
   }
-  storage->owned =
-      BuildHnswLinks(vector_of, dimension, options.links, options.build_width, options.threads);
+  storage->owned = BuildHnswLinks(vector_of, dimension, options);
   if (storage->owned.levels.empty()) storage->owned_items.clear();  // called off
   storage->links = static_cast<std::size_t>(options.links);
   storage->entry = storage->owned.entry;
@@ -189,139 +189,19 @@ std::size_t VectorGraph::items() const {
   return storage_->items.empty() ? 0 : storage_->items.back() + std::size_t{1};
 }
 
-// One search. By codes, it leaves out reading the vector of a node that cannot be of use, which
-// changes nothing of what it finds.
-template <bool kByCodes>
-class VectorGraph::Walk {
- public:
-  Walk(const Storage& graph, std::span<const float> vectors, std::span<const float> query,
-       VectorSearchScratch* scratch)
-      : graph_(graph), vectors_(vectors), query_(query), scratch_(scratch) {
-    if (scratch_->visited.size() < graph_.items.size())
-      scratch_->visited.resize(graph_.items.size());
-    BeginToMark();
-    if (kByCodes) graph_.codes.Encode(query, &scratch_->query);
-  }
-
-  // The best node of the upper levels.
-  Found Descend() {
-    Found best{ScoreOf(graph_.entry), graph_.entry};
-    for (std::size_t level = graph_.levels[graph_.entry] - 1u; level > 0; --level) {
-      for (bool better = true; better;) {
-        better = false;
-        // Who was met before is not better than the best.
-        MeetLinks(graph_.LinksOf(best.node, level), best.score);
-        for (std::size_t i = 0; i < scratch_->met.size() && MayBeAsGood(i, best.score); ++i) {
-          const Found found = Look(i);
-          if (!IsBetter()(found, best)) continue;
-          best = found;
-          better = true;
-        }
-      }
-    }
-    return best;
-  }
-
-  // Leaves the best `width` that are found in scratch->best.
-  void Spread(const Found& start, std::size_t width) {
-    BeginToMark();
-    std::vector<Found>&open = scratch_->open, &best = scratch_->best;
-    open.assign(1, start);
-    best.assign(1, start);
-    scratch_->visited[start.node] = scratch_->marks;
-    while (!open.empty()) {
-      std::pop_heap(open.begin(), open.end(), IsWorse());
-      const Found from = open.back();
-      open.pop_back();
-      const bool is_full = best.size() >= width;
-      if (is_full && IsBetter()(best.front(), from)) return;
-      MeetLinks(graph_.LinksOf(from.node, 0), is_full ? best.front().score : -HUGE_VALF);
-      for (std::size_t i = 0; i < scratch_->met.size(); ++i) {
-        if (best.size() >= width) {
-          if (!MayBeAsGood(i, best.front().score)) break;
-          const Found found = Look(i);
-          if (!IsBetter()(found, best.front())) continue;
-          std::pop_heap(best.begin(), best.end(), IsBetter());
-          best.back() = found;
-        } else {
-          best.push_back(Look(i));
-        }
-        open.push_back(best.back());
-        std::push_heap(best.begin(), best.end(), IsBetter());
-        std::push_heap(open.begin(), open.end(), IsWorse());
-      }
-    }
-  }
-
- private:
-  static constexpr std::size_t kLooksAhead = 3;
-
-  const float* VectorOf(std::uint32_t node) const {
-    return vectors_.data() + graph_.items[node] * query_.size();
-  }
-  float ScoreOf(std::uint32_t node) const {
-    return kernels_.dot(query_.data(), VectorOf(node), query_.size());
-  }
-  void PrefetchVector(std::uint32_t node) const {
-    const float* const vector = VectorOf(node);
-    for (std::size_t i = 0; i < query_.size(); i += 16) __builtin_prefetch(vector + i);
-  }
-  // By codes the rest that were met are no better than one of them may be.
-  bool MayBeAsGood(std::size_t met, float bar) const {
-    return scratch_->met[met].bound >= static_cast<double>(bar);
-  }
-  Found Look(std::size_t met) const {
-    const std::vector<Met>& all = scratch_->met;
-    if (kByCodes && met + kLooksAhead < all.size()) PrefetchVector(all[met + kLooksAhead].node);
-    return {ScoreOf(all[met].node), all[met].node};
-  }
-
-  void BeginToMark() {
-    if (++scratch_->marks == 0) {  // wrapped: old marks would look new
-      std::fill(scratch_->visited.begin(), scratch_->visited.end(), 0u);
-      scratch_->marks = 1;
-    }
-  }
-
-  // Those of the links that were not met since BeginToMark and may be as good as `bar`; by codes in
-  // the order in which they may be good. What is looked at first is on the way to the processor.
-  void MeetLinks(std::span<const std::uint32_t> links, float bar) {
-    std::vector<Met>& met = scratch_->met;
-    met.clear();
-    for (const std::uint32_t link : links) {
-      if (link == kNoLink) break;
-      if (scratch_->visited[link] == scratch_->marks) continue;
-      scratch_->visited[link] = scratch_->marks;
-      met.push_back({link, HUGE_VAL});
-      if (kByCodes) {
-        graph_.codes.Prefetch(link);
-      } else {
-        PrefetchVector(link);
-      }
-    }
-    if (!kByCodes) return;
-    for (Met& one : met) one.bound = graph_.codes.UpperBound(scratch_->query, one.node);
-    std::erase_if(met, [&](const Met& one) { return one.bound < static_cast<double>(bar); });
-    std::sort(met.begin(), met.end(), [](const Met& a, const Met& b) { return a.bound > b.bound; });
-    for (std::size_t i = 0; i < std::min(met.size(), kLooksAhead); ++i) PrefetchVector(met[i].node);
-  }
-
-  const Storage& graph_;
-  const std::span<const float> vectors_, query_;
-  VectorSearchScratch* const scratch_;
-  const VectorKernels& kernels_ = FastVectorKernels();
-};
-
 template <bool kByCodes>
 void VectorGraph::SearchBy(std::span<const float> vectors, std::span<const float> query,
                            std::size_t limit, std::size_t width, VectorSearchScratch* scratch,
                            std::vector<Neighbour>* found) const {
   found->clear();
   if (nodes() == 0 || limit == 0) return;
-  Walk<kByCodes> walk(*storage_, vectors, query, scratch);
-  walk.Spread(walk.Descend(), std::max(width, limit));
-  for (const Found& node : scratch->best)
+  const SearchedGraph graph{*storage_, vectors, query.size()};
+  HnswWalk<SearchedGraph, kByCodes> walk(graph, query, scratch);
+  const std::size_t top = storage_->levels[storage_->entry] - 1u;
+  walk.Spread(walk.Descend(walk.Enter(storage_->entry), top, 0), 0, std::max(width, limit));
+  for (const VectorSearchScratch::Found& node : scratch->best) {
     found->push_back({storage_->items[node.node], node.score});
+  }
   std::sort(found->begin(), found->end(), StandsBefore);
   if (found->size() > limit) found->resize(limit);
 }

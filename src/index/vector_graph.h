@@ -9,31 +9,15 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "index/hnsw_links.h"
 #include "index/item_to_item_map.h"
-#include "index/vector_codes.h"
+#include "index/vector_search_scratch.h"
 
 namespace fourfold {
 
-// Memory that searches reuse. One for each thread.
-struct VectorSearchScratch {
-  struct Found {
-    float score = 0;
-    std::uint32_t node = 0;
-  };
-  std::vector<std::uint32_t> visited;  // by node: the mark that it bears
-  std::uint32_t marks = 0;             // the one that counts now
-  std::vector<Found> open, best;
-  struct Met {
-    std::uint32_t node = 0;
-    double bound = 0;  // the score is not above it
-  };
-  std::vector<Met> met;
-  CodedQuery query;
-};
-
 // Nearest items by inner product over vectors of length 1, found approximately: a hierarchical
 // navigable small world graph (Malkov and Yashunin, "Efficient and robust approximate nearest
-// neighbor search using HNSW graphs", 2016), linked by Faiss and searched here. It holds the links
+// neighbor search using HNSW graphs", 2016). It holds the links
 // and, in memory alone, a code of each vector (vector_codes.h), a quarter of its size; the vectors
 // are handed in, the same at each call. Immutable; thread-safe.
 //
@@ -41,13 +25,9 @@ struct VectorSearchScratch {
 // into memory.
 class VectorGraph {
  public:
-  struct BuildOptions {
-    int links = 16;         // of a node on each level, twice as many on the lowest; 2 to 64
-    int build_width = 100;  // candidates that a new node's links are chosen from
-    int threads = 0;        // 0: one per processor; 1: the same graph each time
-  };
+  using BuildOptions = HnswLinkOptions;
   // `vectors` is [items, dimension], dimension a multiple of 8. Items whose vector is 0 are left
-  // out. One build at a time.
+  // out. A graph without items when the build was called off.
   static VectorGraph Build(std::span<const float> vectors, std::size_t dimension,
                            const BuildOptions& options);
   // Checks every level and link: a graph that opens never reads out of bounds of `vectors`.
@@ -74,8 +54,7 @@ class VectorGraph {
 
  private:
   struct Storage;
-  template <bool kByCodes>
-  class Walk;
+  struct SearchedGraph;
   template <bool kByCodes>
   void SearchBy(std::span<const float> vectors, std::span<const float> query, std::size_t limit,
                 std::size_t width, VectorSearchScratch* scratch,

@@ -8,7 +8,6 @@
 
 #include "base/parallel.h"
 #include "base/strings.h"
-#include "index/graph_build_cancellation.h"
 #include "math/vector_kernels.h"
 #include "offline/retrieval/embedding/skip_gram.h"
 #include "offline/retrieval/neighbour_rows.h"
@@ -133,11 +132,11 @@ absl::StatusOr<CheckedGraph> BuildCheckedGraph(const ItemEmbeddings& embeddings,
                                                const CancellationCheck& is_cancelled) {
   Cancellation cancellation(is_cancelled);
   const CancellationCheck ask = [&] { return cancellation.Ask(); };
-  const GraphBuildCancellation build_cancellation(ask);
   VectorGraph graph = VectorGraph::Build(embeddings.vectors(), embeddings.dimension(),
                                          {.links = spec.graph_links,
                                           .build_width = spec.build_width,
-                                          .threads = spec.threads > 0 ? spec.threads : threads});
+                                          .threads = spec.threads > 0 ? spec.threads : threads,
+                                          .is_cancelled = ask});
   if (cancellation.Ask()) return Cancelled();
   const double recall = RecallOf(graph, embeddings, spec, threads, &cancellation);
   if (cancellation.is_cancelled()) return Cancelled();

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "base/strings.h"
-#include "index/graph_build_cancellation.h"
 #include "math/vector_kernels.h"
 #include "offline/retrieval/neighbour_rows.h"
 
@@ -217,12 +216,10 @@ TEST(EgesTest, EveryPartEndsWhenCalledOff) {
             absl::StatusCode::kCancelled);
   // While the graph is built, and not after it.
   int asked = 0;
-  {
-    const std::function<bool()> at_once = [&] { return ++asked > 0; };
-    const GraphBuildCancellation cancellation(at_once);
-    const VectorGraph graph = VectorGraph::Build(trained.embeddings.vectors(), 16, {.threads = 1});
-    EXPECT_EQ(graph.nodes(), 0u);
-  }
+  const VectorGraph graph =
+      VectorGraph::Build(trained.embeddings.vectors(), 16,
+                         {.threads = 1, .is_cancelled = [&] { return ++asked > 0; }});
+  EXPECT_EQ(graph.nodes(), 0u);
   EXPECT_GT(asked, 0);
   EXPECT_TRUE(BuildCheckedGraph(trained.embeddings, spec, 1).ok());
 }

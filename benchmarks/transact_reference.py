@@ -115,7 +115,7 @@ def measure_mode(directory, sizes, rounds, training, bfloat16):
     return {size: total / statistics.median(taken) for size, taken in seconds.items()}
 
 
-def measure_training(sizes, rounds):
+def measure_training(sizes, rounds, bfloat16=False):
     """Each example has a user of its own with 100 actions, as the module takes them. Without the optimiser's step."""
     model = TransAct(2)
     model.train()
@@ -129,7 +129,9 @@ def measure_training(sizes, rounds):
         seconds = []
         for _ in range(rounds + 1):
             begin = time.process_time()
-            model(*sequence, candidates).square().mean().backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                outputs = model(*sequence, candidates)
+            outputs.float().square().mean().backward()
             model.zero_grad()
             seconds.append(time.process_time() - begin)
         speeds[size] = size / statistics.median(seconds[1:])
@@ -154,6 +156,8 @@ def main():
     if options.batches:
         sizes = [int(size) for size in options.batches.split(",")]
         report["training_examples_per_second"] = measure_training(sizes, max(4, options.rounds))
+        if options.bfloat16:
+            report["training_examples_per_second_bfloat16"] = measure_training(sizes, max(4, options.rounds), bfloat16=True)
     print(json.dumps(report))
 
 

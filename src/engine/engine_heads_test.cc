@@ -101,6 +101,20 @@ class EngineHeadsTest : public EngineTest {
                           R"(", "type": "view", "item": ")", item, "\"}"));
   }
 
+  // Of the one servable.
+  TransActRankerModel TrainedModel() const {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(Path("engine"))) {
+      if (entry.path().filename() != "ranker.safetensors") continue;
+      const auto weights = SafetensorsFile::Open(entry.path().string());
+      EXPECT_TRUE(weights.ok()) << weights.status();
+      auto model = ReadTransActRanker(*weights);
+      EXPECT_TRUE(model.ok()) << model.status();
+      if (model.ok()) return *std::move(model);
+    }
+    ADD_FAILURE() << "no ranker";
+    return {};
+  }
+
   std::string version_;
 };
 
@@ -244,16 +258,20 @@ TEST_F(EngineHeadsTest, InBfloat16ItAnswersAlikeAndOutlivesARestart) {
   }
   const auto engine = Open(recipe, "2024-05-03");
   EXPECT_EQ(Order(*engine, "new"), (Items{"i1", "i0", "i2"}));
-  bool is_rounded = false;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(Path("engine"))) {
-    if (entry.path().filename() != "ranker.safetensors") continue;
-    const auto weights = SafetensorsFile::Open(entry.path().string());
-    ASSERT_TRUE(weights.ok()) << weights.status();
-    const auto model = ReadTransActRanker(*weights);
-    ASSERT_TRUE(model.ok()) << model.status();
-    is_rounded = model->precision == Precision::kBfloat16;
-  }
-  EXPECT_TRUE(is_rounded);
+  EXPECT_EQ(TrainedModel().precision, Precision::kBfloat16);
+  EXPECT_EQ(TrainedModel().training_precision, Precision::kFloat32);
+}
+
+TEST_F(EngineHeadsTest, TrainedInBfloat16ItOrdersAlikeAndItsWeightsSaySo) {
+  std::string recipe(kRecipe);
+  recipe.replace(recipe.find("latest: 2"), 9, "latest: 2\n    training_precision: bf16");
+  const auto engine = Open(recipe, "2024-05-02");
+  Fill(*engine);
+  TrainAndActivate(*engine);
+  View(*engine, "new", "i1");
+  EXPECT_EQ(Order(*engine, "new"), (Items{"i1", "i0", "i2"}));
+  EXPECT_EQ(TrainedModel().precision, Precision::kFloat32);
+  EXPECT_EQ(TrainedModel().training_precision, Precision::kBfloat16);
 }
 
 TEST_F(EngineHeadsTest, ARecipeWhoseHeadsDoNotFitIsRefused) {
@@ -273,6 +291,8 @@ TEST_F(EngineHeadsTest, ARecipeWhoseHeadsDoNotFitIsRefused) {
   refused("{dislike: 2}", "{hide: 2}", "no head has this name");
   refused("feature: views", "feature: price", "no feature that is the same for all candidates");
   refused("latest: 2", "latest: 2\n    precision: fp8", "one of f32, bf16");
+  refused("latest: 2", "latest: 2\n    training_precision: fp8",
+          "ranker.transact.training_precision");
   refused("latest: 2", "latest: 0\n    output: first_k", "nothing is left");
   refused("weights: [2]", "weights: [2, 3]", "must be as many as from");
 }

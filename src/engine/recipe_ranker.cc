@@ -220,8 +220,12 @@ void ReadTransActModel(RecipeSection& section, const FeaturePlan* plan,
   section.Integer("latest", &transact->latest, 0, 1000);
   section.Choice<bool>("output", &transact->max_pool,
                        {{"first_k_and_max", true}, {"first_k", false}});
-  section.Choice<Precision>("precision", &transact->precision,
-                            {{"f32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}});
+  for (const auto& [key, precision] :
+       {std::pair("precision", &transact->precision),
+        std::pair("training_precision", &transact->training_precision)}) {
+    section.Choice<Precision>(key, precision,
+                              {{"f32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}});
+  }
   section.Integer("cross_layers", &transact->cross_layers, 0, 8);
   std::vector<double> hidden(transact->hidden.begin(), transact->hidden.end());
   section.NumberList("hidden", &hidden, 8, 4096);

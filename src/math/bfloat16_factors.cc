@@ -1,5 +1,6 @@
 #include "math/bfloat16_factors.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 
@@ -23,11 +24,24 @@ float* RoundRows(const float* x, std::size_t stride, std::size_t rows, std::size
 
 }  // namespace
 
-RoundedFactors RoundFactors(StridedMatrix a, const float* b, std::size_t b_stride, std::size_t rows,
-                            std::size_t depth, std::size_t columns) {
+RoundedFactors RoundFactors(StridedMatrix a, StridedMatrix b, std::size_t rows, std::size_t depth,
+                            std::size_t columns) {
   thread_local AlignedFloats a_memory, b_memory;
   RoundedFactors rounded;
-  rounded.b = RoundRows(b, b_stride, depth, columns, &b_memory);
+  const std::size_t stride = PaddedColumns(columns);
+  if (b.column_step == 1 && columns == stride) {
+    rounded.b = RoundRows(b.data, b.row_step, depth, columns, &b_memory);
+  } else {
+    b_memory.Reserve(depth * stride);
+    std::fill_n(b_memory.data(), depth * stride, 0.0F);
+    rounded.b = b_memory.data();
+    for (std::size_t j = 0; j < columns; ++j) {
+      for (std::size_t k = 0; k < depth; ++k) {
+        b_memory.data()[k * stride + j] =
+            RoundToBfloat16(b.data[k * b.row_step + j * b.column_step]);
+      }
+    }
+  }
   if (a.column_step == 1) {
     rounded.a = {RoundRows(a.data, a.row_step, rows, depth, &a_memory), depth, 1};
   } else if (a.row_step == 1) {

@@ -11,13 +11,14 @@ namespace fourfold {
 // product: kernels multiply them as any others. Results lie in memory of the calling thread, which
 // stops growing; each lasts until the same function is called again.
 
-// Of ColumnKernels: the same matrices; rows of b are `columns` apart.
+// Of ColumnKernels and GradientKernels: the same matrices. Rows of b have
+// PaddedColumns(columns) elements that follow each other, the last ones 0.
 struct RoundedFactors {
   StridedMatrix a;
   const float* b = nullptr;
 };
-RoundedFactors RoundFactors(StridedMatrix a, const float* b, std::size_t b_stride, std::size_t rows,
-                            std::size_t depth, std::size_t columns);
+RoundedFactors RoundFactors(StridedMatrix a, StridedMatrix b, std::size_t rows, std::size_t depth,
+                            std::size_t columns);
 
 // Of StripKernels: the panels of some rows of a weight in bfloat16 as PackedMatrix::Panel would
 // give them, and rows of one strip or more, `step` floats apart, which then follow each other.

@@ -18,7 +18,7 @@ FOURFOLD_AVX512 void Multiply(StridedMatrix a, const float* b, std::size_t b_str
 void MultiplyBfloat16(StridedMatrix a, const float* b, std::size_t b_stride, const float* bias,
                       float* c, std::size_t c_stride, std::size_t rows, std::size_t depth,
                       std::size_t columns) {
-  const RoundedFactors rounded = RoundFactors(a, b, b_stride, rows, depth, columns);
+  const RoundedFactors rounded = RoundFactors(a, {b, b_stride, 1}, rows, depth, columns);
   Multiply(rounded.a, rounded.b, columns, bias, c, c_stride, rows, depth, columns);
 }
 

@@ -79,6 +79,20 @@ TEST_P(ColumnKernelsTest, ProductsAgreeWithThePlainOnesInAnyLayout) {
   }
 }
 
+TEST_P(ColumnKernelsTest, ProductsOfBfloat16PastABlockOfRowsAndDepthAgree) {
+  constexpr std::size_t kRows = 300, kDepth = 501;
+  const Numbers a(kRows, kDepth, 1), b(kDepth, columns_, 2), bias(kRows, 1, 3);
+  const Numbers expected(kRows, columns_, 4), actual(kRows, columns_, 5);
+  for (const StridedMatrix factor :
+       {StridedMatrix{a.data(), 1, kRows}, StridedMatrix{a.data(), kDepth, 1}}) {
+    plain_.multiply_bfloat16(factor, b.data(), columns_, bias.data(), expected.data(), columns_,
+                             kRows, kDepth, columns_);
+    fast_.multiply_bfloat16(factor, b.data(), columns_, bias.data(), actual.data(), columns_, kRows,
+                            kDepth, columns_);
+    ExpectNear(expected, actual, 5e-5f);
+  }
+}
+
 TEST_P(ColumnKernelsTest, FactorsOfBfloat16AreRoundedToTheNearestAndTiesToEven) {
   constexpr std::size_t kDepth = 3;
   const Numbers b(kDepth, columns_, 2), c(1, columns_, 3);

@@ -2,8 +2,10 @@
 
 #include <cmath>
 
+#include "math/bfloat16.h"
 #include "math/gradient_kernels_avx2.h"
 #include "math/gradient_kernels_avx512.h"
+#include "math/gradient_kernels_avx512_bfloat16.h"
 
 namespace fourfold {
 namespace {
@@ -23,6 +25,20 @@ void Accumulate(StridedMatrix a, const float* b, std::size_t b_stride, float* c,
       for (std::size_t k = 0; k < depth; ++k) {
         sum += a.data[r * a.row_step + k * a.column_step] * b[k * b_stride + j];
       }
+      c[r * c_stride + j] += sum;
+    }
+  }
+}
+
+void AccumulateBfloat16(StridedMatrix a, StridedMatrix b, float* c, std::size_t c_stride,
+                        std::size_t rows, std::size_t depth, std::size_t columns) {
+  const auto rounded = [](StridedMatrix x, std::size_t r, std::size_t j) {
+    return RoundToBfloat16(x.data[r * x.row_step + j * x.column_step]);
+  };
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      float sum = 0;
+      for (std::size_t k = 0; k < depth; ++k) sum += rounded(a, r, k) * rounded(b, k, j);
       c[r * c_stride + j] += sum;
     }
   }
@@ -162,9 +178,19 @@ void Add(const float* x, float* y, std::size_t elements) {
   for (std::size_t i = 0; i < elements; ++i) y[i] += x[i];
 }
 
-constexpr GradientKernels kPlain = {
-    "plain",         Accumulate,        Transpose,      Draw,      Keep,       RectifyGradient,
-    AddAndNormalise, NormaliseGradient, SoftenGradient, ScaleRows, AddRowSums, Add};
+constexpr GradientKernels kPlain = {"plain",
+                                    Accumulate,
+                                    AccumulateBfloat16,
+                                    Transpose,
+                                    Draw,
+                                    Keep,
+                                    RectifyGradient,
+                                    AddAndNormalise,
+                                    NormaliseGradient,
+                                    SoftenGradient,
+                                    ScaleRows,
+                                    AddRowSums,
+                                    Add};
 
 }  // namespace
 
@@ -176,7 +202,8 @@ const GradientKernels& FastGradientKernels() {
 }
 
 KernelSets<GradientKernels> GradientKernelSets() {
-  return KernelSetsOf(kPlain, {Avx2GradientKernels(), Avx512GradientKernels()});
+  return KernelSetsOf(
+      kPlain, {Avx2GradientKernels(), Avx512GradientKernels(), Avx512Bfloat16GradientKernels()});
 }
 
 }  // namespace fourfold

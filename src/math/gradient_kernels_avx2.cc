@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "math/avx2.h"
+#include "math/bfloat16_factors.h"
+#include "math/norm_sums_avx2.h"
 
 namespace fourfold {
 
@@ -69,6 +71,13 @@ FOURFOLD_AVX2 void Accumulate(StridedMatrix a, const float* b, std::size_t b_str
   } else if (columns - j == kWide) {
     Strip<8, 1>(a, b + j, b_stride, c + j, c_stride, rows, depth);
   }
+}
+
+void AccumulateBfloat16(StridedMatrix a, StridedMatrix b, float* c, std::size_t c_stride,
+                        std::size_t rows, std::size_t depth, std::size_t columns) {
+  const RoundedFactors rounded = RoundFactors(a, b, rows, depth, columns);
+  const std::size_t padded = PaddedColumns(columns);
+  Accumulate(rounded.a, rounded.b, padded, c, c_stride, rows, depth, padded);
 }
 
 // Eight rows of eight, by interleaving pairs, then quarters, then halves.
@@ -206,28 +215,6 @@ FOURFOLD_AVX2 void AddAndNormalise(const float* y, const float* bias, const std:
   }
 }
 
-FOURFOLD_AVX2_INLINE float Sum(Lanes x) {
-  __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-  half = _mm_add_ps(half, _mm_movehl_ps(half, half));
-  return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
-}
-
-// Adds the sums over columns of gradient and of gradient * normalised.
-FOURFOLD_AVX2_INLINE void AddNormSums(const float* normalised, const float* gradient,
-                                      float* gain_gradient, float* shift_gradient, std::size_t rows,
-                                      std::size_t columns) {
-  for (std::size_t r = 0; r < rows; ++r) {
-    Lanes sum = _mm256_setzero_ps(), product = _mm256_setzero_ps();
-    for (std::size_t i = r * columns; i < (r + 1) * columns; i += kWide) {
-      const Lanes value = _mm256_load_ps(gradient + i);
-      sum = _mm256_add_ps(sum, value);
-      product = _mm256_fmadd_ps(value, _mm256_load_ps(normalised + i), product);
-    }
-    gain_gradient[r] += Sum(product);
-    shift_gradient[r] += Sum(sum);
-  }
-}
-
 FOURFOLD_AVX2 void NormaliseGradient(const float* normalised, const float* scales,
                                      const float* gain, float* gradient, float* gain_gradient,
                                      float* shift_gradient, std::size_t rows, std::size_t columns) {
@@ -302,9 +289,19 @@ FOURFOLD_AVX2 void Add(const float* x, float* y, std::size_t elements) {
   }
 }
 
-constexpr GradientKernels kAvx2 = {
-    "avx2",          Accumulate,        Transpose,      Draw,      Keep,       RectifyGradient,
-    AddAndNormalise, NormaliseGradient, SoftenGradient, ScaleRows, AddRowSums, Add};
+constexpr GradientKernels kAvx2 = {"avx2",
+                                   Accumulate,
+                                   AccumulateBfloat16,
+                                   Transpose,
+                                   Draw,
+                                   Keep,
+                                   RectifyGradient,
+                                   AddAndNormalise,
+                                   NormaliseGradient,
+                                   SoftenGradient,
+                                   ScaleRows,
+                                   AddRowSums,
+                                   Add};
 
 }  // namespace
 

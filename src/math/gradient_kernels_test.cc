@@ -5,11 +5,13 @@
 #include <functional>
 #include <initializer_list>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "math/aligned_floats.h"
+#include "math/bfloat16.h"
 
 namespace fourfold {
 namespace {
@@ -77,6 +79,81 @@ TEST_P(GradientKernelsTest, ProductsOnTopOfWhatIsThereAgree) {
       kernels.accumulate(factor, b.data(), columns_, c.data() + 1, columns_, kRows, 5, columns_);
       return Joined({&c});
     });
+  }
+}
+
+// A matrix of random numbers in any layout.
+struct Laid {
+  Laid(std::size_t rows, std::size_t columns, int layout, std::uint64_t seed)
+      : numbers(3 * rows * columns + 3, seed) {
+    switch (layout) {
+      case 0:
+        matrix = {numbers.data(), columns + 3, 1};
+        break;
+      case 1:
+        matrix = {numbers.data(), 1, rows + 2};
+        break;
+      default:
+        matrix = {numbers.data(), 2 * columns, 2};
+    }
+  }
+  double rounded(std::size_t r, std::size_t j) const {
+    return RoundToBfloat16(matrix.data[r * matrix.row_step + j * matrix.column_step]);
+  }
+  Numbers numbers;
+  StridedMatrix matrix;
+};
+
+TEST(GradientProductsTest, InBfloat16TheyAreTheSumsOfRoundedFactorsWhateverTheShape) {
+  std::mt19937_64 random(601);
+  const KernelSets<GradientKernels> sets = GradientKernelSets();
+  for (int round = 0; round < 60; ++round) {
+    // Past the blocks that the kernels cut rows and depth into, now and then.
+    const std::size_t rows = 1 + random() % (round % 10 == 0 ? 600 : 40);
+    const std::size_t depth = 1 + random() % (round % 10 == 1 ? 900 : 70);
+    const std::size_t columns = 1 + random() % 130, c_stride = PaddedColumns(columns) + 3;
+    const Laid a(rows, depth, round % 3, random()), b(depth, columns, round / 3 % 2, random());
+    const std::uint64_t seed = random();
+    std::vector<float> of_avx2;
+    for (const GradientKernels* kernels : sets) {
+      SCOPED_TRACE(testing::Message()
+                   << kernels->name << " " << rows << " x " << depth << " x " << columns);
+      const Numbers before(rows * c_stride, seed), c(rows * c_stride, seed);
+      kernels->accumulate_bfloat16(a.matrix, b.matrix, c.data(), c_stride, rows, depth, columns);
+      for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t j = 0; j < c_stride; ++j) {
+          double expected = before.data()[r * c_stride + j];
+          for (std::size_t k = 0; j < columns && k < depth; ++k) {
+            expected += a.rounded(r, k) * b.rounded(k, j);
+          }
+          // Products of rounded factors are exact in float32: what is left is that of their sum.
+          const double error = j < columns ? 1e-6 * std::sqrt(static_cast<double>(depth)) : 0;
+          ASSERT_NEAR(c.data()[r * c_stride + j], expected, error) << "row " << r << ", " << j;
+        }
+      }
+      if (kernels == sets[1]) of_avx2 = Joined({&c});
+      // Without the instruction the rounded factors go through the products of float32.
+      if (kernels->name == std::string("avx512")) {
+        EXPECT_EQ(Joined({&c}), of_avx2);
+      }
+    }
+  }
+}
+
+TEST(GradientProductsTest, FactorsOfBfloat16AreRoundedToTheNearestAndTiesToEven) {
+  constexpr std::size_t kDepth = 3;
+  const float factors[kDepth] = {1 + 0x1p-8f, 1 + 3 * 0x1p-8f, -(1 + 0x1p-8f + 0x1p-20f)};
+  const float others[kDepth] = {4 + 0x1p-6f, 1, 1};
+  std::vector<float> columns, rows;  // of `others` again and again
+  for (const float other : others) columns.insert(columns.end(), 8, other);
+  for (std::size_t j = 0; j < 8; ++j) rows.insert(rows.end(), others, others + kDepth);
+  const StridedMatrix layouts[] = {{columns.data(), 8, 1}, {rows.data(), 1, kDepth}};
+  for (const GradientKernels* kernels : GradientKernelSets()) {
+    for (const StridedMatrix b : layouts) {
+      std::vector<float> c(8, 0.5F);
+      kernels->accumulate_bfloat16({factors, kDepth, 1}, b, c.data(), 8, 1, kDepth, 8);
+      EXPECT_THAT(c, testing::Each(0.5F + 4 + (1 + 0x1p-6f) - (1 + 0x1p-7f))) << kernels->name;
+    }
   }
 }
 

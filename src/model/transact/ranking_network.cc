@@ -86,8 +86,8 @@ void RankingNetwork::Forward(const RankingNetworkParameters& parameters, double 
     const float* const x = first + l * matrix;
     float* const factor = tape->factors_.data() + l * matrix;
     float* const next = tape->crossed_.data() + (l + 1) * matrix;
-    kernels_.multiply({layer.weight.data(), inputs, 1}, x, columns, layer.bias.data(), factor,
-                      columns, inputs, inputs, columns);
+    products_.Multiply({layer.weight.data(), inputs, 1}, x, columns, layer.bias.data(), factor,
+                       columns, inputs, inputs, columns);
     for (std::size_t i = 0; i < matrix; ++i) next[i] = first[i] * factor[i] + x[i];
   }
   const float* x = first + shape.cross_layers * matrix;
@@ -97,8 +97,8 @@ void RankingNetwork::Forward(const RankingNetworkParameters& parameters, double 
     const LinearParameters& layer = parameters.hidden[l];
     float* const y = tape->hidden_[l].data();
     const std::size_t outputs = shape.hidden[l];
-    kernels_.multiply({layer.weight.data(), width, 1}, x, columns, layer.bias.data(), y, columns,
-                      outputs, width, columns);
+    products_.Multiply({layer.weight.data(), width, 1}, x, columns, layer.bias.data(), y, columns,
+                       outputs, width, columns);
     kernels_.rectify(y, columns, outputs, columns);
     if (tape->threshold_ > 0) {
       tape->bits_.resize((outputs * columns / 8 + 3) / 4 * 4);
@@ -109,9 +109,9 @@ void RankingNetwork::Forward(const RankingNetworkParameters& parameters, double 
     x = y;
     width = outputs;
   }
-  kernels_.multiply({parameters.head.weight.data(), width, 1}, x, columns,
-                    parameters.head.bias.data(), tape->logits_.data(), columns, shape.heads, width,
-                    columns);
+  head_products_.Multiply({parameters.head.weight.data(), width, 1}, x, columns,
+                          parameters.head.bias.data(), tape->logits_.data(), columns, shape.heads,
+                          width, columns);
 }
 
 const float* RankingNetwork::Backward(const RankingNetworkParameters& parameters,
@@ -128,28 +128,27 @@ const float* RankingNetwork::Backward(const RankingNetworkParameters& parameters
   float* gradient = tape->gradient_.data();
   float* branch = tape->branch_gradient_.data();
   // Adds the gradients of y = weight x + bias.
-  const auto add = [&](const float* by_y, const float* x, std::size_t outputs, std::size_t width,
-                       LinearParameters* to) {
+  const auto add = [&](const TrainingProducts& products, const float* by_y, const float* x,
+                       std::size_t outputs, std::size_t width, LinearParameters* to) {
     gradient_kernels_.add_row_sums(by_y, to->bias.data(), outputs, columns);
-    gradient_kernels_.transpose(x, columns, tape->transposed_.data(), width, width, columns);
-    gradient_kernels_.accumulate({by_y, columns, 1}, tape->transposed_.data(), width,
-                                 to->weight.data(), width, outputs, columns, width);
+    products.AddTransposed({by_y, columns, 1}, x, columns, to->weight.data(), width, outputs,
+                           columns, width, &tape->transposed_);
   };
   const float* const first = tape->crossed_.data();
   const float* const crossed = first + shape.cross_layers * matrix;
   const std::size_t layers = shape.hidden.size();
-  add(logit_gradients, layers == 0 ? crossed : tape->hidden_.back().data(), shape.heads,
-      shape.last(), &gradients->head);
-  kernels_.multiply({parameters.head.weight.data(), 1, shape.last()}, logit_gradients, columns,
-                    nullptr, gradient, columns, shape.last(), shape.heads, columns);
+  add(head_products_, logit_gradients, layers == 0 ? crossed : tape->hidden_.back().data(),
+      shape.heads, shape.last(), &gradients->head);
+  head_products_.Multiply({parameters.head.weight.data(), 1, shape.last()}, logit_gradients,
+                          columns, nullptr, gradient, columns, shape.last(), shape.heads, columns);
   for (std::size_t l = layers; l-- > 0;) {
     const std::size_t outputs = shape.hidden[l], width = l == 0 ? inputs : shape.hidden[l - 1];
     gradient_kernels_.rectify_gradient(tape->hidden_[l].data(), DropoutScale(tape->threshold_),
                                        gradient, outputs * columns);
-    add(gradient, l == 0 ? crossed : tape->hidden_[l - 1].data(), outputs, width,
+    add(products_, gradient, l == 0 ? crossed : tape->hidden_[l - 1].data(), outputs, width,
         &gradients->hidden[l]);
-    kernels_.multiply({parameters.hidden[l].weight.data(), 1, width}, gradient, columns, nullptr,
-                      branch, columns, width, outputs, columns);
+    products_.Multiply({parameters.hidden[l].weight.data(), 1, width}, gradient, columns, nullptr,
+                       branch, columns, width, outputs, columns);
     std::swap(gradient, branch);
   }
   float* const by_first = tape->first_gradient_.data();
@@ -160,9 +159,9 @@ const float* RankingNetwork::Backward(const RankingNetworkParameters& parameters
       by_first[i] += gradient[i] * factor[i];
       branch[i] = gradient[i] * first[i];
     }
-    add(branch, first + l * matrix, inputs, inputs, &gradients->cross[l]);
-    gradient_kernels_.accumulate({parameters.cross[l].weight.data(), 1, inputs}, branch, columns,
-                                 gradient, columns, inputs, inputs, columns);
+    add(products_, branch, first + l * matrix, inputs, inputs, &gradients->cross[l]);
+    products_.Add({parameters.cross[l].weight.data(), 1, inputs}, branch, columns, gradient,
+                  columns, inputs, inputs, columns);
   }
   gradient_kernels_.add(by_first, gradient, matrix);
   return gradient;

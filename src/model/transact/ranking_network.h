@@ -10,6 +10,7 @@
 #include "math/aligned_floats.h"
 #include "math/column_kernels.h"
 #include "math/gradient_kernels.h"
+#include "model/transact/training_products.h"
 #include "model/transact/transact_parameters.h"
 
 namespace fourfold {
@@ -65,11 +66,17 @@ class RankingNetworkTape {
   AlignedFloats gradient_, first_gradient_, branch_gradient_, transposed_;
 };
 
+// In bfloat16 the factors of all products but the heads' are rounded, forwards and backwards; the
+// rest, parameters and sums of gradients included, stays float32.
 class RankingNetwork {
  public:
   explicit RankingNetwork(const ColumnKernels& kernels = FastColumnKernels(),
-                          const GradientKernels& gradient_kernels = FastGradientKernels())
-      : kernels_(kernels), gradient_kernels_(gradient_kernels) {}
+                          const GradientKernels& gradient_kernels = FastGradientKernels(),
+                          Precision precision = Precision::kFloat32)
+      : kernels_(kernels),
+        gradient_kernels_(gradient_kernels),
+        products_(kernels, gradient_kernels, precision),
+        head_products_(kernels, gradient_kernels, Precision::kFloat32) {}
 
   // From tape's input to its logits. `random`, where given, draws the dropout of the rectified
   // layers.
@@ -84,6 +91,7 @@ class RankingNetwork {
  private:
   const ColumnKernels& kernels_;
   const GradientKernels& gradient_kernels_;
+  const TrainingProducts products_, head_products_;
 };
 
 }  // namespace fourfold

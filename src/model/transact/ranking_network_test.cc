@@ -126,6 +126,60 @@ TEST(RankingNetworkTest, LogitsAndGradientsAreThoseOfThePlainTwin) {
   }
 }
 
+TEST(RankingNetworkTest, InBfloat16KernelsAgreeWithThePlainOnesAndNearlyWithFloat32) {
+  RankingNetworkShape shape;
+  shape.inputs = 408;  // past a block of the depth
+  shape.hidden = {48, 24};
+  shape.heads = 2;
+  RankingNetworkParameters parameters = RankingNetworkParameters::Zeros(shape);
+  std::uint64_t seed = 30;
+  for (auto& [name, values] : TensorsOf(&parameters)) *values = Draw(values->size(), seed++, 0.07f);
+  const std::vector<float> input = Draw(shape.inputs * PaddedColumns(kCandidates), seed, 1);
+  const auto run = [&](const ColumnKernels& kernels, const GradientKernels& gradient_kernels,
+                       Precision precision) {
+    const RankingNetwork network(kernels, gradient_kernels, precision);
+    RankingNetworkTape tape;
+    tape.Begin(shape, kCandidates);
+    std::copy(input.begin(), input.end(), tape.input());
+    DropoutRandom random(1, 2, 3);
+    network.Forward(parameters, 0.1, &random, &tape);
+    AlignedFloats by_logits;
+    by_logits.Reserve(shape.heads * tape.columns());
+    std::copy_n(Draw(shape.heads * tape.columns(), 29, 1).data(), shape.heads * tape.columns(),
+                by_logits.data());
+    RankingNetworkParameters gradients = RankingNetworkParameters::Zeros(shape);
+    const float* const by_input = network.Backward(parameters, by_logits.data(), &tape, &gradients);
+    std::vector<std::vector<float>> all = {
+        {tape.logits(), tape.logits() + shape.heads * tape.columns()},
+        {by_input, by_input + input.size()}};
+    for (const auto& [name, values] : TensorsOf(&gradients)) all.push_back(*values);
+    return all;
+  };
+  // |b - a| / |a|.
+  const auto difference = [](const std::vector<float>& a, const std::vector<float>& b) {
+    double differences = 0, squares = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      differences += std::pow(double{b[i]} - double{a[i]}, 2);
+      squares += std::pow(double{a[i]}, 2);
+    }
+    return std::sqrt(differences / squares);
+  };
+  const auto exact = run(FastColumnKernels(), FastGradientKernels(), Precision::kFloat32);
+  const auto plain = run(PlainColumnKernels(), PlainGradientKernels(), Precision::kBfloat16);
+  const KernelSets<ColumnKernels> columns = ColumnKernelSets();
+  const KernelSets<GradientKernels> others = GradientKernelSets();
+  for (std::size_t set = 1; set < columns.size(); ++set) {
+    SCOPED_TRACE(columns[set]->name);
+    const auto actual = run(*columns[set], *others[set], Precision::kBfloat16);
+    for (std::size_t t = 0; t < actual.size(); ++t) {
+      // A sum that another order rounds otherwise may become another bfloat16, by 2^-8 of it.
+      EXPECT_LE(difference(plain[t], actual[t]), 2e-3) << "tensor " << t;
+      EXPECT_LE(difference(exact[t], actual[t]), 0.03) << "tensor " << t;
+    }
+    EXPECT_GE(difference(exact[1], actual[1]), 1e-4);
+  }
+}
+
 TEST(RankingNetworkTest, DropoutKeepsTheMeanAndIsTheSameForTheSameRandom) {
   RankingNetworkShape shape = SmallShape();
   const RankingNetworkParameters parameters = DrawParameters(shape);

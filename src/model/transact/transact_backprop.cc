@@ -35,10 +35,11 @@ struct SavedSizes {
 }  // namespace
 
 TransActBackprop::TransActBackprop(const TransActShape& shape, const ColumnKernels& kernels,
-                                   const GradientKernels& gradient_kernels)
+                                   const GradientKernels& gradient_kernels, Precision precision)
     : shape_(shape),
       kernels_(kernels),
       gradient_kernels_(gradient_kernels),
+      products_(kernels, gradient_kernels, precision),
       query_scale_(static_cast<float>(1.4426950408889634 /
                                       std::sqrt(static_cast<double>(shape.head_width())))) {
   FOURFOLD_CHECK(CheckShape(shape).ok());
@@ -163,8 +164,8 @@ void TransActBackprop::ProjectUser(const TransActLayer& first, TransActTape* tap
   const std::size_t width = shape_.width(), head_rows = shape_.head_width() * columns;
   const float* const weight = first.in_projection.weight.data();
   const auto project = [&](std::size_t part, const AlignedFloats& to) {
-    kernels_.multiply({weight + part * width * width, width, 1}, tape->user.data(), columns,
-                      nullptr, to.data(), columns, width, shape_.user_width(), columns);
+    products_.Multiply({weight + part * width * width, width, 1}, tape->user.data(), columns,
+                       nullptr, to.data(), columns, width, shape_.user_width(), columns);
   };
   project(0, tape->queries);
   project(1, tape->first_keys);
@@ -172,10 +173,10 @@ void TransActBackprop::ProjectUser(const TransActLayer& first, TransActTape* tap
   gradient_kernels_.keep(tape->queries.data(), nullptr, query_scale_, tape->queries.data(),
                          width * columns);
   for (std::size_t head = 0; head < shape_.heads; ++head) {
-    kernels_.multiply({tape->first_keys.data() + head * head_rows, 1, columns},
-                      tape->queries.data() + head * head_rows, columns, nullptr,
-                      tape->logits.data() + head * keys * columns, columns, keys,
-                      shape_.head_width(), columns);
+    products_.Multiply({tape->first_keys.data() + head * head_rows, 1, columns},
+                       tape->queries.data() + head * head_rows, columns, nullptr,
+                       tape->logits.data() + head * keys * columns, columns, keys,
+                       shape_.head_width(), columns);
   }
 }
 
@@ -191,18 +192,18 @@ void TransActBackprop::ProjectCandidates(const TransActLayer& first,
                               dimension);
   const float* const weight = first.in_projection.weight.data() + shape_.user_width();
   const float* const bias = first.in_projection.bias.data();
-  kernels_.multiply({weight, width, 1}, tape->items.data(), stride, bias, tape->item_queries.data(),
-                    stride, width, dimension, stride);
+  products_.Multiply({weight, width, 1}, tape->items.data(), stride, bias,
+                     tape->item_queries.data(), stride, width, dimension, stride);
   gradient_kernels_.keep(tape->item_queries.data(), nullptr, query_scale_,
                          tape->item_queries.data(), width * stride);
-  kernels_.multiply({weight + 2 * width * width, width, 1}, tape->items.data(), stride,
-                    bias + 2 * width, tape->item_values.data(), stride, width, dimension, stride);
+  products_.Multiply({weight + 2 * width * width, width, 1}, tape->items.data(), stride,
+                     bias + 2 * width, tape->item_values.data(), stride, width, dimension, stride);
   for (std::size_t head = 0; head < shape_.heads; ++head) {
     const std::size_t row = head * shape_.head_width();
-    kernels_.multiply({tape->item_queries.data() + row * stride, 1, stride},
-                      tape->first_keys.data() + row * columns, columns, nullptr,
-                      tape->item_logits.data() + head * tape->candidates * columns, columns,
-                      tape->candidates, shape_.head_width(), columns);
+    products_.Multiply({tape->item_queries.data() + row * stride, 1, stride},
+                       tape->first_keys.data() + row * columns, columns, nullptr,
+                       tape->item_logits.data() + head * tape->candidates * columns, columns,
+                       tape->candidates, shape_.head_width(), columns);
   }
 }
 
@@ -253,14 +254,15 @@ void TransActBackprop::Attend(const TransActLayer& layer, const TransActTape& ta
   const std::size_t columns = tape.layout.columns, keys = tape.layout.keys;
   const std::size_t width = shape_.width(), head_width = shape_.head_width();
   float* const projected = saved.projected;
-  kernels_.multiply({layer.in_projection.weight.data(), width, 1}, x_.data(), columns,
-                    layer.in_projection.bias.data(), projected, columns, 3 * width, width, columns);
+  products_.Multiply({layer.in_projection.weight.data(), width, 1}, x_.data(), columns,
+                     layer.in_projection.bias.data(), projected, columns, 3 * width, width,
+                     columns);
   gradient_kernels_.keep(projected, nullptr, query_scale_, projected, width * columns);
   for (std::size_t head = 0; head < shape_.heads; ++head) {
     const float* const queries = projected + head * head_width * columns;
     float* const probabilities = saved.probabilities + head * keys * columns;
-    kernels_.multiply({queries + width * columns, 1, columns}, queries, columns, nullptr,
-                      probabilities, columns, keys, head_width, columns);
+    products_.Multiply({queries + width * columns, 1, columns}, queries, columns, nullptr,
+                       probabilities, columns, keys, head_width, columns);
     Mix(head, probabilities, nullptr, queries + 2 * width * columns, tape, saved);
   }
 }
@@ -277,9 +279,9 @@ void TransActBackprop::Mix(std::size_t head, const float* logits, const float* a
                            DropoutScale(tape.threshold), dropped_.data(), keys * columns);
     mixed = dropped_.data();
   }
-  kernels_.multiply({values, columns, 1}, mixed, columns, nullptr,
-                    saved.attended + head * shape_.head_width() * columns, columns,
-                    shape_.head_width(), keys, columns);
+  products_.Multiply({values, columns, 1}, mixed, columns, nullptr,
+                     saved.attended + head * shape_.head_width() * columns, columns,
+                     shape_.head_width(), keys, columns);
 }
 
 void TransActBackprop::Finish(const TransActLayer& layer, const TransActTape& tape,
@@ -287,20 +289,20 @@ void TransActBackprop::Finish(const TransActLayer& layer, const TransActTape& ta
   const std::size_t columns = tape.layout.columns;
   const std::size_t width = shape_.width(), feed_forward = shape_.feed_forward;
   const float scale = DropoutScale(tape.threshold);
-  kernels_.multiply({layer.out_projection.weight.data(), width, 1}, saved.attended, columns,
-                    nullptr, y_.data(), columns, width, width, columns);
+  products_.Multiply({layer.out_projection.weight.data(), width, 1}, saved.attended, columns,
+                     nullptr, y_.data(), columns, width, width, columns);
   gradient_kernels_.add_and_normalise(y_.data(), layer.out_projection.bias.data(), saved.kept1,
                                       scale, layer.norm1.gain.data(), layer.norm1.shift.data(),
                                       x_.data(), saved.normalised1, saved.scales1, width, columns);
-  kernels_.multiply({layer.linear1.weight.data(), width, 1}, x_.data(), columns,
-                    layer.linear1.bias.data(), saved.inner, columns, feed_forward, width, columns);
+  products_.Multiply({layer.linear1.weight.data(), width, 1}, x_.data(), columns,
+                     layer.linear1.bias.data(), saved.inner, columns, feed_forward, width, columns);
   kernels_.rectify(saved.inner, columns, feed_forward, columns);
   if (tape.threshold > 0) {
     gradient_kernels_.keep(saved.inner, inner_bits_.data(), scale, saved.inner,
                            feed_forward * columns);
   }
-  kernels_.multiply({layer.linear2.weight.data(), feed_forward, 1}, saved.inner, columns, nullptr,
-                    y_.data(), columns, width, feed_forward, columns);
+  products_.Multiply({layer.linear2.weight.data(), feed_forward, 1}, saved.inner, columns, nullptr,
+                     y_.data(), columns, width, feed_forward, columns);
   gradient_kernels_.add_and_normalise(y_.data(), layer.linear2.bias.data(), saved.kept2, scale,
                                       layer.norm2.gain.data(), layer.norm2.shift.data(), x_.data(),
                                       saved.normalised2, saved.scales2, width, columns);
@@ -339,9 +341,9 @@ void TransActBackprop::Pool(const TransActParameters& parameters, TransActTape* 
   std::fill(rows + tape->candidates * width, rows + stride * width, 0.0F);
   gradient_kernels_.transpose(rows, width, transposed_.data(), stride, stride, width);
   const float* const pooled = pooled_gradient_.data();
-  kernels_.multiply({parameters.out_linear.weight.data(), width, 1}, transposed_.data(), stride,
-                    parameters.out_linear.bias.data(), pooled_gradient_.data(), stride, width,
-                    width, stride);
+  products_.Multiply({parameters.out_linear.weight.data(), width, 1}, transposed_.data(), stride,
+                     parameters.out_linear.bias.data(), pooled_gradient_.data(), stride, width,
+                     width, stride);
   for (std::size_t c = 0; c < tape->candidates; ++c) {
     for (std::size_t d = 0; d < width; ++d) {
       outputs[c * shape_.output_width() + d] = pooled[d * stride + c];

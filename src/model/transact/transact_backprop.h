@@ -8,6 +8,7 @@
 #include "math/aligned_floats.h"
 #include "math/column_kernels.h"
 #include "math/gradient_kernels.h"
+#include "model/transact/training_products.h"
 #include "model/transact/transact_tokens.h"
 
 namespace fourfold {
@@ -67,12 +68,17 @@ class TransActTape {
 //
 // Rows that attention must not look at and that are equal stand for one, dropout included.
 //
+// In bfloat16 the factors of all products are rounded, those of the attention and of the gradients,
+// too; sums, softmax, layer normalisation, residual connections, parameters and what their
+// gradients add up to stay float32.
+//
 // Dimensions and feed_forward are multiples of 8. Not thread-safe: one thread has one of these.
 class TransActBackprop {
  public:
   explicit TransActBackprop(const TransActShape& shape,
                             const ColumnKernels& kernels = FastColumnKernels(),
-                            const GradientKernels& gradient_kernels = FastGradientKernels());
+                            const GradientKernels& gradient_kernels = FastGradientKernels(),
+                            Precision precision = Precision::kFloat32);
   // InvalidArgument for a shape that cannot be trained.
   static absl::Status CheckShape(const TransActShape& shape);
 
@@ -135,13 +141,15 @@ class TransActBackprop {
                     const TransActTape& tape, TransActParameters* gradients);
   void TakeBackward(std::size_t candidate, const TransActTape& tape,
                     std::span<const float> output_gradients);
-  void AddWeightGradient(const float* y_gradient, const float* x_rows, std::size_t outputs,
-                         std::size_t inputs, std::size_t depth, std::size_t y_stride,
-                         std::size_t c_stride, float* weight_gradient);
+  // Of a linear map of columns, y = weight x, from [outputs, columns] and [inputs, columns].
+  void AddWeightGradient(const float* y_gradient, const float* x, std::size_t outputs,
+                         std::size_t inputs, std::size_t columns, std::size_t weight_stride,
+                         float* weight_gradient);
 
   const TransActShape shape_;
   const ColumnKernels& kernels_;
   const GradientKernels& gradient_kernels_;
+  const TrainingProducts products_;
   const float query_scale_;
 
   // Scratch; [rows, columns] each.

@@ -51,13 +51,12 @@ void TransActBackprop::Backward(const TransActParameters& parameters,
                      candidate_gradients);
 }
 
-// Of a linear map of columns: weight_gradient [outputs, ...] += y_gradient times the transposed x.
-void TransActBackprop::AddWeightGradient(const float* y_gradient, const float* x_rows,
-                                         std::size_t outputs, std::size_t inputs, std::size_t depth,
-                                         std::size_t y_stride, std::size_t c_stride,
+void TransActBackprop::AddWeightGradient(const float* y_gradient, const float* x,
+                                         std::size_t outputs, std::size_t inputs,
+                                         std::size_t columns, std::size_t weight_stride,
                                          float* weight_gradient) {
-  gradient_kernels_.accumulate({y_gradient, y_stride, 1}, x_rows, inputs, weight_gradient, c_stride,
-                               outputs, depth, inputs);
+  products_.AddTransposed({y_gradient, columns, 1}, x, columns, weight_gradient, weight_stride,
+                          outputs, columns, inputs, &transposed_);
 }
 
 void TransActBackprop::PoolBackward(const TransActParameters& parameters,
@@ -73,10 +72,10 @@ void TransActBackprop::PoolBackward(const TransActParameters& parameters,
   }
   LinearParameters& to = gradients->out_linear;
   gradient_kernels_.add_row_sums(by_output, to.bias.data(), width, stride);
-  AddWeightGradient(by_output, tape.pooled_rows.data(), width, width, stride, stride, width,
-                    to.weight.data());
-  kernels_.multiply({parameters.out_linear.weight.data(), 1, width}, by_output, stride, nullptr,
-                    pooled_gradient_.data(), stride, width, width, stride);
+  products_.Add({by_output, stride, 1}, tape.pooled_rows.data(), width, to.weight.data(), width,
+                width, stride, width);
+  products_.Multiply({parameters.out_linear.weight.data(), 1, width}, by_output, stride, nullptr,
+                     pooled_gradient_.data(), stride, width, width, stride);
 }
 
 void TransActBackprop::TakeBackward(std::size_t candidate, const TransActTape& tape,
@@ -111,39 +110,34 @@ void TransActBackprop::FinishBackward(const TransActLayer& layer, const TransAct
                                        gradients->norm2.shift.data(), width, columns);
   gradient_kernels_.keep(gradient, saved.kept2, scale, branch, width * columns);
   gradient_kernels_.add_row_sums(branch, gradients->linear2.bias.data(), width, columns);
-  gradient_kernels_.transpose(saved.inner, columns, transposed_.data(), feed_forward, feed_forward,
-                              columns);
-  AddWeightGradient(branch, transposed_.data(), width, feed_forward, columns, columns, feed_forward,
+  AddWeightGradient(branch, saved.inner, width, feed_forward, columns, feed_forward,
                     gradients->linear2.weight.data());
-  kernels_.multiply({layer.linear2.weight.data(), 1, feed_forward}, branch, columns, nullptr, inner,
-                    columns, feed_forward, width, columns);
+  products_.Multiply({layer.linear2.weight.data(), 1, feed_forward}, branch, columns, nullptr,
+                     inner, columns, feed_forward, width, columns);
   gradient_kernels_.rectify_gradient(saved.inner, scale, inner, feed_forward * columns);
   gradient_kernels_.add_row_sums(inner, gradients->linear1.bias.data(), feed_forward, columns);
   gradient_kernels_.scale_rows(saved.normalised1, layer.norm1.gain.data(), layer.norm1.shift.data(),
                                y_.data(), width, columns);
-  gradient_kernels_.transpose(y_.data(), columns, transposed_.data(), width, width, columns);
-  AddWeightGradient(inner, transposed_.data(), feed_forward, width, columns, columns, width,
+  AddWeightGradient(inner, y_.data(), feed_forward, width, columns, width,
                     gradients->linear1.weight.data());
-  gradient_kernels_.accumulate({layer.linear1.weight.data(), 1, width}, inner, columns, gradient,
-                               columns, width, feed_forward, columns);
+  products_.Add({layer.linear1.weight.data(), 1, width}, inner, columns, gradient, columns, width,
+                feed_forward, columns);
 
   gradient_kernels_.normalise_gradient(saved.normalised1, saved.scales1, layer.norm1.gain.data(),
                                        gradient, gradients->norm1.gain.data(),
                                        gradients->norm1.shift.data(), width, columns);
   gradient_kernels_.keep(gradient, saved.kept1, scale, branch, width * columns);
   gradient_kernels_.add_row_sums(branch, gradients->out_projection.bias.data(), width, columns);
-  gradient_kernels_.transpose(saved.attended, columns, transposed_.data(), width, width, columns);
-  AddWeightGradient(branch, transposed_.data(), width, width, columns, columns, width,
+  AddWeightGradient(branch, saved.attended, width, width, columns, width,
                     gradients->out_projection.weight.data());
-  kernels_.multiply({layer.out_projection.weight.data(), 1, width}, branch, columns, nullptr,
-                    attended_gradient_.data(), columns, width, width, columns);
+  products_.Multiply({layer.out_projection.weight.data(), 1, width}, branch, columns, nullptr,
+                     attended_gradient_.data(), columns, width, width, columns);
 }
 
 void TransActBackprop::MixBackward(std::size_t head, const float* values, const TransActTape& tape,
                                    const Saved& saved) {
   const std::size_t columns = tape.layout.columns, keys = tape.layout.keys;
   const std::size_t width = shape_.width(), head_width = shape_.head_width();
-  const std::size_t key_columns = PaddedColumns(keys);
   const float* const probabilities = saved.probabilities + head * keys * columns;
   const std::uint8_t* const kept =
       tape.threshold > 0 ? saved.kept_probabilities + head * keys * columns / 8 : nullptr;
@@ -155,12 +149,11 @@ void TransActBackprop::MixBackward(std::size_t head, const float* values, const 
     gradient_kernels_.keep(probabilities, kept, scale, dropped_.data(), keys * columns);
     mixed = dropped_.data();
   }
-  gradient_kernels_.transpose(mixed, columns, transposed_.data(), key_columns, keys, columns);
   std::fill_n(by_values, head_width * columns, 0.0F);
-  gradient_kernels_.accumulate({by_attended, columns, 1}, transposed_.data(), key_columns,
-                               by_values, columns, head_width, columns, key_columns);
-  kernels_.multiply({values, 1, columns}, by_attended, columns, nullptr, logit_gradient_.data(),
-                    columns, keys, head_width, columns);
+  products_.AddTransposed({by_attended, columns, 1}, mixed, columns, by_values, columns, head_width,
+                          columns, keys, &transposed_);
+  products_.Multiply({values, 1, columns}, by_attended, columns, nullptr, logit_gradient_.data(),
+                     columns, keys, head_width, columns);
   gradient_kernels_.soften_gradient(probabilities, kept, scale, logit_gradient_.data(), keys,
                                     columns);
 }
@@ -170,7 +163,6 @@ void TransActBackprop::AttendBackward(const TransActLayer& layer, const float* x
                                       TransActLayer* gradients) {
   const std::size_t columns = tape.layout.columns, keys = tape.layout.keys;
   const std::size_t width = shape_.width(), head_width = shape_.head_width();
-  const std::size_t key_columns = PaddedColumns(keys);
   float* const by_projected = projected_gradient_.data();
   for (std::size_t head = 0; head < shape_.heads; ++head) {
     const float* const queries = saved.projected + head * head_width * columns;
@@ -178,22 +170,18 @@ void TransActBackprop::AttendBackward(const TransActLayer& layer, const float* x
     MixBackward(head, key_rows + width * columns, tape, saved);
     float* const by_queries = by_projected + head * head_width * columns;
     float* const by_keys = by_queries + width * columns;
-    kernels_.multiply({key_rows, columns, 1}, logit_gradient_.data(), columns, nullptr, by_queries,
-                      columns, head_width, keys, columns);
-    gradient_kernels_.transpose(logit_gradient_.data(), columns, transposed_.data(), key_columns,
-                                keys, columns);
+    products_.Multiply({key_rows, columns, 1}, logit_gradient_.data(), columns, nullptr, by_queries,
+                       columns, head_width, keys, columns);
     std::fill_n(by_keys, head_width * columns, 0.0F);
-    gradient_kernels_.accumulate({queries, columns, 1}, transposed_.data(), key_columns, by_keys,
-                                 columns, head_width, columns, key_columns);
+    products_.AddTransposed({queries, columns, 1}, logit_gradient_.data(), columns, by_keys,
+                            columns, head_width, columns, keys, &transposed_);
   }
   gradient_kernels_.keep(by_projected, nullptr, query_scale_, by_projected, width * columns);
   LinearParameters& to = gradients->in_projection;
   gradient_kernels_.add_row_sums(by_projected, to.bias.data(), 3 * width, columns);
-  gradient_kernels_.transpose(x, columns, transposed_.data(), width, width, columns);
-  AddWeightGradient(by_projected, transposed_.data(), 3 * width, width, columns, columns, width,
-                    to.weight.data());
-  gradient_kernels_.accumulate({layer.in_projection.weight.data(), 1, width}, by_projected, columns,
-                               gradient_.data(), columns, width, 3 * width, columns);
+  AddWeightGradient(by_projected, x, 3 * width, width, columns, width, to.weight.data());
+  products_.Add({layer.in_projection.weight.data(), 1, width}, by_projected, columns,
+                gradient_.data(), columns, width, 3 * width, columns);
 }
 
 void TransActBackprop::AttendFirstBackward(std::size_t candidate, const TransActTape& tape,
@@ -246,31 +234,27 @@ void TransActBackprop::UserBackward(const TransActParameters& parameters,
                                     std::span<float> item_gradients) {
   const std::size_t columns = tape.layout.columns, keys = tape.layout.keys;
   const std::size_t width = shape_.width(), head_width = shape_.head_width();
-  const std::size_t key_columns = PaddedColumns(keys), user_width = shape_.user_width();
+  const std::size_t user_width = shape_.user_width();
   for (std::size_t head = 0; head < shape_.heads; ++head) {
     const std::size_t place = head * head_width * columns;
     const float* const by_logits = user_logit_gradient_.data() + head * keys * columns;
-    kernels_.multiply({tape.first_keys.data() + place, columns, 1}, by_logits, columns, nullptr,
-                      user_query_gradient_.data() + place, columns, head_width, keys, columns);
-    gradient_kernels_.transpose(by_logits, columns, transposed_.data(), key_columns, keys, columns);
-    gradient_kernels_.accumulate({tape.queries.data() + place, columns, 1}, transposed_.data(),
-                                 key_columns, user_key_gradient_.data() + place, columns,
-                                 head_width, columns, key_columns);
+    products_.Multiply({tape.first_keys.data() + place, columns, 1}, by_logits, columns, nullptr,
+                       user_query_gradient_.data() + place, columns, head_width, keys, columns);
+    products_.AddTransposed({tape.queries.data() + place, columns, 1}, by_logits, columns,
+                            user_key_gradient_.data() + place, columns, head_width, columns, keys,
+                            &transposed_);
   }
   gradient_kernels_.keep(user_query_gradient_.data(), nullptr, query_scale_,
                          user_query_gradient_.data(), width * columns);
-  gradient_kernels_.transpose(tape.user.data(), columns, transposed_.data(), user_width, user_width,
-                              columns);
   const AlignedFloats* const parts[] = {&user_query_gradient_, &user_key_gradient_,
                                         &user_value_gradient_};
   for (std::size_t part = 0; part < 3; ++part) {
     const float* const by_part = parts[part]->data();
     const std::size_t at = part * width * width;
-    AddWeightGradient(by_part, transposed_.data(), width, user_width, columns, columns, width,
+    AddWeightGradient(by_part, tape.user.data(), width, user_width, columns, width,
                       gradients->layers.front().in_projection.weight.data() + at);
-    gradient_kernels_.accumulate(
-        {parameters.layers.front().in_projection.weight.data() + at, 1, width}, by_part, columns,
-        user_gradient_.data(), columns, user_width, width, columns);
+    products_.Add({parameters.layers.front().in_projection.weight.data() + at, 1, width}, by_part,
+                  columns, user_gradient_.data(), columns, user_width, width, columns);
   }
   const std::size_t actions = shape_.action_dimension;
   for (std::size_t token = 0; token < tape.layout.tokens; ++token) {
@@ -300,10 +284,10 @@ void TransActBackprop::CandidatesBackward(const TransActLayer& first, const Tran
         part == 0 ? item_query_gradient_.data() : item_value_gradient_.data();
     const std::size_t at = part * width * width + shape_.user_width();
     gradient_kernels_.add_row_sums(by_part, to.bias.data() + part * width, width, stride);
-    AddWeightGradient(by_part, tape.item_rows.data(), width, dimension, stride, stride, width,
-                      to.weight.data() + at);
-    gradient_kernels_.accumulate({first.in_projection.weight.data() + at, 1, width}, by_part,
-                                 stride, item_gradient_.data(), stride, dimension, width, stride);
+    products_.Add({by_part, stride, 1}, tape.item_rows.data(), dimension, to.weight.data() + at,
+                  width, width, stride, dimension);
+    products_.Add({first.in_projection.weight.data() + at, 1, width}, by_part, stride,
+                  item_gradient_.data(), stride, dimension, width, stride);
   }
   for (std::size_t c = 0; c < tape.candidates; ++c) {
     for (std::size_t d = 0; d < dimension; ++d) {

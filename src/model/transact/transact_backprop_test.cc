@@ -251,6 +251,86 @@ INSTANTIATE_TEST_SUITE_P(Cases, TransActBackpropTest,
                                          Case{"Windowed", 3, 3, 2, 12, true, 0.2, 5 * 60'000}),
                          [](const auto& named) { return named.param.name; });
 
+struct Gradients {
+  std::vector<float> outputs;
+  TransActParameters parameters;
+  std::vector<float> by_items, by_candidates;
+
+  std::vector<std::pair<std::string, std::vector<float>*>> tensors() {
+    auto tensors = TensorsOf(&parameters);
+    tensors.emplace_back("items", &by_items);
+    tensors.emplace_back("candidates", &by_candidates);
+    return tensors;
+  }
+};
+
+// |b - a| / |a|.
+double RelativeDifference(const std::vector<float>& a, const std::vector<float>& b) {
+  double differences = 0, squares = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    differences += std::pow(double{b[i]} - double{a[i]}, 2);
+    squares += std::pow(double{a[i]}, 2);
+  }
+  return std::sqrt(differences / squares);
+}
+
+TEST(TransActBackpropBfloat16Test, KernelsAgreeWithThePlainOnesAndNearlyWithFloat32) {
+  std::mt19937_64 random(507);
+  for (const std::size_t heads : {1, 2, 3}) {
+    TransActShape shape;
+    shape.heads = heads;
+    shape.layers = 1 + heads % 2;
+    shape.feed_forward = 24;
+    shape.actions = 30 + random() % 30;
+    shape.max_pool = heads != 3;
+    const TransActParameters parameters = RandomTransAct(shape, random());
+    const TransActUser user(shape, shape.actions - random() % 10, random());
+    const std::vector<float> candidates = RandomCandidates(shape, 3, random());
+    const auto hidden = HiddenRows(user.sequence(), kNowMs, 0);
+    std::vector<float> cotangents(3 * shape.output_width());
+    std::uniform_real_distribution<float> draw(-1, 1);
+    for (float& value : cotangents) value = draw(random);
+    const auto run = [&](const ColumnKernels& kernels, const GradientKernels& gradient_kernels,
+                         Precision precision) {
+      TransActBackprop backprop(shape, kernels, gradient_kernels, precision);
+      TransActTape tape;
+      Gradients gradients;
+      gradients.outputs.resize(cotangents.size());
+      backprop.Forward(parameters, user.sequence(), hidden, candidates, {0.1, 3, 4}, &tape,
+                       gradients.outputs);
+      gradients.parameters = parameters;
+      for (auto& [name, values] : TensorsOf(&gradients.parameters)) {
+        std::fill(values->begin(), values->end(), 0);
+      }
+      gradients.by_items.resize(user.items.size());
+      gradients.by_candidates.resize(candidates.size());
+      backprop.Backward(parameters, user.types, cotangents, &tape, &gradients.parameters,
+                        gradients.by_items, gradients.by_candidates);
+      return gradients;
+    };
+    Gradients exact = run(FastColumnKernels(), FastGradientKernels(), Precision::kFloat32);
+    Gradients plain = run(PlainColumnKernels(), PlainGradientKernels(), Precision::kBfloat16);
+    const KernelSets<ColumnKernels> columns = ColumnKernelSets();
+    const KernelSets<GradientKernels> others = GradientKernelSets();
+    for (std::size_t set = 1; set < columns.size(); ++set) {
+      SCOPED_TRACE(testing::Message() << columns[set]->name << ", " << heads << " heads");
+      Gradients actual = run(*columns[set], *others[set], Precision::kBfloat16);
+      EXPECT_LE(RelativeDifference(plain.outputs, actual.outputs), 5e-4);
+      const auto of_exact = exact.tensors(), of_plain = plain.tensors();
+      const auto of_actual = actual.tensors();
+      for (std::size_t t = 0; t < of_actual.size(); ++t) {
+        SCOPED_TRACE(of_actual[t].first);
+        const std::vector<float>& values = *of_actual[t].second;
+        // A sum that another order rounds otherwise may become another bfloat16, by 2^-8 of it, and
+        // turn a rectified element: of few, so that all is closer than rounding itself is to none.
+        EXPECT_LE(RelativeDifference(*of_plain[t].second, values), 5e-3);
+        EXPECT_LE(RelativeDifference(*of_exact[t].second, values), 0.15);
+      }
+      EXPECT_GE(RelativeDifference(exact.by_candidates, actual.by_candidates), 1e-3);
+    }
+  }
+}
+
 TEST(TransActBackpropOnceTest, OneCandidateMoreOrLessLeavesTheOthersAlone) {
   TransActShape shape;
   const TransActParameters parameters = RandomTransAct(shape, 504);

@@ -196,7 +196,8 @@ void BM_TransActTraining(benchmark::State& state) {
   const auto hidden = HiddenRows(user.sequence(), TransActUser::kRequestTimeMs, 0);
   std::vector<float> outputs(count * shape.output_width());
   std::vector<float> by_items(user.items.size()), by_candidates(candidates.size());
-  TransActBackprop backprop(shape);
+  const Precision precision = state.range(1) != 0 ? Precision::kBfloat16 : Precision::kFloat32;
+  TransActBackprop backprop(shape, FastColumnKernels(), FastGradientKernels(), precision);
   TransActTape tape;
   TransActDropout dropout{0.1, 1, 0};
   for (auto _ : state) {
@@ -208,11 +209,34 @@ void BM_TransActTraining(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * count));
 }
 BENCHMARK(BM_TransActTraining)
-    ->ArgName("candidates")
+    ->ArgNames({"candidates", "bfloat16"})
+    ->ArgsProduct({{1, 8, 25, 128}, {0, 1}})
+    ->Unit(benchmark::kMillisecond);
+
+// And of the network behind it, of the candidates of one step.
+void BM_RankingNetworkTraining(benchmark::State& state) {
+  constexpr std::size_t kRows = 512;
+  const RankingNetworkParameters parameters = PublishedNetwork();
+  RankingNetworkParameters gradients = RankingNetworkParameters::Zeros(parameters.shape);
+  const Precision precision = state.range(0) != 0 ? Precision::kBfloat16 : Precision::kFloat32;
+  const RankingNetwork network(FastColumnKernels(), FastGradientKernels(), precision);
+  RankingNetworkTape tape;
+  AlignedFloats by_logits;
+  by_logits.Reserve(parameters.shape.heads * kRows);
+  std::fill_n(by_logits.data(), parameters.shape.heads * kRows, 0.1F);
+  tape.Begin(parameters.shape, kRows);
+  std::fill_n(tape.input(), parameters.shape.inputs * kRows, 0.1F);
+  DropoutRandom random(1, 2, 3);
+  for (auto _ : state) {
+    network.Forward(parameters, 0.1, &random, &tape);
+    benchmark::DoNotOptimize(network.Backward(parameters, by_logits.data(), &tape, &gradients));
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kRows));
+}
+BENCHMARK(BM_RankingNetworkTraining)
+    ->ArgName("bfloat16")
+    ->Arg(0)
     ->Arg(1)
-    ->Arg(8)
-    ->Arg(25)
-    ->Arg(128)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace

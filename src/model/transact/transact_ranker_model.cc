@@ -22,6 +22,10 @@ constexpr int kLearnedFormat = 2;  // what has no frozen items is written so
 constexpr char kFloat32Name[] = "f32";
 constexpr char kBfloat16Name[] = "bf16";
 
+const char* NameOf(Precision precision) {
+  return precision == Precision::kBfloat16 ? kBfloat16Name : kFloat32Name;
+}
+
 using Column = TransActRankerModel::Column;
 constexpr std::size_t kCodeDimensionMax = 4096;
 constexpr std::pair<std::string_view, Column> kColumnNames[] = {{"number", Column::kNumber},
@@ -52,28 +56,28 @@ std::vector<Column> ColumnsOf(const Json& names) {
 
 Json DescriptionOf(const TransActRankerModel& model) {
   const TransActShape& shape = model.encoder.shape;
-  Json description = {
-      {"format", model.frozen == nullptr ? kLearnedFormat : kFormat},
-      {"request_numbers", model.request_columns},
-      {"candidate_numbers", model.candidate_columns},
-      {"columns", NamesOf(model.columns)},
-      {"side_rows", model.side.rows()},
-      {"category_rows", model.categories.rows()},
-      {"category_dimension", model.categories.dimension},
-      {"heads", model.heads},
-      {"predicts_probability", model.predicts_probability},
-      {"action_types", model.action_types},
-      {"actions", shape.actions},
-      {"action_dimension", shape.action_dimension},
-      {"item_dimension", shape.item_dimension},
-      {"layers", shape.layers},
-      {"attention_heads", shape.heads},
-      {"feed_forward", shape.feed_forward},
-      {"latest", shape.latest},
-      {"max_pool", shape.max_pool},
-      {"cross_layers", model.network.shape.cross_layers},
-      {"hidden", model.network.shape.hidden},
-      {"precision", model.precision == Precision::kBfloat16 ? kBfloat16Name : kFloat32Name}};
+  Json description = {{"format", model.frozen == nullptr ? kLearnedFormat : kFormat},
+                      {"request_numbers", model.request_columns},
+                      {"candidate_numbers", model.candidate_columns},
+                      {"columns", NamesOf(model.columns)},
+                      {"side_rows", model.side.rows()},
+                      {"category_rows", model.categories.rows()},
+                      {"category_dimension", model.categories.dimension},
+                      {"heads", model.heads},
+                      {"predicts_probability", model.predicts_probability},
+                      {"action_types", model.action_types},
+                      {"actions", shape.actions},
+                      {"action_dimension", shape.action_dimension},
+                      {"item_dimension", shape.item_dimension},
+                      {"layers", shape.layers},
+                      {"attention_heads", shape.heads},
+                      {"feed_forward", shape.feed_forward},
+                      {"latest", shape.latest},
+                      {"max_pool", shape.max_pool},
+                      {"cross_layers", model.network.shape.cross_layers},
+                      {"hidden", model.network.shape.hidden},
+                      {"precision", NameOf(model.precision)},
+                      {"training_precision", NameOf(model.training_precision)}};
   if (model.frozen == nullptr) return description;
   const FrozenItems::Parts& frozen = model.frozen->parts();
   description["side_rows"] = frozen.keys.size();
@@ -124,11 +128,15 @@ absl::Status ReadDescription(const std::string& text, TransActRankerModel* model
     json.at("max_pool").get_to(shape.max_pool);
     json.at("cross_layers").get_to(model->network.shape.cross_layers);
     json.at("hidden").get_to(model->network.shape.hidden);
-    const std::string precision = json.value("precision", kFloat32Name);
-    if (precision != kFloat32Name && precision != kBfloat16Name) {
-      return InvalidArgument("description: no precision ", precision);
+    for (const auto& [key, precision] :
+         {std::pair("precision", &model->precision),
+          std::pair("training_precision", &model->training_precision)}) {
+      const std::string name = json.value(key, kFloat32Name);
+      if (name != kFloat32Name && name != kBfloat16Name) {
+        return InvalidArgument("description: no ", key, " ", name);
+      }
+      if (name == kBfloat16Name) *precision = Precision::kBfloat16;
     }
-    if (precision == kBfloat16Name) model->precision = Precision::kBfloat16;
   } catch (const Json::exception& error) {
     return InvalidArgument("description: ", std::string_view(error.what()));
   }

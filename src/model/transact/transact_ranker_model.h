@@ -52,8 +52,9 @@ struct TransActRankerModel {
   NumberEncoding encoding;  // of all numbers
   TransActParameters encoder;
   RankingNetworkParameters network;
-  // That its answers are computed in. It is trained in float32.
+  // That its answers are computed in, and that the products of its training were.
   Precision precision = Precision::kFloat32;
+  Precision training_precision = Precision::kFloat32;
 
   Column column(std::size_t place) const {
     return columns.empty() ? Column::kNumber : columns[place];

@@ -225,13 +225,17 @@ TEST_F(TransActRankerTest, ThePrecisionIsReadBackAndRoundsTheAnswers) {
                              logits);
     return logits;
   };
+  model.training_precision = Precision::kBfloat16;  // says nothing of the answers
   const auto exact = WriteAndRead(model);
   ASSERT_TRUE(exact.ok()) << exact.status();
   EXPECT_EQ(exact->precision, Precision::kFloat32);
+  EXPECT_EQ(exact->training_precision, Precision::kBfloat16);
+  model.training_precision = Precision::kFloat32;
   model.precision = Precision::kBfloat16;
   const auto rounded = WriteAndRead(model);
   ASSERT_TRUE(rounded.ok()) << rounded.status();
   EXPECT_EQ(rounded->precision, Precision::kBfloat16);
+  EXPECT_EQ(rounded->training_precision, Precision::kFloat32);
   const std::vector<float> expected = score(*exact), actual = score(*rounded);
   EXPECT_NE(expected, actual);
   for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 0.02F);

@@ -132,6 +132,7 @@ class Training {
     model_.heads = rows_.schema().heads;
     if (!has_heads()) model_.heads = {"label"};
     model_.precision = spec_.precision;
+    model_.training_precision = spec_.training_precision;
     model_.predicts_probability = spec_.objective == TransActSpec::Objective::kLogistic;
     model_.action_types = rows_.action_types();
     FOURFOLD_ASSIGN_OR_RETURN(const TransActShape shape,
@@ -450,8 +451,9 @@ class Training {
          {spec_.epochs, spec_.batch_rows, spec_.warm_up_steps, spec_.seed, spec_.actions,
           spec_.layers, spec_.attention_heads, spec_.action_dimension, spec_.item_dimension,
           spec_.feed_forward, spec_.latest, spec_.max_pool ? 1 : 0, spec_.cross_layers,
-          static_cast<int>(spec_.objective), static_cast<int>(spec_.metric), spec_.side_rows,
-          spec_.category_rows, spec_.category_dimension}) {
+          static_cast<int>(spec_.training_precision), static_cast<int>(spec_.objective),
+          static_cast<int>(spec_.metric), spec_.side_rows, spec_.category_rows,
+          spec_.category_dimension}) {
       StrAppend(&text, ",", value);
     }
     for (const double value : {spec_.learning_rate, spec_.dropout, spec_.weight_decay,

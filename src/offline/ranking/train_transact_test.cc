@@ -271,6 +271,63 @@ TEST_F(TrainTransActTest, ATrainingThatWasCutShortEndsAsIfItHadNotBeen) {
   EXPECT_FALSE(std::filesystem::exists(options_.checkpoint_path));
 }
 
+TEST_F(TrainTransActTest, InBfloat16ItLearnsAsMuchAndTheSameSeedGivesTheSameBits) {
+  const auto exact = TrainTransAct(rows_.get(), spec_, options_);
+  spec_.training_precision = Precision::kBfloat16;
+  const auto rounded = TrainTransAct(rows_.get(), spec_, options_);
+  const auto again = TrainTransAct(rows_.get(), spec_, options_);
+  ASSERT_TRUE(exact.ok() && rounded.ok() && again.ok());
+  EXPECT_NEAR(rounded->metric, exact->metric, 0.03);
+  EXPECT_GT(rounded->metric, 0.8);
+  EXPECT_EQ(exact->model.training_precision, Precision::kFloat32);
+  EXPECT_EQ(rounded->model.training_precision, Precision::kBfloat16);
+  EXPECT_EQ(rounded->model.precision, Precision::kFloat32);
+  EXPECT_NE(rounded->model.network.head.weight, exact->model.network.head.weight);
+  EXPECT_EQ(rounded->model.network.head.weight, again->model.network.head.weight);
+  EXPECT_EQ(rounded->model.item_table, again->model.item_table);
+  // What steps add up to are no bfloat16s: the least bits of weights live on.
+  EXPECT_TRUE(std::any_of(rounded->model.encoder.layers[0].linear1.weight.begin(),
+                          rounded->model.encoder.layers[0].linear1.weight.end(),
+                          [](float weight) { return RoundToBfloat16(weight) != weight; }));
+}
+
+TEST_F(TrainTransActTest, ATrainingInAnotherPrecisionBeginsAnew) {
+  spec_.epochs = 2;
+  spec_.early_stopping_epochs = 0;
+  options_.checkpoint_path = path_ + ".checkpoint";
+  struct CutShort {};
+  const auto cut_short = [&] {
+    options_.progress = [&](const TrainTransActOptions::Progress& progress) {
+      if (progress.epoch == 2) throw CutShort();
+    };
+    EXPECT_THROW((void)TrainTransAct(rows_.get(), spec_, options_), CutShort);
+    ASSERT_TRUE(std::filesystem::exists(options_.checkpoint_path));
+  };
+  int first_epoch = 0;
+  const auto train = [&] {
+    first_epoch = 0;
+    options_.progress = [&](const TrainTransActOptions::Progress& progress) {
+      if (first_epoch == 0) first_epoch = progress.epoch;
+    };
+    return TrainTransAct(rows_.get(), spec_, options_);
+  };
+  cut_short();  // in float32
+  spec_.training_precision = Precision::kBfloat16;
+  const auto anew = train();
+  ASSERT_TRUE(anew.ok()) << anew.status();
+  EXPECT_EQ(first_epoch, 1);
+  cut_short();  // in bfloat16
+  const auto resumed = train();
+  ASSERT_TRUE(resumed.ok()) << resumed.status();
+  EXPECT_EQ(first_epoch, 2);
+  EXPECT_EQ(resumed->model.network.head.weight, anew->model.network.head.weight);
+  EXPECT_EQ(resumed->model.item_table, anew->model.item_table);
+  cut_short();
+  spec_.training_precision = Precision::kFloat32;
+  ASSERT_TRUE(train().ok());
+  EXPECT_EQ(first_epoch, 1);
+}
+
 TEST_F(TrainTransActTest, AWarmStartBeginsWhereTheEarlierModelEnded) {
   const auto earlier = TrainTransAct(rows_.get(), spec_, options_);
   ASSERT_TRUE(earlier.ok());

@@ -23,7 +23,8 @@ struct TransActSpec {
   int feed_forward = 32;
   int latest = 10;
   bool max_pool = true;
-  Precision precision = Precision::kFloat32;  // of the answers; training is in float32
+  Precision precision = Precision::kFloat32;           // of the answers
+  Precision training_precision = Precision::kFloat32;  // of the products of a step
   int cross_layers = 2;
   std::vector<int> hidden = {128, 64};  // multiples of 8
   int item_actions_min =

@@ -295,6 +295,8 @@ TEST(RecipeTest, EveryProblemOfAFeatureIsToldWithItsLine) {
   - {name: context, kind: count, entity: item_context}
   - {name: rank, kind: slate_rank, feature: price}
   - {kind: attribute, field: price, categories: [a], contains: b}
+  - {name: searched, kind: count, entity: query_item, context: query}
+  - {name: query, kind: count, entity: query}
 )")),
             "r.yaml:8: features[0].windw: unknown key; did you mean window?\n"
             "r.yaml:9: features[1].name: another feature has this name\n"
@@ -307,7 +309,11 @@ TEST(RecipeTest, EveryProblemOfAFeatureIsToldWithItsLine) {
             "r.yaml:12: features[4].feature: no feature \"price\" with a number stands above\n"
             "r.yaml:13: features[5].name: is required and missing\n"
             "r.yaml:13: features[5].name: must have 1 to 256 bytes\n"
-            "r.yaml:13: features[5].contains: does not go with categories");
+            "r.yaml:13: features[5].contains: does not go with categories\n"
+            "r.yaml:14: features[6].context: names the field of an item_context, and of nothing "
+            "else\n"
+            "r.yaml:15: features[7].entity: must be one of item, user, session, user_item, "
+            "session_item, item_context, query_item, global");
 }
 
 TEST(RecipeTest, AFeatureReadsARetrieverThatIsThereAndLearnsIt) {

@@ -245,7 +245,7 @@ absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
     request.user = event.user;
     request.session = event.session;
     request.surface = event.surface;
-    request.fields = event.fields;
+    request.fields = RequestFieldsOf(event);
     if (options_.rows == RowOptions::Rows::kRetrieved) {
       // What the action itself says is not known before it.
       request.fields.clear();

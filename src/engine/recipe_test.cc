@@ -414,10 +414,11 @@ features:
 }
 
 TEST(RecipeTest, ARankersRowsNeedRoomBetweenTheLongestWindowAndTheEndOfHistory) {
-  const auto problems = [](std::string_view window, std::string_view rows,
-                           std::string_view history) {
-    return ProblemsOf(StrCat("name: r\nretain: 30d\nretrievers: [{name: popular, kind: popular}]\n",
-                             "policy: {history_window: ", history, "}\n",
+  const auto problems = [](std::string_view window, std::string_view rows, std::string_view history,
+                           std::string_view popular = "7d") {
+    return ProblemsOf(StrCat("name: r\nretain: 30d\n",
+                             "retrievers: [{name: popular, kind: popular, window: ", popular,
+                             "}]\n", "policy: {history_window: ", history, "}\n",
                              "features: [{name: a, kind: count, entity: item, window: ", window,
                              "}]\nranker: {rows: ", rows, ", labels: {buy: 1}}\n"));
   };
@@ -426,6 +427,9 @@ TEST(RecipeTest, ARankersRowsNeedRoomBetweenTheLongestWindowAndTheEndOfHistory) 
   EXPECT_THAT(problems("7d", "retrieved", "0"), HasSubstr("policy.history_window"));
   EXPECT_THAT(problems("7d", "retrieved", "30d"), HasSubstr("policy.history_window"));
   EXPECT_EQ(problems("7d", "retrieved", "7d"), "");
+  EXPECT_EQ(problems("7d", "rankings", "30d", "30d"), "");
+  EXPECT_THAT(problems("7d", "retrieved", "7d", "30d"),
+              HasSubstr("is as short as the window of the retriever popular"));
 }
 
 TEST(RecipeTest, EveryKeyStandsInTheManualWithItsTypeAndDefault) {

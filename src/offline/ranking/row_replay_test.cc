@@ -174,6 +174,38 @@ TEST_F(RowReplayTest, AServedSlateIsReadWhereItWasServed) {
   EXPECT_EQ(table_.columns[0], std::vector<float>{1});
 }
 
+// What was in the log by then was made superfluous by what came after, and is gone.
+TEST_F(RowReplayTest, ASlateThatWasServedFromALogBelowTheHorizonIsNoRow) {
+  plan_ = FeaturePlan::Compile({{"price", "attribute", {{"field", std::string("price")}}}}).value();
+  Import(ItemFields("f1", "x", 100, {{"price", 1.0}}));
+  Import(ItemFields("f2", "x", 200, {{"price", 2.0}}));
+  const auto serve = [&](std::string id, Position end) {
+    Event slate = Slate(std::move(id), "", 0, 1000, {"x"});
+    slate.served_from = {.as_of_ms = 1000,
+                         .known_at_ms = 1000,
+                         .position_end = end,
+                         .servable = "abc",
+                         .after_request = ""};
+    Import(slate);
+  };
+  serve("before", 1);
+  serve("after", 2);
+  {
+    const RowReplay replay = Replay();
+    ASSERT_EQ(replay.size(), 2);
+    Read(replay, 0);
+    EXPECT_EQ(table_.columns[0], std::vector<float>{1});
+  }
+  const auto removed = store_->RemoveBefore(500, {});
+  ASSERT_TRUE(removed.ok()) << removed.status();
+  ASSERT_EQ(removed->events, 1u);
+  const RowReplay replay = Replay();
+  ASSERT_EQ(replay.size(), 1);
+  EXPECT_EQ(replay.counts().too_early, 1u);
+  EXPECT_EQ(Read(replay, 0).id, "after");
+  EXPECT_EQ(table_.columns[0], std::vector<float>{2});
+}
+
 TEST_F(RowReplayTest, SlatesWhoseWindowIsOpenAreLeftOut) {
   row_options_.attribution_window_ms = kDayMs;
   Import(Slate("s1", "a", 1, 1000, {"x"}));

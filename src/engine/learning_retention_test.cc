@@ -166,6 +166,21 @@ TEST_F(LearningRetentionTest, TrainingAsOfAMomentThatNeedsWhatIsGoneIsRefusedAnd
   EXPECT_EQ(engine->Servables()->size(), 1u);
 }
 
+TEST_F(LearningRetentionTest, AnExamOfEmbeddingsSaysFromWhereOnItLearned) {
+  const auto engine = OpenFilled(RecipeWith("1d", R"(  - kind: eges
+    name: vectors
+    dimension: 8
+    session_window: 0
+    threads: 1
+)"));
+  EvaluateRequest request;
+  request.task = "link_prediction";
+  request.resamples = 20;
+  const auto report = engine->Evaluate(request);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_THAT(report->description, HasSubstr("of actions from 2024-05-21T00:00:00"));
+}
+
 TEST_F(LearningRetentionTest, WhereNothingIsRetainedTrainingSaysSo) {
   const auto engine = Open(RecipeWith("1d", ""), kNow);
   Ingest(*engine, R"({"event": "interaction", "user": "u", "type": "buy", "item": "i",

@@ -242,16 +242,18 @@ class Engine {
 
   // Moves the horizon to the engine's clock minus the recipe's `retain`, durably, and removes the
   // actions and slates before it. From then on reads that reach below it are errors (OutOfRange).
-  // Beside requests; the next call goes on with one that was cut short. FailedPrecondition: the
-  // recipe keeps history for ever, the features in use look back farther, nothing would be left, or
-  // the engine is learning.
+  // Beside requests; the next call goes on with one that was cut short, by is_cancelled or by Train
+  // or Evaluate, to which it gives way (Cancelled). FailedPrecondition: the recipe keeps history
+  // for ever, the features in use look back farther, nothing would be left, or the engine is
+  // learning.
   absl::StatusOr<RetentionReport> Retain(const RetainRequest& request);
   // Whether enough lies between the horizon and where Retain would move it, or one was cut short;
   // not where it would refuse.
   bool IsRetentionDue() const;
 
   // Learns a new servable from the log and publishes it (not active yet); returns its version.
-  // One at a time: FailedPrecondition while another call trains or evaluates.
+  // One at a time: FailedPrecondition while another call trains or evaluates. A removal of old
+  // history under way stops for it, and goes on with the next Retain.
   absl::StatusOr<std::string> Train(const TrainRequest& request);
   // Takes in a servable that was made elsewhere: a directory, verified and copied.
   absl::StatusOr<std::string> Publish(const std::string& servable_directory);

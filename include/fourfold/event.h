@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -20,6 +21,9 @@ enum class EventKind : std::uint8_t { kItem = 1, kUser = 2, kRanking = 3, kInter
 // std::monostate is JSON's null: "this field has no value from now on".
 using FieldValue = std::variant<std::monostate, bool, double, std::string, std::vector<std::string>,
                                 std::vector<double>>;
+
+// The field in which a request, and an action that came of it, says what was searched for.
+inline constexpr std::string_view kQueryField = "query";
 
 struct Field {
   std::string name;

@@ -49,6 +49,7 @@ policy: {seen_actions: [{type: buy}]}
 features:
   - {name: sold, kind: count, entity: item, types: [buy]}
   - {name: bought, kind: sequence, entity: user, length: 5}
+  - {name: searched, kind: count, entity: query_item}
 END
 cat > sales.csv << 'END'
 user,item,time,title,price
@@ -123,8 +124,10 @@ expect 1 "$fourfold" eval --method nobody; holds err "no retriever nobody"
 
 # Features of the past.
 expect 0 "$fourfold" features get --entity user:bob --entity item:pot --as-of 2024-05-03; holds out "sold: 1"; holds out "bought: 1 actions"
-expect 0 "$fourfold" features get --entity item:pot --clock-at end --format json; holds out '"features":{"sold":3}'
-expect 1 "$fourfold" features get --entity pot; holds err "user:ID, session:ID or item:ID"
+expect 0 "$fourfold" features get --entity item:pot --clock-at end --format json; holds out '"features":{"sold":3,"searched":0}'
+expect 1 "$fourfold" features get --entity pot; holds err "user:ID, session:ID, item:ID or query:TEXT"
+expect 0 "$fourfold" features get --entity query:501 --entity item:pot --clock-at end; holds out "searched: 0"
+expect 1 "$fourfold" features get --entity query:tea --field query=pot; holds err "given twice"
 expect 2 "$fourfold" features get
 
 # What a ranker was served with is what the log says.

@@ -28,12 +28,26 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitAt(const std::string& t
   return std::pair(text.substr(0, place), text.substr(place + 1));
 }
 
+absl::Status AddField(std::string name, FieldValue value, FeatureReadRequest* request) {
+  for (const Field& field : request->fields) {
+    if (field.name == name) {
+      return InvalidArgument("the request's field \"", name, "\" is given twice");
+    }
+  }
+  request->fields.push_back({std::move(name), std::move(value)});
+  return absl::OkStatus();
+}
+
 absl::Status AddEntity(const std::string& text, FeatureReadRequest* request) {
-  constexpr std::string_view kExpected = "user:ID, session:ID or item:ID";
+  constexpr std::string_view kExpected = "user:ID, session:ID, item:ID or query:TEXT";
   FOURFOLD_ASSIGN_OR_RETURN(auto entity, SplitAt(text, ':', kExpected));
   if (entity.first == "item") {
     request->items.push_back(std::move(entity.second));
     return absl::OkStatus();
+  }
+  if (entity.first == "query") {
+    // A text, even where it reads as a number.
+    return AddField(std::string(kQueryField), std::move(entity.second), request);
   }
   if (entity.first != "user" && entity.first != "session") {
     return InvalidArgument("\"", text, "\" is not ", kExpected);
@@ -60,7 +74,7 @@ absl::StatusOr<FeatureReadRequest> MakeRequest(const FeatureArguments& arguments
   }
   for (const std::string& field : arguments.fields) {
     FOURFOLD_ASSIGN_OR_RETURN(auto given, SplitAt(field, '=', "NAME=VALUE"));
-    request.fields.push_back({std::move(given.first), ParseValue(given.second)});
+    FOURFOLD_RETURN_IF_ERROR(AddField(std::move(given.first), ParseValue(given.second), &request));
   }
   if (!arguments.as_of.empty()) {
     FOURFOLD_ASSIGN_OR_RETURN(request.as_of_ms, ParseTimeMs(arguments.as_of));
@@ -166,9 +180,10 @@ void AddFeatureVerbs(CLI::App& app, Context& context) {
       AddVerb(*features, "get", "Every feature of a user, a session and items, at any past moment",
               "  fourfold features get --entity user:17850 --as-of 2011-06-01T00:00:00Z\n"
               "  fourfold features get --entity user:17850 --entity item:22138 \\\n"
-              "      --as-of 2011-06-01 --known-at 2011-07-01 --format json");
+              "      --as-of 2011-06-01 --known-at 2011-07-01 --format json\n"
+              "  fourfold features get --entity query:mug --entity item:22138");
   verb->add_option("--entity", arguments->entities,
-                   "user:ID, session:ID or item:ID; as often as needed")
+                   "user:ID, session:ID, item:ID or query:TEXT; as often as needed")
       ->required();
   verb->add_option("--as-of", arguments->as_of, "The moment to read at; without it now");
   verb->add_option("--known-at", arguments->known_at,

@@ -262,6 +262,15 @@ EngineStatus Engine::Status() const {
   if (const absl::Status may = impl_->CheckMayRetain(/*everything=*/false); !may.ok()) {
     status.warnings.push_back(std::string(MessageOf(may)));
   }
+  if (impl_->store->IsRetainChanged()) {
+    status.warnings.push_back(
+        StrCat("the recipe's `retain`, ",
+               status.retain_ms == 0 ? std::string("none") : FormatDuration(status.retain_ms),
+               ", is not that by which old history was removed: histories begin at ",
+               FormatTimestamp(status.horizon_ms),
+               "; with the former one they are what they were, until history is removed by this "
+               "one"));
+  }
   if (const auto ranker = impl_->ranker(); ranker != nullptr) {
     status.features = ranker->state->statistics().Read();
     const LiveState::Stats state_stats = ranker->state->ReadStats();

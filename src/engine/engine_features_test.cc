@@ -90,6 +90,62 @@ TEST_F(EngineFeaturesTest, WhatCameLateIsSeenOnlyByWhoKnowsIt) {
   EXPECT_EQ(Value(engine->ReadFeatures(request)->items[0].second, "clicks_2h"), 1);
 }
 
+// Queries of searches: an action counts for the query that it names, and for the item.
+TEST_F(EngineFeaturesTest, AQueryAndAnItemHaveTheActionsThatNameBothKnownInTime) {
+  const auto engine = Open(R"(name: searches
+retrievers:
+  - {name: popular, kind: popular}
+features:
+  - {name: clicks, kind: count, entity: query_item, types: [click]}
+  - {name: rate, kind: rate, entity: query_item, types: [click], of_types: [view]}
+)",
+                           "2024-05-01T10:00:00Z");
+  const auto act = [&](std::string_view type, std::string_view item, std::string_view query,
+                       std::string_view time) {
+    Ingest(*engine, StrCat(R"({"event": "interaction", "user": "u", "type": ")", type,
+                           R"(", "item": ")", item, R"(", "timestamp": ")", time,
+                           R"(", "fields": [{"name": "query", "value": )", query, "}]}"));
+  };
+  act("view", "a", R"("mug")", "2024-05-01T09:00:00Z");
+  act("view", "a", R"("mug")", "2024-05-01T09:10:00Z");
+  act("click", "a", R"("mug")", "2024-05-01T09:10:00Z");
+  act("click", "a", R"("pot")", "2024-05-01T09:20:00Z");
+  act("click", "b", R"("mug")", "2024-05-01T09:30:00Z");
+  act("click", "a", R"("")", "2024-05-01T09:40:00Z");
+  act("click", "a", "501", "2024-05-01T09:40:00Z");
+  FeatureReadRequest request;
+  request.items = {"a", "b", "c"};
+  const auto clicks = [&] {
+    const auto read = engine->ReadFeatures(request);
+    EXPECT_TRUE(read.ok()) << read.status();
+    std::vector<double> values;
+    for (const auto& [item, readings] : read->items) values.push_back(Value(readings, "clicks"));
+    return values;
+  };
+  const auto ask = [&](FieldValue query) { request.fields = {{"query", std::move(query)}}; };
+  ask("mug");
+  EXPECT_EQ(clicks(), (std::vector<double>{1, 1, 0}));
+  EXPECT_EQ(Value(engine->ReadFeatures(request)->items[0].second, "rate"), 0.5);
+  ask("pot");
+  EXPECT_EQ(clicks(), (std::vector<double>{1, 0, 0}));
+  // Texts are compared as they are; what is empty, no text or not there is no query.
+  for (const FieldValue& none :
+       {FieldValue("Mug"), FieldValue(""), FieldValue(501.0), FieldValue("501")}) {
+    ask(none);
+    EXPECT_EQ(clicks(), (std::vector<double>{0, 0, 0}));
+  }
+  request.fields.clear();
+  EXPECT_EQ(clicks(), (std::vector<double>{0, 0, 0}));
+  // All of it came to be known at ten.
+  ask("mug");
+  request.as_of_ms = At("2024-05-01T09:30:00Z");
+  EXPECT_EQ(clicks(), (std::vector<double>{0, 0, 0}));
+  request.known_at_ms = At("2024-05-01T11:00:00Z");
+  EXPECT_EQ(clicks(), (std::vector<double>{1, 1, 0}));
+  request.as_of_ms = At("2024-05-01T09:15:00Z");
+  EXPECT_EQ(clicks(), (std::vector<double>{1, 0, 0}));
+}
+
 TEST_F(EngineFeaturesTest, WithoutDeclarationsThereIsNothingToRead) {
   const auto engine = Open("name: bare\nretrievers:\n  - {name: popular, kind: popular}\n");
   EXPECT_EQ(engine->ReadFeatures({}).status().code(), absl::StatusCode::kFailedPrecondition);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/mutex.h"
 #include "engine/engine_clock.h"
 #include "engine/engine_directory.h"
+#include "engine/learning_turns.h"
 #include "engine/recipe.h"
 #include "feature/catalogue.h"
 #include "feature/event_store.h"
@@ -21,22 +23,6 @@
 namespace fourfold {
 
 inline constexpr int kUserActionsMax = 1000;
-
-// Holds the right to learn while it lives, if it was free.
-class LearningTurn {
- public:
-  explicit LearningTurn(Mutex* mutex) ABSL_NO_THREAD_SAFETY_ANALYSIS
-      : mutex_(mutex->TryLock() ? mutex : nullptr) {}
-  ~LearningTurn() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (mutex_ != nullptr) mutex_->Unlock();
-  }
-  LearningTurn(const LearningTurn&) = delete;
-  LearningTurn& operator=(const LearningTurn&) = delete;
-  bool taken() const { return mutex_ != nullptr; }
-
- private:
-  Mutex* mutex_;
-};
 
 // What an engine holds. The members stand in the order in which they depend on each other.
 class Engine::Impl {
@@ -57,8 +43,10 @@ class Engine::Impl {
   // Of the active servable; null: it has none.
   std::shared_ptr<const LiveRanker> ranker() const ABSL_LOCKS_EXCLUDED(active_mutex);
   // Brings the state of features up to the log, after what no commit tells of: an import, or the
-  // erasure of a user (`anew`).
-  absl::Status RefillFeatures(bool anew) ABSL_LOCKS_EXCLUDED(active_mutex);
+  // erasure of a user (`anew`). Cancelled once `is_cancelled`, where it is given: then the states
+  // are those of before.
+  absl::Status RefillFeatures(bool anew, const std::function<bool()>& is_cancelled = nullptr)
+      ABSL_LOCKS_EXCLUDED(active_mutex);
   // FailedPrecondition while features in use look back farther than the recipe's `retain`, or the
   // clock lies so far past the log that nothing of it would be left.
   absl::Status CheckMayRetain(bool everything) const ABSL_LOCKS_EXCLUDED(active_mutex);
@@ -78,7 +66,9 @@ class Engine::Impl {
 
   Mutex activation_mutex;   // one activation at a time, from loading to the repository's state
   Mutex value_model_mutex;  // one change at a time, from the check to the file
-  Mutex learning_mutex;     // one Train or Evaluate at a time: each takes the whole machine
+  LearningTurns learning_turns;
+  // States of features hold what was removed of the log; of who has the turn to remove.
+  bool states_hold_removed = false;
 
  private:
   absl::Status OpenStore(const EngineOptions& options);

@@ -11,11 +11,6 @@
 namespace fourfold {
 namespace {
 
-absl::Status Busy() {
-  return FailedPrecondition(
-      "this engine is training, evaluating or removing old history already; try again later");
-}
-
 // The end of the log, but never beyond the clock: a log served as of the past has no future.
 ReadPoint EndOfLog(const EventStore& store) {
   ReadPoint at = store.Now();
@@ -116,8 +111,8 @@ absl::StatusOr<EvaluationRecipe> ChooseEvaluation(const Recipe& recipe,
 }  // namespace
 
 absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
-  const LearningTurn turn(&impl_->learning_mutex);
-  if (!turn.taken()) return Busy();
+  FOURFOLD_RETURN_IF_ERROR(impl_->learning_turns.TakeToLearn(request.is_cancelled));
+  const TurnHolder turn(&impl_->learning_turns);
   ReadPoint at = EndOfLog(*impl_->store);
   if (request.as_of_ms.has_value()) at.as_of_ms = *request.as_of_ms;
   const Learning learning{
@@ -171,8 +166,8 @@ absl::StatusOr<EvaluationReport> Engine::Evaluate(const EvaluateRequest& request
   if (!request.truth_path.empty() && evaluation.split != EvaluationRecipe::Split::kTime) {
     return InvalidArgument("truth_path: slates are judged with a split in time alone");
   }
-  const LearningTurn turn(&impl_->learning_mutex);
-  if (!turn.taken()) return Busy();
+  FOURFOLD_RETURN_IF_ERROR(impl_->learning_turns.TakeToLearn({}));
+  const TurnHolder turn(&impl_->learning_turns);
   const Learning learning{.recipe = impl_->recipe,
                           .store = *impl_->store,
                           .catalogue = impl_->catalogue,

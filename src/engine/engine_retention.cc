@@ -56,22 +56,31 @@ absl::StatusOr<RetentionReport> Engine::Retain(const RetainRequest& request) {
   if (impl_->recipe.retain_ms == 0) {
     return FailedPrecondition("the recipe keeps history for ever (key `retain`)");
   }
-  // What learns reads events one by one that must stay until it is done.
-  const LearningTurn turn(&impl_->learning_mutex);
-  if (!turn.taken()) {
-    return FailedPrecondition("this engine is training or evaluating; try again later");
-  }
-  FOURFOLD_RETURN_IF_ERROR(impl_->CheckMayRetain(request.everything));
+  FOURFOLD_RETURN_IF_ERROR(impl_->learning_turns.TakeToRemove());
+  const TurnHolder turn(&impl_->learning_turns);
+  const RetentionOptions options{.is_cancelled = [&] {
+    return (request.is_cancelled && request.is_cancelled()) || impl_->learning_turns.IsWanted();
+  }};
   RetentionReport report;
   report.disk_bytes_before = impl_->store->ReadStats().disk_bytes;
+  const std::int64_t horizon_ms = impl_->store->NowMs() - impl_->recipe.retain_ms - kGraceMs;
+  {
+    // No servable comes into use between the two whose features look back farther.
+    const MutexLock lock(&impl_->activation_mutex);
+    FOURFOLD_RETURN_IF_ERROR(impl_->CheckMayRetain(request.everything));
+    FOURFOLD_RETURN_IF_ERROR(impl_->store->MoveHorizon(horizon_ms, options));
+  }
   RowCheckpoint::Remove(impl_->directory.row_checkpoint());
-  FOURFOLD_ASSIGN_OR_RETURN(
-      const RetentionCounts counts,
-      impl_->store->RemoveBefore(impl_->store->NowMs() - impl_->recipe.retain_ms - kGraceMs,
-                                 {.is_cancelled = request.is_cancelled}));
-  report.horizon_ms = counts.horizon_ms;
-  report.events = counts.events;
-  if (counts.events > 0) FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
+  const absl::StatusOr<RetentionCounts> counts = impl_->store->RemoveBefore(horizon_ms, options);
+  // One that was cut short has removed something, too.
+  impl_->states_hold_removed |= !counts.ok() || counts->events > 0;
+  FOURFOLD_RETURN_IF_ERROR(counts.status());
+  report.horizon_ms = counts->horizon_ms;
+  report.events = counts->events;
+  if (impl_->states_hold_removed) {
+    FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true, options.is_cancelled));
+    impl_->states_hold_removed = false;
+  }
   if (request.compact) FOURFOLD_RETURN_IF_ERROR(impl_->store->Compact());
   report.disk_bytes_after = impl_->store->ReadStats().disk_bytes;
   return report;

@@ -29,9 +29,9 @@ void Engine::Impl::Follow(absl::Span<const LoggedEvent> committed) {
   for (const std::shared_ptr<LiveState>& state : StatesInUse()) state->Follow(committed);
 }
 
-absl::Status Engine::Impl::RefillFeatures(bool anew) {
+absl::Status Engine::Impl::RefillFeatures(bool anew, const std::function<bool()>& is_cancelled) {
   for (const std::shared_ptr<LiveState>& state : StatesInUse()) {
-    FOURFOLD_RETURN_IF_ERROR(anew ? state->FillAnew() : state->Fill());
+    FOURFOLD_RETURN_IF_ERROR(anew ? state->FillAnew(is_cancelled) : state->Fill());
   }
   return absl::OkStatus();
 }

@@ -23,6 +23,7 @@ features:
   - {name: clicks_1h, kind: count, entity: item, types: [click], window: 1h}
   - {name: since, kind: recency, entity: user}
   - {name: of_all, kind: count, entity: global, half_life: 1h}
+  - {name: searched, kind: count, entity: query_item}
   - {name: latest, kind: sequence, entity: user, length: 3}
 ranker:
   labels: {click: 1}
@@ -42,14 +43,15 @@ class EngineSkewTest : public EngineTest {
     for (int i = 0; i < 200; ++i) {
       const std::int64_t time_ms = At("2024-05-01") + i * 60'000;
       StrAppend(&lines, R"({"event":"ranking","id":"s)", i, R"(","user":"u)", i % 20,
-                R"(","timestamp":)", time_ms, R"(,"items":[)");
+                R"(","timestamp":)", time_ms, R"(,"query":"q)", i % 2, R"(","items":[)");
       for (int item = 0; item < 3; ++item) {
         StrAppend(&lines, item == 0 ? "" : ",", R"({"id":"i)", item,
                   R"(","fields":[{"name":"price","value":)", item == i % 3 ? 5 : 20 + item, "}]}");
       }
       StrAppend(&lines, "]}\n", R"({"event":"interaction","id":"c)", i, R"(","ranking":"s)", i,
                 R"(","user":"u)", i % 20, R"(","type":"click","item":"i)", i % 3,
-                R"(","timestamp":)", time_ms, "}\n");
+                R"(","fields":[{"name":"query","value":"q)", i % 2, R"("}],"timestamp":)", time_ms,
+                "}\n");
     }
     Import(*engine, Write("log.jsonl", lines));
     TrainAndActivate(*engine);
@@ -113,6 +115,27 @@ TEST_F(EngineSkewTest, WhatWasServedIsReadAgainBitForBitWhateverCameLater) {
   EXPECT_EQ(after.requests, 3);
   EXPECT_EQ(after.values, before.values);
   EXPECT_EQ(after.differing, 0);
+}
+
+TEST_F(EngineSkewTest, WhatWasServedForAQueryIsReadAgainWithIt) {
+  const auto engine = OpenTrained();
+  RankRequest request;
+  request.user = "u1";
+  request.fields = {{"query", "q1"}};
+  request.items = {{"i0", {{"price", 30.0}}}, {"i1", {{"price", 5.0}}}};
+  request.explain = true;
+  const auto ranked = engine->Rank(request);
+  ASSERT_TRUE(ranked.ok()) << ranked.status();
+  // Of 200 clicks the 100 of odd number, of which each third is on i0.
+  for (const RankedResult& item : ranked->items) {
+    EXPECT_EQ(item.features.back().name, "searched");
+    EXPECT_EQ(item.features.back().value, 33 + (item.item == "i1" ? 1 : 0)) << item.item;
+  }
+  EXPECT_EQ(Verify(*engine).differing, 0);
+  ASSERT_NO_FATAL_FAILURE(Tamper([](ServedScores* served) { served->request.fields.clear(); }));
+  const SkewReport without = Verify(*engine);
+  ASSERT_EQ(without.differing_by_feature.size(), 1u);
+  EXPECT_EQ(without.differing_by_feature[0].first, "searched");
 }
 
 TEST_F(EngineSkewTest, StatusTellsHowTheFeaturesOfTheNewestRequestsTurnedOut) {

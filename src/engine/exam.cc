@@ -51,6 +51,38 @@ RecommenderOptions JudgeOptions(const Recipe& recipe) {
   return options;
 }
 
+// What a retriever learns within a window is never what a part of the window holds.
+absl::Status CheckWindows(const Learning& learning, const std::vector<RetrieverSpec>& retrievers,
+                          std::int64_t fit_as_of_ms) {
+  if (learning.since_ms == kSinceForEverMs) return absl::OkStatus();
+  for (const RetrieverSpec& spec : retrievers) {
+    if (spec.window_ms == 0 || fit_as_of_ms - learning.since_ms >= spec.window_ms - 1) continue;
+    return absl::OutOfRangeError(StrCat(
+        "evaluation: as of ", FormatTimestamp(fit_as_of_ms), " the window of the retriever ",
+        spec.name, ", ", FormatDuration(spec.window_ms), ", begins before ",
+        FormatTimestamp(learning.since_ms), ", where what the recipe's `retain` keeps begins"));
+  }
+  return absl::OkStatus();
+}
+
+// Leaves out the questions about whom the history that the answer needs is not retained, and tells
+// how many; an error where it is so with all.
+absl::StatusOr<std::size_t> LeaveOutBelowHorizon(const Learning& learning,
+                                                 std::vector<EvaluationQuery>* queries) {
+  const std::size_t found = queries->size();
+  absl::Status below;
+  std::erase_if(*queries, [&](const EvaluationQuery& query) {
+    const absl::Status reach =
+        Recommender::CheckHistory(learning.store, learning.recipe.policy, query.at);
+    below.Update(reach);
+    return !reach.ok();
+  });
+  if (queries->empty() && !below.ok()) {
+    return Annotate(below, "evaluation: of nobody is the history retained that an answer needs");
+  }
+  return found - queries->size();
+}
+
 }  // namespace
 
 bool IsKnownAtImport(const Recipe& recipe) {
@@ -96,6 +128,11 @@ absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecip
                                  const std::vector<RetrieverSpec>* retrievers) {
   Exam exam;
   FOURFOLD_ASSIGN_OR_RETURN(exam.split, SplitTable(learning.recipe, evaluation, table, part));
+  FOURFOLD_ASSIGN_OR_RETURN(exam.below_horizon,
+                            LeaveOutBelowHorizon(learning, &exam.split.queries));
+  FOURFOLD_RETURN_IF_ERROR(
+      CheckWindows(learning, retrievers == nullptr ? learning.recipe.retrievers : *retrievers,
+                   exam.split.fit_as_of_ms));
   const InteractionTable fit = KeepRows(table, exam.split.fit_rows);
   exam.fit_actions = fit.rows();
   FOURFOLD_ASSIGN_OR_RETURN(

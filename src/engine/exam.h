@@ -19,6 +19,7 @@ struct Exam {
   EvaluationSplit split;
   std::shared_ptr<const Servable> servable;
   std::uint64_t fit_actions = 0;
+  std::size_t below_horizon = 0;  // questions left out: their histories are not retained
 };
 
 // A split in time with its cuts set, those that the recipe leaves out by the table's actions.
@@ -26,7 +27,8 @@ struct Exam {
 absl::StatusOr<EvaluationRecipe> WithCuts(const EvaluationRecipe& evaluation,
                                           const InteractionTable& table);
 
-// `evaluation` has its cuts. Fits the recipe's retrievers, or where given some of them.
+// `evaluation` has its cuts. Fits the recipe's retrievers, or where given some of them. OutOfRange
+// where the window of one reaches back to before what counts.
 absl::StatusOr<Exam> PrepareExam(const Learning& learning, const EvaluationRecipe& evaluation,
                                  const InteractionTable& table, ExamPart part,
                                  const std::vector<RetrieverSpec>* retrievers = nullptr);

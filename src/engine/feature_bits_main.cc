@@ -121,7 +121,7 @@ FeatureRequest RequestOf(std::span<const LoggedEvent> next, const EventStore& st
   FeatureRequest request;
   request.user = first.event.user;
   request.session = first.event.session;
-  if (first.event.kind == EventKind::kRanking) request.fields = first.event.fields;
+  if (first.event.kind == EventKind::kRanking) request.fields = RequestFieldsOf(first.event);
   request.now_ms = first.event.event_time_ms;
   if (as_row) {
     request.at = BeforeRow(LineOf(first));

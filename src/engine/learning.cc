@@ -55,6 +55,11 @@ absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning) {
   FOURFOLD_RETURN_IF_ERROR(learning.store.CheckReach(learning.at, learning.since_ms));
   if (!training.anonymous_sessions) table = WithoutAnonymousSessions(table);
   if (learning.progress) learning.progress("reading the log", 1);
+  if (table.rows() == 0 && learning.since_ms != kSinceForEverMs) {
+    return FailedPrecondition("the log holds no action to learn from since ",
+                              FormatTimestamp(learning.since_ms),
+                              ", where what the recipe's `retain` keeps begins");
+  }
   if (table.rows() == 0) {
     return FailedPrecondition(
         "the log holds no action to learn from; import or ingest events, and "

@@ -3,6 +3,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "data/timestamp.h"
 #include "engine/learning.h"
 #include "offline/dataset/side_fields.h"
 #include "offline/evaluation/embedding_evaluation.h"
@@ -81,6 +82,10 @@ absl::StatusOr<EvaluationReport> JudgeEmbeddings(const Learning& learning,
     FOURFOLD_ASSIGN_OR_RETURN(const EmbeddingExam exam,
                               links ? PredictLinks(table, options) : RankColdItems(table, options));
     AddRows(spec, exam, &report);
+  }
+  if (learning.since_ms != kSinceForEverMs) {
+    StrAppend(&report.description, "\nof actions from ", FormatTimestamp(learning.since_ms),
+              " on, where what the recipe's `retain` keeps begins");
   }
   report.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();

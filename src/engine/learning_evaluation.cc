@@ -68,8 +68,8 @@ int TuningDepth(const Recipe& recipe) {
   return std::min(depth, limits::kSlateLimitMax);
 }
 
-std::string Describe(const EvaluationRecipe& evaluation, const InteractionTable& table,
-                     const Exam& exam) {
+std::string Describe(const Learning& learning, const EvaluationRecipe& evaluation,
+                     const InteractionTable& table, const Exam& exam) {
   std::string text;
   if (evaluation.split == EvaluationRecipe::Split::kTime) {
     StrAppend(&text, "one split in time: fitted before ", FormatTimestamp(*evaluation.cut_ms),
@@ -86,6 +86,14 @@ std::string Describe(const EvaluationRecipe& evaluation, const InteractionTable&
   StrAppend(&text, "; ", is_new ? "items new to the user" : "all items", ", full ranking; ",
             exam.split.queries.size(), " queries, ", table.items.size(), " items, fitted on ",
             exam.fit_actions, " actions");
+  if (learning.since_ms != kSinceForEverMs) {
+    StrAppend(&text, " from ", FormatTimestamp(learning.since_ms),
+              " on, where what the recipe's `retain` keeps begins");
+  }
+  if (exam.below_horizon > 0) {
+    StrAppend(&text, "; ", exam.below_horizon,
+              " queries are left out: the histories that answer them begin before that");
+  }
   return text;
 }
 
@@ -315,7 +323,7 @@ absl::StatusOr<EvaluationReport> Judge(const Learning& learning, const Evaluatio
   FOURFOLD_ASSIGN_OR_RETURN(const EvaluationResult result,
                             RunEvaluation(exam.split.queries, asked, rank, options));
   EvaluationReport report = FromResult(result);
-  report.description = Describe(evaluation, table, exam);
+  report.description = Describe(learning, evaluation, table, exam);
   report.groups = JudgeNearDuplicates(evaluation, table, exam.split, result, options.bootstrap);
   if (!request.truth_path.empty()) {
     // The ranker's features are of its own candidates, not of slates of the past.

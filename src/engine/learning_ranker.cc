@@ -121,13 +121,26 @@ absl::StatusOr<std::shared_ptr<const FrozenItems>> Freeze(const Learning& learni
   return FreezeItems(learning, *retriever, recipe.features->sequences()[place].name, cut_ms);
 }
 
+// How far back from a row's own moment looks what is read of the log apart from its features.
+std::int64_t HistoryReachMs(const Recipe& recipe) {
+  std::int64_t reach_ms = 0;
+  if (recipe.ranker->rows.rows == RowOptions::Rows::kRetrieved) {
+    reach_ms = std::max(recipe.policy.history_window_ms, SeenReachMs(recipe.policy).value_or(0));
+  }
+  if (!NeedsPastFits(recipe)) return reach_ms;
+  // The fits end before the row.
+  for (const RetrieverSpec& spec : RetrieversOfRows(recipe)) {
+    if (spec.window_ms > 0) reach_ms = std::max(reach_ms, spec.window_ms + 1);
+  }
+  return reach_ms;
+}
+
 absl::StatusOr<Rows> ReplayRows(const Learning& learning, const InteractionTable& table,
                                 const BlendSpec& blend) {
   const RankerSpec& spec = *learning.recipe.ranker;
   if (learning.progress) learning.progress("reading the log", 0);
   RowOptions rows = spec.rows;
-  const PolicyOptions& policy = learning.recipe.policy;
-  rows.history_reach_ms = std::max(policy.history_window_ms, SeenReachMs(policy).value_or(0));
+  rows.history_reach_ms = HistoryReachMs(learning.recipe);
   FOURFOLD_ASSIGN_OR_RETURN(RowReplay replay,
                             RowReplay::Start(learning.store, *learning.recipe.features, rows,
                                              learning.at, learning.since_ms));

@@ -347,6 +347,15 @@ void CheckRetained(RecipeSection& root, const Recipe& recipe) {
                  "with rows: retrieved needs a policy.history_window that is shorter, "
                  "or no row of the past is left to train the ranker on");
   }
+  for (const RetrieverSpec& spec : recipe.retrievers) {
+    if (recipe.ranker->rows.rows != RowOptions::Rows::kRetrieved || spec.window_ms != retain_ms) {
+      continue;
+    }
+    root.Problem(
+        "retain",
+        StrCat("with rows: retrieved is as short as the window of the retriever ", spec.name, ", ",
+               retained, ": no row of the past is left to train the ranker on"));
+  }
   const std::optional<std::int64_t> seen_ms = SeenReachMs(policy);
   if (recipe.ranker->rows.rows == RowOptions::Rows::kRetrieved && seen_ms.has_value() &&
       (*seen_ms == 0 || *seen_ms == retain_ms)) {

@@ -295,6 +295,8 @@ TEST(RecipeTest, EveryProblemOfAFeatureIsToldWithItsLine) {
   - {name: context, kind: count, entity: item_context}
   - {name: rank, kind: slate_rank, feature: price}
   - {kind: attribute, field: price, categories: [a], contains: b}
+  - {name: searched, kind: count, entity: query_item, context: query}
+  - {name: query, kind: count, entity: query}
 )")),
             "r.yaml:8: features[0].windw: unknown key; did you mean window?\n"
             "r.yaml:9: features[1].name: another feature has this name\n"
@@ -307,7 +309,11 @@ TEST(RecipeTest, EveryProblemOfAFeatureIsToldWithItsLine) {
             "r.yaml:12: features[4].feature: no feature \"price\" with a number stands above\n"
             "r.yaml:13: features[5].name: is required and missing\n"
             "r.yaml:13: features[5].name: must have 1 to 256 bytes\n"
-            "r.yaml:13: features[5].contains: does not go with categories");
+            "r.yaml:13: features[5].contains: does not go with categories\n"
+            "r.yaml:14: features[6].context: names the field of an item_context, and of nothing "
+            "else\n"
+            "r.yaml:15: features[7].entity: must be one of item, user, session, user_item, "
+            "session_item, item_context, query_item, global");
 }
 
 TEST(RecipeTest, AFeatureReadsARetrieverThatIsThereAndLearnsIt) {
@@ -408,10 +414,11 @@ features:
 }
 
 TEST(RecipeTest, ARankersRowsNeedRoomBetweenTheLongestWindowAndTheEndOfHistory) {
-  const auto problems = [](std::string_view window, std::string_view rows,
-                           std::string_view history) {
-    return ProblemsOf(StrCat("name: r\nretain: 30d\nretrievers: [{name: popular, kind: popular}]\n",
-                             "policy: {history_window: ", history, "}\n",
+  const auto problems = [](std::string_view window, std::string_view rows, std::string_view history,
+                           std::string_view popular = "7d") {
+    return ProblemsOf(StrCat("name: r\nretain: 30d\n",
+                             "retrievers: [{name: popular, kind: popular, window: ", popular,
+                             "}]\n", "policy: {history_window: ", history, "}\n",
                              "features: [{name: a, kind: count, entity: item, window: ", window,
                              "}]\nranker: {rows: ", rows, ", labels: {buy: 1}}\n"));
   };
@@ -420,6 +427,9 @@ TEST(RecipeTest, ARankersRowsNeedRoomBetweenTheLongestWindowAndTheEndOfHistory) 
   EXPECT_THAT(problems("7d", "retrieved", "0"), HasSubstr("policy.history_window"));
   EXPECT_THAT(problems("7d", "retrieved", "30d"), HasSubstr("policy.history_window"));
   EXPECT_EQ(problems("7d", "retrieved", "7d"), "");
+  EXPECT_EQ(problems("7d", "rankings", "30d", "30d"), "");
+  EXPECT_THAT(problems("7d", "retrieved", "7d", "30d"),
+              HasSubstr("is as short as the window of the retriever popular"));
 }
 
 TEST(RecipeTest, EveryKeyStandsInTheManualWithItsTypeAndDefault) {

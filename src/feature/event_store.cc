@@ -239,6 +239,8 @@ std::int64_t EventStore::HorizonMs() const { return impl_->writer().horizon().ti
 bool EventStore::IsRemovalUnfinished() const { return !impl_->writer().horizon().is_removed; }
 std::int64_t EventStore::FloorMs(std::int64_t as_of_ms) const { return impl_->FloorMs(as_of_ms); }
 
+bool EventStore::IsRetainChanged() const { return impl_->writer().IsRetainChanged(); }
+
 absl::Status EventStore::CheckReach(const ReadPoint& at, std::int64_t since_ms) const {
   const Horizon horizon = impl_->writer().horizon();
   if (horizon.time_ms == kSinceForEverMs) return absl::OkStatus();
@@ -260,6 +262,10 @@ absl::Status EventStore::CheckReach(const ReadPoint& at, std::int64_t since_ms) 
         horizon.time_ms);
   }
   return absl::OkStatus();
+}
+
+absl::Status EventStore::MoveHorizon(std::int64_t horizon_ms, const RetentionOptions& options) {
+  return impl_->writer().MoveHorizon(horizon_ms, options);
 }
 
 absl::StatusOr<RetentionCounts> EventStore::RemoveBefore(std::int64_t horizon_ms,

@@ -40,7 +40,8 @@ struct EventStoreOptions {
 struct RetentionOptions {
   // The longest that other writers wait is what a batch of so many events takes.
   std::size_t events_per_batch = 1000;
-  // Asked after each batch; true: stop, and go on another time. May be empty.
+  // Asked after each batch, and every thousand events that are only looked at; true: stop, and go
+  // on another time. May be empty.
   std::function<bool()> is_cancelled = nullptr;
 };
 
@@ -221,14 +222,20 @@ class EventStore {
   // Some of what lies below the horizon is still there, as a removal was cut short.
   bool IsRemovalUnfinished() const;
   // The first event time of what a history read as of this moment shows: the moment minus
-  // `retain_ms`, and not before where history began when `retain_ms` was changed last.
+  // `retain_ms`, and not before where history begins where what was removed went by another one.
   std::int64_t FloorMs(std::int64_t as_of_ms) const;
+  // The store was opened with another `retain_ms` than that by which its horizon was moved last.
+  // Until it is moved anew, opening it with that one again makes everything what it was.
+  bool IsRetainChanged() const;
   // OutOfRange, naming the horizon and the reach, for a read that reaches below the horizon: with
   // `since_ms` (the first event time that it looks at), or with any part of its read point. To be
   // asked after the read: the horizon moves before anything goes, so what was read until now was
   // whole. Reads that do not say otherwise ask it themselves.
   absl::Status CheckReach(const ReadPoint& at, std::int64_t since_ms) const;
-  // Moves the horizon up to `horizon_ms`, durably, and removes the actions and slates below it from
+  // Moves the horizon up to `horizon_ms`, durably, and removes nothing yet. Cancelled: it is where
+  // it was.
+  absl::Status MoveHorizon(std::int64_t horizon_ms, const RetentionOptions& options = {});
+  // Moves it likewise, and removes the actions and slates below it from
   // the log and from every history, and those facts that no read at or above it can see. What stays
   // of them: event ids, that an event named its session's user, that somebody acted on an item.
   // Goes on with a removal that was cut short, by is_cancelled (Cancelled) or by a crash. A batch

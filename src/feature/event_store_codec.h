@@ -50,7 +50,7 @@ struct Horizon {
   std::int64_t time_ms = kSinceForEverMs;  // of actions and slates before it nothing is read
   // Every event before it was known before time_ms. Facts below both count as known and written.
   Position position = 0;
-  // Where histories began when retain_ms became what it is.
+  // Where histories began when removals began to go by retain_ms.
   std::int64_t floor_ms = kSinceForEverMs;
   std::int64_t retain_ms = 0;
   bool is_removed = true;  // nothing below it is left to remove

@@ -1,18 +1,9 @@
 // fourfold_crash_test: a process writes to an event store from several threads and is killed at a
 // random moment, again and again over the same directory. After each kill every event that it
 // acknowledged must be there exactly once, and nothing may be half there.
-#include <poll.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <array>
-#include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
 #include <map>
 #include <random>
 #include <set>
@@ -26,6 +17,7 @@
 #include "base/strings.h"
 #include "feature/event_store.h"
 #include "feature/event_store_plain.h"
+#include "feature/killed_process.h"
 
 namespace fourfold {
 namespace {
@@ -44,10 +36,7 @@ struct Arguments {
   int round = 0;
 };
 
-[[noreturn]] void Fail(const std::string& message) {
-  std::cerr << "crash test failed: " << message << "\n";
-  std::exit(1);
-}
+[[noreturn]] void Fail(const std::string& message) { FailCrashTest(message); }
 
 bool IsImportRound(int round) { return round % 4 == 3; }
 // Of those, every other one goes the bulk path: kills meet files that are being taken in.
@@ -118,10 +107,8 @@ class Load {
   std::int64_t next_ = 0;
 };
 
-// One line a write, short enough to be whole in the pipe or not at all.
 void Acknowledge(int fd, const AppendResult& result) {
-  const std::string line = StrCat(result.id, " ", result.position, "\n");
-  if (write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) std::_Exit(3);
+  TellParent(fd, StrCat(result.id, " ", result.position, "\n"));
 }
 
 void WriteLive(EventStore* store, const Arguments& arguments, int thread) {
@@ -174,7 +161,7 @@ void WriteImport(EventStore* store, const Arguments& arguments) {
 }
 
 [[noreturn]] void Write(const Arguments& arguments) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  DieWithParent();
   const SystemClock clock;
   auto store = EventStore::Open(OptionsOf(arguments), &clock);
   if (!store.ok()) Fail(store.status().ToString());
@@ -209,54 +196,12 @@ class CrashTest {
   }
 
   void RunAndKill() {
-    int ends[2];
-    if (pipe(ends) != 0) Fail("no pipe");
-    const std::vector<std::string> words = {
-        "fourfold_crash_test",   "--directory", arguments_.directory,     "--seed",
-        StrCat(arguments_.seed), "--round",     StrCat(arguments_.round), "--acknowledge-fd",
-        StrCat(ends[1])};
-    std::vector<char*> argv;
-    argv.reserve(words.size() + 1);
-    for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    const pid_t child = fork();
-    if (child < 0) Fail("no process");
-    if (child == 0) {
-      close(ends[0]);
-      execv("/proc/self/exe", argv.data());
-      std::_Exit(127);
-    }
-    close(ends[1]);
     // One in ten while it opens the store, the others while it writes.
     const bool kill_early = Draw(0, 9) == 0;
-    std::string lines;
-    if (!kill_early) ReadFor(ends[0], 60'000, /*stop_at_first=*/true, &lines);
-    if (!kill_early && lines.empty()) Fail("the process that writes acknowledged nothing");
-    ReadFor(ends[0], static_cast<int>(Draw(0, 250)), false, &lines);
-    kill(child, SIGKILL);
-    ReadFor(ends[0], 60'000, false, &lines);
-    close(ends[0]);
-    int how = 0;
-    waitpid(child, &how, 0);
-    if (!WIFSIGNALED(how)) Fail("the process that writes ended by itself");
-    NoteAcknowledged(lines);
-  }
-
-  // Until the time is over, the pipe is closed, or at once after the first bytes.
-  static void ReadFor(int fd, int time_ms, bool stop_at_first, std::string* lines) {
-    using Time = std::chrono::steady_clock;
-    const auto end = Time::now() + std::chrono::milliseconds(time_ms);
-    for (;;) {
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(end - Time::now()).count();
-      pollfd waiting{fd, POLLIN, 0};
-      if (left < 0 || poll(&waiting, 1, static_cast<int>(left)) <= 0) return;
-      std::array<char, 1 << 16> buffer;
-      const ssize_t size = read(fd, buffer.data(), buffer.size());
-      if (size <= 0) return;
-      lines->append(buffer.data(), static_cast<std::size_t>(size));
-      if (stop_at_first) return;
-    }
+    NoteAcknowledged(
+        RunSelfAndKill({"fourfold_crash_test", "--directory", arguments_.directory, "--seed",
+                        StrCat(arguments_.seed), "--round", StrCat(arguments_.round)},
+                       kill_early, static_cast<int>(Draw(0, 250))));
   }
 
   void NoteAcknowledged(const std::string& lines) {

@@ -70,6 +70,11 @@ class RandomLogTest : public EventStoreTest {
         fields.push_back({name, Name("v", 5)});
       }
     }
+    if (Chance(50)) {
+      fields.push_back({"query", Chance(10)   ? FieldValue(1.0)
+                                 : Chance(10) ? FieldValue(std::string())
+                                              : FieldValue(Name("q", 3))});
+    }
     return fields;
   }
 

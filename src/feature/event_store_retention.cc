@@ -19,6 +19,29 @@ namespace {
 
 constexpr std::size_t kSessionsAtOnce = 1 << 16;
 
+absl::Status CalledOff() {
+  return absl::CancelledError("the removal was called off; the next one goes on with it");
+}
+
+// Of a scan that may find nothing to remove for a long time.
+class LongScan {
+ public:
+  explicit LongScan(const RetentionOptions& options) : options_(options) {}
+  // To be asked for each record; true: the scan ends here.
+  bool IsCalledOff() {
+    if (++visited_ % kVisitsBetweenLooks != 0) return is_called_off_;
+    is_called_off_ = is_called_off_ || (options_.is_cancelled && options_.is_cancelled());
+    return is_called_off_;
+  }
+  absl::Status status() const { return is_called_off_ ? CalledOff() : absl::OkStatus(); }
+
+ private:
+  static constexpr std::uint64_t kVisitsBetweenLooks = 1000;
+  const RetentionOptions& options_;
+  std::uint64_t visited_ = 0;
+  bool is_called_off_ = false;
+};
+
 // What decides who sees an event below the horizon.
 struct Sight {
   std::int64_t known_time_ms = 0;
@@ -198,28 +221,42 @@ absl::Status EventWriter::WriteHorizon(const Horizon& horizon) {
   return store_->Sync();
 }
 
-absl::StatusOr<RetentionCounts> EventWriter::RemoveBefore(std::int64_t horizon_ms,
-                                                          const RetentionOptions& options) {
-  const MutexLock turn(&retention_mutex_);
+absl::Status EventWriter::MoveTo(std::int64_t horizon_ms, const RetentionOptions& options) {
   Horizon next = horizon();
-  RetentionCounts counts{.horizon_ms = next.time_ms};
-  if (horizon_ms <= next.time_ms && next.is_removed) return counts;
-  counts.horizon_ms = next.time_ms = std::max(next.time_ms, horizon_ms);
+  if (horizon_ms <= next.time_ms && next.is_removed) return absl::OkStatus();
+  next.time_ms = std::max(next.time_ms, horizon_ms);
   next.retain_ms = retain_ms_;
   next.is_removed = false;
   const Position end = this->end();
   absl::Status readable;
+  LongScan scan(options);
   FOURFOLD_RETURN_IF_ERROR(
       store_->ScanLog(next.position, end, [&](Position position, std::string_view record) {
         const absl::StatusOr<LoggedEvent> logged = DecodeLogged(position, record);
         readable = logged.status();
-        if (!logged.ok() || logged->known_time_ms >= next.time_ms) return false;
+        if (scan.IsCalledOff() || !logged.ok() || logged->known_time_ms >= next.time_ms) {
+          return false;
+        }
         next.position = position + 1;
         return true;
       }));
   FOURFOLD_RETURN_IF_ERROR(readable);
+  FOURFOLD_RETURN_IF_ERROR(scan.status());
+  return WriteHorizon(next);
+}
 
-  FOURFOLD_RETURN_IF_ERROR(WriteHorizon(next));
+absl::Status EventWriter::MoveHorizon(std::int64_t horizon_ms, const RetentionOptions& options) {
+  const MutexLock turn(&retention_mutex_);
+  return MoveTo(horizon_ms, options);
+}
+
+absl::StatusOr<RetentionCounts> EventWriter::RemoveBefore(std::int64_t horizon_ms,
+                                                          const RetentionOptions& options) {
+  const MutexLock turn(&retention_mutex_);
+  FOURFOLD_RETURN_IF_ERROR(MoveTo(horizon_ms, options));
+  Horizon next = horizon();
+  RetentionCounts counts{.horizon_ms = next.time_ms};
+  if (next.is_removed) return counts;
   FOURFOLD_RETURN_IF_ERROR(RemoveActions(next, options, &counts.events));
   for (const Stream stream : {Stream::kItemFacts, Stream::kUserFacts}) {
     FOURFOLD_RETURN_IF_ERROR(RemoveFacts(stream, next, options, &counts.events));
@@ -239,10 +276,7 @@ absl::Status EventWriter::RemoveBatch(const RetentionOptions& options, RemoveWit
     FOURFOLD_RETURN_IF_ERROR(store_->Write(batch.get(), storage::Logging::kLogged));
     sessions_.Forget();
   }
-  if (options.is_cancelled && options.is_cancelled()) {
-    return absl::CancelledError("the removal was called off; the next one goes on with it");
-  }
-  return absl::OkStatus();
+  return options.is_cancelled && options.is_cancelled() ? CalledOff() : absl::OkStatus();
 }
 
 absl::Status EventWriter::RemoveEvents(absl::Span<const Position> positions, const Horizon& horizon,
@@ -264,6 +298,7 @@ absl::Status EventWriter::RemoveActions(const Horizon& horizon, const RetentionO
                                         std::uint64_t* removed) {
   // Of those below the horizon that come later, none is taken in.
   const Position end = this->end();
+  LongScan scan(options);
   std::vector<Position> old;
   for (Position next = 0; next < end;) {
     old.clear();
@@ -273,7 +308,7 @@ absl::Status EventWriter::RemoveActions(const Horizon& horizon, const RetentionO
         store_->ScanLog(next, end, [&](Position position, std::string_view record) {
           const absl::StatusOr<LoggedEvent> logged = DecodeLogged(position, record);
           readable = logged.status();
-          if (!logged.ok()) return false;
+          if (scan.IsCalledOff() || !logged.ok()) return false;
           const EventKind kind = logged->event.kind;
           if (logged->event.event_time_ms >= horizon.time_ms ||
               (kind != EventKind::kInteraction && kind != EventKind::kRanking)) {
@@ -285,6 +320,7 @@ absl::Status EventWriter::RemoveActions(const Horizon& horizon, const RetentionO
           return false;
         }));
     FOURFOLD_RETURN_IF_ERROR(readable);
+    FOURFOLD_RETURN_IF_ERROR(scan.status());
     next = until;
     FOURFOLD_RETURN_IF_ERROR(RemoveEvents(old, horizon, options, removed));
   }
@@ -295,8 +331,10 @@ absl::Status EventWriter::RemoveFacts(Stream stream, const Horizon& horizon,
                                       const RetentionOptions& options, std::uint64_t* removed) {
   std::vector<Position> old;
   Remover finder(store_, horizon);
+  LongScan scan(options);
   const auto entities = store_->NewEntityCursor(EntityOf(stream, ""));
   for (; entities->Valid(); entities->Next()) {
+    if (scan.IsCalledOff()) return scan.status();
     FOURFOLD_RETURN_IF_ERROR(finder.FindSuperfluous(entities->entity(), &old));
     if (old.size() < options.events_per_batch) continue;
     FOURFOLD_RETURN_IF_ERROR(RemoveEvents(old, horizon, options, removed));
@@ -309,11 +347,13 @@ absl::Status EventWriter::RemoveFacts(Stream stream, const Horizon& horizon,
 absl::Status EventWriter::RemoveAnonymousSessions(const Horizon& horizon,
                                                   const RetentionOptions& options) {
   const std::string prefix = AnonymousKey("");
+  LongScan scan(options);
   std::vector<std::string> old;
   do {
     old.clear();
     FOURFOLD_RETURN_IF_ERROR(
         store_->ScanValues(prefix, [&](std::string_view key, std::string_view value) {
+          if (scan.IsCalledOff()) return false;
           Decoder decoder(value);
           // The end of a span that holds the session's newest anonymous event.
           if (decoder.SignedVarint() < horizon.time_ms && decoder.ok()) {
@@ -321,6 +361,7 @@ absl::Status EventWriter::RemoveAnonymousSessions(const Horizon& horizon,
           }
           return old.size() < kSessionsAtOnce;
         }));
+    FOURFOLD_RETURN_IF_ERROR(scan.status());
     for (std::size_t begin = 0; begin < old.size(); begin += options.events_per_batch) {
       const std::size_t end = std::min(begin + options.events_per_batch, old.size());
       FOURFOLD_RETURN_IF_ERROR(RemoveBatch(

@@ -175,6 +175,86 @@ TEST_F(RetentionTest, LongerReachBeginsWhereHistoryDoes) {
   }
 }
 
+// A mistake with the recipe, say, or a look with another one.
+TEST_F(RetentionTest, OpeningWithAnotherReachChangesNothingThatStays) {
+  const std::int64_t ten_days_ms = options_.retain_ms;
+  Import(Action("a", "ann", "lamp", Day(0)));
+  Import(Action("b", "ann", "sofa", Day(12)));
+  clock_.Set(Day(19));
+  RemoveBefore(Day(9));
+  EXPECT_FALSE(store_->IsRetainChanged());
+  EXPECT_TRUE(absl::IsOutOfRange(Try(At(Day(17)))));
+  for (const std::int64_t retain_ms : {Day(30) - Day(0), std::int64_t{0}, Day(3) - Day(0)}) {
+    options_.retain_ms = retain_ms;
+    Open();
+    EXPECT_TRUE(store_->IsRetainChanged());
+    EXPECT_TRUE(Try(At(Day(17))).ok());
+    Live(Day(19), Action(StrCat("live", retain_ms), "bob", "rug", Day(19)));  // writes its state
+  }
+  options_.retain_ms = ten_days_ms;
+  Open();
+  EXPECT_FALSE(store_->IsRetainChanged());
+  EXPECT_TRUE(absl::IsOutOfRange(Try(At(Day(17)))));
+
+  // A removal does.
+  options_.retain_ms = Day(9) - Day(0);
+  Open();
+  RemoveBefore(Day(10));
+  EXPECT_FALSE(store_->IsRetainChanged());
+  EXPECT_EQ(store_->FloorMs(Day(17)), Day(9));
+  Open();
+  EXPECT_FALSE(store_->IsRetainChanged());
+  EXPECT_EQ(store_->FloorMs(Day(17)), Day(9));
+}
+
+TEST_F(RetentionTest, RemovalCanBeCalledOffWhereverItLooksForWhatToRemove) {
+  constexpr int kEach = 2500;
+  std::vector<TimedEvent> events;
+  for (int i = 0; i < kEach; ++i) {
+    for (const std::int64_t day : {0, 12}) {
+      const std::int64_t time_ms = Day(day) + i;
+      events.push_back({ItemFields(StrCat("f", day, ".", i), StrCat("i", i), time_ms,
+                                   {{"price", static_cast<double>(day)}}),
+                        time_ms});
+      events.push_back({InSession(Action(StrCat("a", day, ".", i), "", "lamp", time_ms),
+                                  StrCat("s", day, ".", i)),
+                        time_ms});
+    }
+  }
+  ASSERT_TRUE(store_->AppendImported(events).ok());
+  clock_.Set(Day(19));
+  // In one batch each, so that between two looks something else is looked at.
+  RetentionOptions options{.events_per_batch = 1'000'000};
+  int calls_off = 0;
+  for (int at = 1;; ++at) {
+    int asked = 0;
+    options.is_cancelled = [&] { return ++asked == at; };
+    const absl::Status status = store_->RemoveBefore(Day(9) + at, options).status();
+    if (status.ok()) break;
+    ASSERT_TRUE(absl::IsCancelled(status)) << status;
+    ASSERT_EQ(asked, at) << "went on after it was called off";
+    ++calls_off;
+  }
+  // The log, the items with their facts, the sessions: each by the thousand.
+  EXPECT_GE(calls_off, 10);
+  EXPECT_FALSE(store_->IsRemovalUnfinished());
+  EXPECT_EQ(store_->ReadStats().events, 4u * kEach);
+  EXPECT_EQ(LoggedIds().size(), 3u * kEach);
+}
+
+TEST_F(RetentionTest, HorizonMovesAloneAndRemovalGoesOnFromThere) {
+  Import(Action("old", "ann", "lamp", Day(0)));
+  Import(Action("new", "ann", "sofa", Day(12)));
+  clock_.Set(Day(19));
+  ASSERT_TRUE(store_->MoveHorizon(Day(9)).ok());
+  EXPECT_EQ(store_->HorizonMs(), Day(9));
+  EXPECT_TRUE(store_->IsRemovalUnfinished());
+  EXPECT_EQ(LoggedIds().size(), 2u);
+  EXPECT_TRUE(absl::IsOutOfRange(Try(At(Day(8)))));
+  EXPECT_EQ(RemoveBefore(Day(9)).events, 1u);
+  EXPECT_FALSE(store_->IsRemovalUnfinished());
+}
+
 TEST_F(RetentionTest, RemovalThatWasCutShortGoesOnAndShowsNoPartOfWhatItRemoves) {
   for (int i = 0; i < 50; ++i) Import(Action(StrCat("e", i), "ann", StrCat("i", i), Day(0) + i));
   clock_.Set(Day(19));

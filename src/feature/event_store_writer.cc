@@ -53,17 +53,7 @@ absl::StatusOr<std::unique_ptr<EventWriter>> EventWriter::Open(storage::Store* s
   } else if (!absl::IsNotFound(found)) {
     return found;
   }
-  const Horizon& horizon = state.horizon;
-  const bool changes = horizon.time_ms != kSinceForEverMs && horizon.retain_ms != options.retain_ms;
-  std::unique_ptr<EventWriter> writer(new EventWriter(store, clock, options, state));
-  if (changes) {
-    // A longer reach does not bring back what is gone: history begins where it begins now.
-    Horizon changed = horizon;
-    changed.floor_ms = horizon.time_ms;
-    changed.retain_ms = options.retain_ms;
-    FOURFOLD_RETURN_IF_ERROR(writer->WriteHorizon(changed));
-  }
-  return writer;
+  return std::unique_ptr<EventWriter>(new EventWriter(store, clock, options, state));
 }
 
 EventWriter::EventWriter(storage::Store* store, const Clock* clock,
@@ -251,12 +241,17 @@ absl::Status EventWriter::Put(const LoggedEvent& logged, const Digest& digest,
 }
 
 StoreState EventWriter::State() const {
-  return {end_.load(), last_known_ms_.load(), last_event_time_ms_.load(), horizon()};
+  const MutexLock lock(&horizon_mutex_);
+  return {end_.load(), last_known_ms_.load(), last_event_time_ms_.load(), horizon_};
 }
 
 Horizon EventWriter::horizon() const {
   const MutexLock lock(&horizon_mutex_);
-  return horizon_;
+  if (horizon_.time_ms == kSinceForEverMs || horizon_.retain_ms == retain_ms_) return horizon_;
+  // A longer reach does not bring back what is gone: history begins where it begins now.
+  Horizon changed = horizon_;
+  changed.floor_ms = horizon_.time_ms;
+  return changed;
 }
 
 absl::Status EventWriter::CheckHorizon(const Event& event, std::int64_t event_time_ms,

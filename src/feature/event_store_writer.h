@@ -58,6 +58,8 @@ class EventWriter {
   absl::StatusOr<ImportCounts> GatherImported(absl::Span<TimedEvent> events);
   absl::Status Flush();
   absl::StatusOr<std::uint64_t> EraseUser(std::string_view user);
+  absl::Status MoveHorizon(std::int64_t horizon_ms, const RetentionOptions& options)
+      ABSL_LOCKS_EXCLUDED(retention_mutex_, mutex_);
   absl::StatusOr<RetentionCounts> RemoveBefore(std::int64_t horizon_ms,
                                                const RetentionOptions& options)
       ABSL_LOCKS_EXCLUDED(retention_mutex_, mutex_);
@@ -67,7 +69,13 @@ class EventWriter {
   Position end() const { return end_.load(std::memory_order_acquire); }
   std::int64_t NowMs() const;
   std::int64_t last_event_time_ms() const { return last_event_time_ms_.load(); }
+  // As it is with this `retain_ms`. What the store keeps of that is changed by a removal alone, not
+  // by being opened with another one.
   Horizon horizon() const ABSL_LOCKS_EXCLUDED(horizon_mutex_);
+  bool IsRetainChanged() const ABSL_LOCKS_EXCLUDED(horizon_mutex_) {
+    const MutexLock lock(&horizon_mutex_);
+    return horizon_.time_ms != kSinceForEverMs && horizon_.retain_ms != retain_ms_;
+  }
 
  private:
   struct Candidate;
@@ -125,6 +133,8 @@ class EventWriter {
   // batch; Cancelled once the options say so.
   using RemoveWith = absl::FunctionRef<absl::Status(storage::Batch* batch)>;
   absl::Status WriteHorizon(const Horizon& horizon) ABSL_LOCKS_EXCLUDED(mutex_, horizon_mutex_);
+  absl::Status MoveTo(std::int64_t horizon_ms, const RetentionOptions& options)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(retention_mutex_) ABSL_LOCKS_EXCLUDED(mutex_, horizon_mutex_);
   absl::Status RemoveActions(const Horizon& horizon, const RetentionOptions& options,
                              std::uint64_t* removed) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status RemoveFacts(Stream stream, const Horizon& horizon, const RetentionOptions& options,
@@ -151,7 +161,8 @@ class EventWriter {
   Mutex retention_mutex_;  // one removal at a time
   Mutex mutex_;
   mutable Mutex horizon_mutex_;
-  Horizon horizon_ ABSL_GUARDED_BY(horizon_mutex_);  // changes with mutex_ held, too
+  // As the store has it; changes with mutex_ held, too.
+  Horizon horizon_ ABSL_GUARDED_BY(horizon_mutex_);
   SessionRegistry sessions_ ABSL_GUARDED_BY(mutex_);
   LiveDates dates_ ABSL_GUARDED_BY(mutex_);
   CommitListener listener_ ABSL_GUARDED_BY(mutex_);

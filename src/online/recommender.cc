@@ -239,10 +239,7 @@ class Recommender::Impl {
     query.only_retriever = request.only_retriever;
     FOURFOLD_RETURN_IF_ERROR(CheckRetriever(request.only_retriever, *bound.home));
     // Below the horizon is not a failure of a stage but the caller's: it keeps its code.
-    const std::int64_t window_ms = options_.policy.history_window_ms;
-    const std::int64_t as_of_ms = request.at.as_of_ms;
-    FOURFOLD_RETURN_IF_ERROR(store_->CheckReach(
-        request.at, window_ms == 0 ? store_->FloorMs(as_of_ms) : as_of_ms - window_ms + 1));
+    FOURFOLD_RETURN_IF_ERROR(CheckHistory(*store_, options_.policy, request.at));
 
     catalogue_->AdvanceTo(store_->NowMs());
     const StatePool::Lease state(&states_);
@@ -319,6 +316,13 @@ absl::StatusOr<RecommendResponse> Recommender::Similar(const SimilarRequest& req
 absl::StatusOr<std::shared_ptr<const BoundSurfaces>> Recommender::Bind(
     std::shared_ptr<const Servable> servable, std::shared_ptr<const LiveRanker> ranker) const {
   return impl_->Bind(std::move(servable), std::move(ranker));
+}
+
+absl::Status Recommender::CheckHistory(const EventStore& store, const PolicyOptions& policy,
+                                       const ReadPoint& at) {
+  const std::int64_t window_ms = policy.history_window_ms;
+  return store.CheckReach(
+      at, window_ms == 0 ? store.FloorMs(at.as_of_ms) : at.as_of_ms - window_ms + 1);
 }
 
 absl::Status Recommender::RecommendAsOf(const AsOfRequest& request, const BoundSurfaces& bound,

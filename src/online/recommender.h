@@ -75,6 +75,9 @@ class Recommender {
     std::string item;
     double score = 0;
   };
+  // OutOfRange, with the horizon, where the history that a request reads at `at` lies below it.
+  static absl::Status CheckHistory(const EventStore& store, const PolicyOptions& policy,
+                                   const ReadPoint& at);
   // Item ids with scores, best first; fewer than `limit` when there are no more. Strings of *slate
   // are reused: hand in the same one again.
   absl::Status RecommendAsOf(const AsOfRequest& request, const BoundSurfaces& bound,

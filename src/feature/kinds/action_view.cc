@@ -115,8 +115,9 @@ FeatureOrigin ActionView::origin() const {
 
 std::size_t ReadEntity(ParameterReader* parameters, PlanBuilder* plan, bool* per_candidate) {
   using Split = TimelineFamily::Split;
-  const std::string entity = parameters->Choice(
-      "entity", {"item", "user", "session", "user_item", "session_item", "item_context", "global"});
+  const std::string entity =
+      parameters->Choice("entity", {"item", "user", "session", "user_item", "session_item",
+                                    "item_context", "query_item", "global"});
   const std::string context = parameters->Text("context");
   if (context.empty() == (entity == "item_context")) {
     parameters->Problem("context", "names the field of an item_context, and of nothing else");
@@ -128,6 +129,9 @@ std::size_t ReadEntity(ParameterReader* parameters, PlanBuilder* plan, bool* per
   if (entity == "user_item") return plan->AddTimeline(StateEntity::kUser, Split::kItem);
   if (entity == "session_item") return plan->AddTimeline(StateEntity::kSession, Split::kItem);
   if (entity == "global") return plan->AddTimeline(StateEntity::kGlobal, Split::kNone);
+  if (entity == "query_item") {
+    return plan->AddTimeline(StateEntity::kItem, Split::kField, kQueryField);
+  }
   return plan->AddTimeline(StateEntity::kItem, Split::kField, context);
 }
 

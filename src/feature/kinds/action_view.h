@@ -24,7 +24,7 @@ struct ActionView {
 
 // The entities that actions can be of: item, user, session, user_item (the user's with the
 // candidate), session_item, item_context (the item's with the request's value of the field
-// `context`), global.
+// `context`), query_item (the item's with the request's query, kQueryField), global.
 std::size_t ReadEntity(ParameterReader* parameters, PlanBuilder* plan, bool* per_candidate);
 std::uint64_t ReadTypes(ParameterReader* parameters, PlanBuilder* plan, std::string_view name);
 ActionView ReadActionView(ParameterReader* parameters, PlanBuilder* plan);

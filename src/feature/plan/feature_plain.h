@@ -121,7 +121,7 @@ class PlainFeatures {
                                  ? ""
                                  : request_->candidates[c].item;
     std::vector<HistoryEntry> lines;
-    if (entity == "item" || entity == "item_context") {
+    if (entity == "item" || entity == "item_context" || entity == "query_item") {
       lines = events_.ReadItemHistory(item, request_->at, SIZE_MAX);
     } else if (entity == "user" || entity == "user_item") {
       if (!request_->user.empty()) {
@@ -153,11 +153,13 @@ class PlainFeatures {
       if (window_ms > 0 && action.line.event_time_ms <= request_->now_ms - window_ms) return true;
       // Written so that joined sessions' actions are judged by the join's known time, too.
       if (!request_->at.Sees(action.line)) return true;
-      if (entity != "item_context") return false;
-      const FieldValue* theirs = FieldOf(action.fields, Text("context"));
-      const FieldValue* ours = FieldOf(request_->fields, Text("context"));
+      if (entity != "item_context" && entity != "query_item") return false;
+      const std::string name = entity == "query_item" ? "query" : Text("context");
+      const FieldValue* theirs = FieldOf(action.fields, name);
+      const FieldValue* ours = FieldOf(request_->fields, name);
       return theirs == nullptr || ours == nullptr ||
-             !std::holds_alternative<std::string>(*theirs) || *theirs != *ours;
+             !std::holds_alternative<std::string>(*theirs) ||
+             std::get<std::string>(*theirs).empty() || *theirs != *ours;
     });
     return actions;
   }

@@ -38,9 +38,10 @@ FeatureDeclaration Declare(std::string name, std::string kind, std::vector<Field
 class FeatureRandomTest : public RandomLogTest {
  protected:
   std::string RandomEntity() {
-    static const char* const kEntities[] = {"item",         "user",         "session", "user_item",
-                                            "session_item", "item_context", "global"};
-    return kEntities[Draw(0, 6)];
+    static const char* const kEntities[] = {"item",       "user",         "session",
+                                            "user_item",  "session_item", "item_context",
+                                            "query_item", "global"};
+    return kEntities[Draw(0, 7)];
   }
 
   // Parameters of a kind that looks at actions.
@@ -72,6 +73,7 @@ class FeatureRandomTest : public RandomLogTest {
       declared.push_back(
           Declare(StrCat(kind, declared.size()), std::move(kind), std::move(parameters)));
     };
+    add("count", View("query_item"));
     for (int i = 0; i < 4; ++i) add("count", Decaying(View(RandomEntity())));
     for (int i = 0; i < 2; ++i) {
       add("sum", With(Decaying(View(RandomEntity())), {{"field", text("price")}}));
@@ -311,13 +313,15 @@ class FeatureRandomTest : public RandomLogTest {
       ASSERT_EQ(Describe(table, plan.declarations()), expected) << "replayed";
       ASSERT_TRUE(ReadFeatures(plan, stored, request, &table).ok());
       ASSERT_EQ(Describe(table, plan.declarations()), expected) << "stored";
+      for (const float clicks : table.columns.front()) queries_met_ += clicks > 0 ? 1 : 0;
     }
   }
 
   // Old history is removed meanwhile; the twin keeps it.
   bool limits_history_ = false;
-  int compared_ = 0;  // reads above a horizon
-  int refused_ = 0;   // reads below one
+  int compared_ = 0;     // reads above a horizon
+  int refused_ = 0;      // reads below one
+  int queries_met_ = 0;  // candidates that somebody acted on after the request's query
 };
 
 // FOURFOLD_RANDOM_LOGS asks for more.
@@ -327,6 +331,7 @@ TEST_F(FeatureRandomTest, EveryDriverEqualsThePlainTwinBitForBit) {
   for (std::uint64_t seed = 1; seed <= logs; ++seed) {
     ASSERT_NO_FATAL_FAILURE(RunFeatures(seed, /*has_live_events=*/seed % 2 == 1, 12));
   }
+  EXPECT_GT(queries_met_, logs / 4);
 }
 
 TEST_F(FeatureRandomTest, NoBitDiffersWhereOldHistoryIsRemovedAndReadsBelowAreErrors) {

@@ -25,7 +25,7 @@ struct FeatureRequest {
   std::string user;  // either may be empty
   std::string session;
   std::string surface;
-  std::vector<Field> fields;  // of the request: device, place, ...
+  std::vector<Field> fields;  // of the request: device, place, ..., and its query (kQueryField)
   ReadPoint at;
   std::int64_t now_ms = 0;  // windows and ages count from here: the request's own time
   std::vector<FeatureCandidate> candidates;
@@ -33,6 +33,9 @@ struct FeatureRequest {
   // servable says it.
   std::shared_ptr<const LearnedItems> learned = nullptr;
 };
+
+// What the request that a slate answered said: the slate's fields, and its query as one of them.
+std::vector<Field> RequestFieldsOf(const Event& slate);
 
 // The last actions of a user or session, newest first.
 struct FeatureSequence {

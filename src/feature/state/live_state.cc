@@ -33,13 +33,16 @@ absl::Status LiveState::Fill() {
   }
 }
 
-absl::Status LiveState::FillAnew() {
+absl::Status LiveState::FillAnew(const std::function<bool()>& is_cancelled) {
   auto fresh = std::make_unique<CappedState>(&plan_->schema(), store_, limits_);
   {
     const ReaderMutexLock lock(&mutex_);
     if (state_->cache() != nullptr) fresh->StartCaching();
   }
   while (fresh->end() < store_->EndPosition()) {
+    if (is_cancelled && is_cancelled()) {
+      return absl::CancelledError("the reading of the log was called off");
+    }
     FOURFOLD_RETURN_IF_ERROR(fresh->AddUpTo(std::min(fresh->end() + kStep, store_->EndPosition())));
   }
   const WriterMutexLock lock(&mutex_);

@@ -35,7 +35,9 @@ class LiveState {
   // Reads what the log holds that was not taken in yet; commits meanwhile are fine.
   absl::Status Fill() ABSL_LOCKS_EXCLUDED(mutex_);
   // Reads the whole log again, after something left it; requests meanwhile read what was before.
-  absl::Status FillAnew() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Cancelled once `is_cancelled` (may be empty): then they go on with that.
+  absl::Status FillAnew(const std::function<bool()>& is_cancelled = nullptr)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // A batch has committed. Ignored while a Fill has not come as far, as that will read it.
   void Follow(absl::Span<const LoggedEvent> committed) ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -18,7 +18,8 @@ namespace fourfold {
 // The state of every entity of a log, in memory. Reads are exact at any read point, whatever order
 // the events came in, so one pass over the log serves every training row and the requests after.
 // Memory: about 100 bytes an action and 32 for each timeline that it stands in, at most twice that
-// while they grow; 80 for each timeline of a split (user and item, item and context).
+// while they grow; 80 for each timeline of a split (user and item, item and context, query and
+// item).
 //
 // Const reads are thread-safe beside each other; Add needs the state for itself.
 class LoggedState final : public StateSource {

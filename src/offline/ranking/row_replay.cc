@@ -35,6 +35,15 @@ void SetReadPoint(const LoggedEvent& logged, FeatureRequest* request) {
   request->at = BeforeRow(LineOf(logged));
 }
 
+// Whether what a row reads was known later than it happened, or lay in the log where something has
+// been removed since. What happened too early is for LeaveOutBefore.
+bool IsBelowHorizon(const EventStore& store, const LoggedEvent& logged) {
+  if (store.HorizonMs() == kSinceForEverMs) return false;
+  FeatureRequest request;
+  SetReadPoint(logged, &request);
+  return absl::IsOutOfRange(store.CheckReach(request.at, request.at.as_of_ms));
+}
+
 // What tells an event of a log from all others of it: a log is only ever appended to and erased
 // from.
 std::string LogPlaceOf(const LoggedEvent& logged) {
@@ -80,6 +89,10 @@ void RowReplay::Note(const LoggedEvent& logged) {
   if (event.kind != EventKind::kRanking || options_.rows != RowOptions::Rows::kRankings) return;
   if (event.items.size() < static_cast<std::size_t>(options_.items_min)) {
     ++counts_.few_items;
+    return;
+  }
+  if (IsBelowHorizon(*store_, logged)) {
+    ++counts_.too_early;
     return;
   }
   rows_.push_back({event.event_time_ms, NowOf(event), event.session, event.step, logged.position,
@@ -153,7 +166,7 @@ void RowReplay::LeaveOutBefore(std::int64_t since_ms) {
   const std::int64_t reach_ms =
       std::max<std::int64_t>({2, plan_->reach_ms(), options_.history_reach_ms});
   counts_.too_early +=
-      std::erase_if(rows_, [&](const Row& row) { return row.now_ms - reach_ms + 1 < since_ms; });
+      std::erase_if(rows_, [&](const Row& row) { return row.now_ms - since_ms < reach_ms - 1; });
 }
 
 absl::Status RowReplay::LeaveOutUnanswered() {
@@ -245,7 +258,7 @@ absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
     request.user = event.user;
     request.session = event.session;
     request.surface = event.surface;
-    request.fields = event.fields;
+    request.fields = RequestFieldsOf(event);
     if (options_.rows == RowOptions::Rows::kRetrieved) {
       // What the action itself says is not known before it.
       request.fields.clear();

@@ -50,7 +50,7 @@ struct RowOptions {
   // rows; 0: all. Each then weighs as many as it stands for, where `negatives_weigh`.
   int negatives = 0;
   bool negatives_weigh = false;
-  std::int64_t history_reach_ms = 0;  // kRetrieved: how far back retrieval looks
+  std::int64_t history_reach_ms = 0;  // how far back looks what finds candidates, or what learned
 };
 
 // One request of the past: who asked when, what was shown, and what came of it.
@@ -86,8 +86,8 @@ class RowReplay {
   };
 
   // Reads the log up to `end` into state and notes its requests, but those whose features, or
-  // retrieval, reach back to before `since_ms`. The store and the plan must outlive it. Memory:
-  // LoggedState's, and about 150 bytes a request.
+  // retrieval, reach back to before `since_ms`, or whose read point lies below the store's horizon.
+  // The store and the plan must outlive it. Memory: LoggedState's, and about 150 bytes a request.
   static absl::StatusOr<RowReplay> Start(const EventStore& store, const FeaturePlan& plan,
                                          const RowOptions& options, const ReadPoint& end,
                                          std::int64_t since_ms = kSinceForEverMs);

@@ -122,6 +122,43 @@ TEST_F(RowReplayTest, AnImportedSlateSeesWhatWasBeforeItAndItsSessionsEarlierSte
   EXPECT_EQ(replayed.request.now_ms, 1000);
 }
 
+// An imported slate states its query apart; a served one has it among the fields of its request.
+TEST_F(RowReplayTest, TheQueryOfASlateIsThatOfItsRequest) {
+  plan_ = FeaturePlan::Compile({{"searched", "count", {{"entity", std::string("query_item")}}},
+                                {"is_mug",
+                                 "request",
+                                 {{"of", std::string("field")},
+                                  {"field", std::string("query")},
+                                  {"categories", std::vector<std::string>{"pot", "mug"}}}}})
+              .value();
+  const auto click = [&](std::string id, std::string item, std::string query, std::int64_t at_ms) {
+    Event event = Action(std::move(id), "v", std::move(item), at_ms);
+    event.fields = {{"query", std::move(query)}};
+    Import(event);
+  };
+  click("c1", "x", "mug", 500);
+  click("c2", "y", "pot", 500);
+  Event told = Slate("s1", "a", 1, 1000, {"x", "y"});
+  told.query_text = "mug";
+  told.fields = {{"query", 7.0}};
+  Import(told);
+  click("c3", "x", "mug", 1000);  // of the same moment
+  Event in_fields = Slate("s2", "a", 2, 2000, {"x", "y"});
+  in_fields.fields = {{"query", "pot"}};
+  Import(in_fields);
+  Import(Slate("s3", "a", 3, 3000, {"x", "y"}));
+  Import(Answer("a1", "s3", "x", 3000));
+  const RowReplay replay = Replay();
+  ASSERT_EQ(replay.size(), 3);
+  Read(replay, 0);
+  EXPECT_EQ(table_.columns[0], (std::vector<float>{1, 0}));
+  EXPECT_EQ(table_.columns[1], std::vector<float>{1});
+  Read(replay, 1);
+  EXPECT_EQ(table_.columns[0], (std::vector<float>{0, 1}));
+  Read(replay, 2);
+  EXPECT_EQ(table_.columns[0], (std::vector<float>{0, 0}));
+}
+
 TEST_F(RowReplayTest, AServedSlateIsReadWhereItWasServed) {
   Import(Action("c1", "u", "x", 500));
   Event slate = Slate("s1", "", 0, 1000, {"x"});
@@ -135,6 +172,38 @@ TEST_F(RowReplayTest, AServedSlateIsReadWhereItWasServed) {
   const RowReplay replay = Replay();
   EXPECT_EQ(Read(replay, 0).request.now_ms, 900);
   EXPECT_EQ(table_.columns[0], std::vector<float>{1});
+}
+
+// What was in the log by then was made superfluous by what came after, and is gone.
+TEST_F(RowReplayTest, ASlateThatWasServedFromALogBelowTheHorizonIsNoRow) {
+  plan_ = FeaturePlan::Compile({{"price", "attribute", {{"field", std::string("price")}}}}).value();
+  Import(ItemFields("f1", "x", 100, {{"price", 1.0}}));
+  Import(ItemFields("f2", "x", 200, {{"price", 2.0}}));
+  const auto serve = [&](std::string id, Position end) {
+    Event slate = Slate(std::move(id), "", 0, 1000, {"x"});
+    slate.served_from = {.as_of_ms = 1000,
+                         .known_at_ms = 1000,
+                         .position_end = end,
+                         .servable = "abc",
+                         .after_request = ""};
+    Import(slate);
+  };
+  serve("before", 1);
+  serve("after", 2);
+  {
+    const RowReplay replay = Replay();
+    ASSERT_EQ(replay.size(), 2);
+    Read(replay, 0);
+    EXPECT_EQ(table_.columns[0], std::vector<float>{1});
+  }
+  const auto removed = store_->RemoveBefore(500, {});
+  ASSERT_TRUE(removed.ok()) << removed.status();
+  ASSERT_EQ(removed->events, 1u);
+  const RowReplay replay = Replay();
+  ASSERT_EQ(replay.size(), 1);
+  EXPECT_EQ(replay.counts().too_early, 1u);
+  EXPECT_EQ(Read(replay, 0).id, "after");
+  EXPECT_EQ(table_.columns[0], std::vector<float>{2});
 }
 
 TEST_F(RowReplayTest, SlatesWhoseWindowIsOpenAreLeftOut) {

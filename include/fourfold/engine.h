@@ -64,6 +64,9 @@ struct TrainRequest {
   std::optional<std::int64_t> as_of_ms;  // data up to here; unset: the end of the log
   bool evaluate = true;                  // and put the metrics into the manifest
   bool tune = true;                      // blend weights on validation, where the recipe says so
+  // The same log and recipe give the same servable on the same kind of processor: embeddings, which
+  // several threads would learn at once, are learned by one, whatever the recipe says.
+  bool deterministic = false;
   std::function<void(std::string_view stage, double done)> progress;
   // What is worth knowing beside the result: the weights found, an evaluation that the log is too
   // short for.

@@ -13,6 +13,7 @@ struct TrainArguments {
   std::string as_of;
   bool no_evaluation = false;
   bool no_tuning = false;
+  bool deterministic = false;
   bool activate = false;
 };
 
@@ -31,6 +32,7 @@ absl::StatusOr<int> Train(const Context& context, const TrainArguments& argument
   }
   request.evaluate = !arguments.no_evaluation;
   request.tune = !arguments.no_tuning;
+  request.deterministic = arguments.deterministic;
   request.progress = context.Progress();
   request.note = context.Notes();
   FOURFOLD_ASSIGN_OR_RETURN(const std::string version, engine->Train(request));
@@ -60,6 +62,8 @@ void AddTrain(CLI::App& app, Context& context) {
   verb->add_option("--as-of", arguments->as_of, "Learn from what happened up to this time");
   verb->add_flag("--no-evaluation", arguments->no_evaluation, "Leave out the metrics");
   verb->add_flag("--no-tuning", arguments->no_tuning, "Keep the recipe's blend weights");
+  verb->add_flag("--deterministic", arguments->deterministic,
+                 "The same log and recipe give the same servable: embeddings by one thread");
   verb->add_flag("--activate", arguments->activate, "Serve it at once");
   verb->callback([&context, arguments] {
     context.run = [&context, arguments] { return Train(context, *arguments); };

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <random>
+#include <set>
 #include <sstream>
 
 #include "base/strings.h"
@@ -95,6 +96,27 @@ TEST_F(EmbeddingEngineTest, AnItemPutAfterTrainingIsInTheNextSlateOfItsCamp) {
   EXPECT_THAT(Recommend(*engine, "other"), Not(Contains("cold")));
   Ingest(*engine, R"({"event":"item","item":"cold","deleted":true})");
   EXPECT_THAT(Recommend(*engine, "new"), Not(Contains("cold")));
+}
+
+TEST_F(EmbeddingEngineTest, DeterministicTrainingGivesTheSameServableWhateverTheThreads) {
+  std::string recipe(kRecipe);
+  recipe.replace(recipe.find("side_fields"), 0, "threads: 4\n    ");
+  const auto engine = Open(recipe, "2024-01-03");
+  Import(*engine, Write("world.jsonl", World()));
+  TrainRequest request;
+  request.deterministic = true;
+  std::set<std::string> embeddings, graphs;
+  for (int i = 0; i < 3; ++i) {
+    const auto version = engine->Train(request);
+    ASSERT_TRUE(version.ok()) << version.status();
+    const std::string directory = StrCat("engine/servables/", *version);
+    // Both retrievers learn alike, "near" by one thread in any case.
+    embeddings.insert(Read(directory + "/embeddings.eges.safetensors"));
+    embeddings.insert(Read(directory + "/embeddings.near.safetensors"));
+    graphs.insert(Read(directory + "/vector_graph.near.safetensors"));
+  }
+  EXPECT_EQ(embeddings.size(), 1u);
+  EXPECT_EQ(graphs.size(), 1u);
 }
 
 TEST_F(EmbeddingEngineTest, AServableServesTheSameAfterOpeningAgain) {

@@ -79,6 +79,14 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRankerIfPossible(
   return std::shared_ptr<const TrainedRanker>();
 }
 
+// Of all that is learned, only embeddings depend on which of several threads comes first.
+Recipe WithOneThread(Recipe recipe) {
+  for (RetrieverSpec& retriever : recipe.retrievers) {
+    if (retriever.kind == RetrieverSpec::Kind::kEges) retriever.threads = 1;
+  }
+  return recipe;
+}
+
 absl::StatusOr<EvaluationRecipe> ChooseEvaluation(const Recipe& recipe,
                                                   const EvaluateRequest& request) {
   EvaluationRecipe evaluation = recipe.evaluation;
@@ -115,8 +123,9 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
   const TurnHolder turn(&impl_->learning_turns);
   ReadPoint at = EndOfLog(*impl_->store);
   if (request.as_of_ms.has_value()) at.as_of_ms = *request.as_of_ms;
+  const Recipe recipe = request.deterministic ? WithOneThread(impl_->recipe) : impl_->recipe;
   const Learning learning{
-      .recipe = impl_->recipe,
+      .recipe = recipe,
       .store = *impl_->store,
       .catalogue = impl_->catalogue,
       .at = at,

@@ -229,7 +229,7 @@ def bench_growth(report):
 def bench_vector_search(report, runs):
     program = BUILD / "benchmarks" / "fourfold_vector_search_bench"
     if not program.exists() or not pathlib.Path("/usr/share/datasets/fashion-mnist").exists():
-        report.skip("vector search", "libhnswlib-dev or dataset-fashion-mnist is missing: benchmarks/packages.txt")
+        report.skip("vector search", "libhnswlib-dev and libfaiss-dev or dataset-fashion-mnist is missing: benchmarks/packages.txt")
         return
     searches = {search["name"]: search for search in json.loads(run(program, "--runs", runs))["searches"]}
     best = max(searches[name]["queries_per_second"] for name in ("faiss", "hnswlib"))

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <memory>
 #include <numeric>
+#include <span>
 #include <thread>
+#include <utility>
 
 #include "base/check.h"
 #include "base/parallel.h"
@@ -82,16 +83,21 @@ class GrowingGraph {
     const SpinLock lock(&locks_[from]);
     const std::span<std::uint32_t> places = PlacesOf(from, level);
     std::size_t count = 0;
-    for (; count < places.size() && places[count] != kNoLink; ++count) {
-      if (places[count] == to.node) return;
+    for (; count < places.size(); ++count) {
+      const std::uint32_t link = LoadRelaxed(places[count]);
+      if (link == to.node) return;
+      if (link == kNoLink) break;
     }
     if (count < places.size()) {
       StoreRelaxed(to.node, &places[count]);
       return;
     }
-    for (const std::uint32_t link : places) Prefetch(link);
     found->assign(1, to);
-    for (const std::uint32_t link : places) found->push_back({ScoreOf(from, link), link});
+    for (const std::uint32_t& place : places) {
+      found->push_back({0, LoadRelaxed(place)});
+      Prefetch(found->back().node);
+    }
+    for (Found& one : std::span(*found).subspan(1)) one.score = ScoreOf(from, one.node);
     std::sort(found->begin(), found->end(), IsBetterFound());
     KeepDiverse(places.size(), found);
     for (std::size_t i = 0; i < places.size(); ++i) {
@@ -124,7 +130,8 @@ class GrowingGraph {
   };
 
   std::span<std::uint32_t> PlacesOf(std::uint32_t node, std::size_t level) {
-    if (level == 0) return std::span(made_.lowest).subspan(node * 2 * links_, 2 * links_);
+    if (level == 0)
+      return std::span(made_.lowest).subspan(std::size_t{node} * 2 * links_, 2 * links_);
     return std::span(made_.upper).subspan((upper_begin_[node] + level - 1) * links_, links_);
   }
 
@@ -193,7 +200,7 @@ std::vector<std::uint32_t> OrderOf(const GrowingGraph& graph) {
 
 HnswLinks BuildHnswLinks(const std::vector<const float*>& vector_of, std::size_t dimension,
                          const HnswLinkOptions& options) {
-  FOURFOLD_CHECK(options.links >= 2 && options.links <= 64);
+  FOURFOLD_CHECK(options.links >= 2 && options.links <= 64 && dimension % kVectorLanes == 0);
   if (vector_of.empty()) return {};
   GrowingGraph graph(vector_of, dimension, static_cast<std::size_t>(options.links));
   const std::vector<std::uint32_t> order = OrderOf(graph);

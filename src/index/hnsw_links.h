@@ -30,8 +30,9 @@ struct HnswLinkOptions {
 
 // Algorithms 1 to 4 of Malkov and Yashunin, "Efficient and robust approximate nearest neighbor
 // search using HNSW graphs" (2016): each node is linked to those of its nearest that stand in no
-// other's shadow. `vector_of` has the vector of each node, of length 1; they must stay until it
-// returns.
+// other's shadow. `vector_of` has the vector of each node, of length 1, no two the same: nodes at
+// one place would have links to each other alone. `dimension` is a multiple of kVectorLanes. The
+// vectors must stay until it returns.
 HnswLinks BuildHnswLinks(const std::vector<const float*>& vector_of, std::size_t dimension,
                          const HnswLinkOptions& options);
 

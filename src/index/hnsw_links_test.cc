@@ -94,26 +94,43 @@ TEST(HnswLinksTest, OnACircleEachNodeIsLinkedToTheNextOnEitherSide) {
   }
 }
 
-// Of three in a row, the far one stands in the shadow of the middle one; of three with angles of
-// more than 60 degrees between them, none stands in another's.
+// Of three in a row, the far end stands in the shadow of the middle one. By one thread they are
+// always linked in the same order, an end last.
 TEST(HnswLinksTest, WhatStandsInAShadowIsNotLinked) {
-  std::vector<float> row(3 * kDimension), star(3 * kDimension);
-  for (int i = 0; i < 3; ++i) {
-    const auto at = static_cast<std::size_t>(i) * kDimension;
-    row[at] = std::cos(0.1F * static_cast<float>(i));
-    row[at + 1] = std::sin(0.1F * static_cast<float>(i));
-    star[at + static_cast<std::size_t>(i)] = 1;
+  std::vector<float> row(3 * kDimension);
+  for (std::size_t i = 0; i < 3; ++i) {
+    row[i * kDimension] = std::cos(0.1F * static_cast<float>(i));
+    row[i * kDimension + 1] = std::sin(0.1F * static_cast<float>(i));
   }
-  // Whichever comes last finds both others. Where an end does, it is not linked to the other end,
-  // which was linked to the middle; where the middle does, the ends were linked before.
-  const HnswLinks in_row =
+  const HnswLinks made =
       BuildHnswLinks(RowsOf(row), kDimension, {.links = 2, .build_width = 10, .threads = 1});
-  EXPECT_THAT(LowestLinksOf(in_row, 2, 1), testing::UnorderedElementsAre(0, 2));
-  const HnswLinks in_star =
+  EXPECT_THAT(LowestLinksOf(made, 2, 0), testing::ElementsAre(1));
+  EXPECT_THAT(LowestLinksOf(made, 2, 1), testing::UnorderedElementsAre(0, 2));
+  EXPECT_THAT(LowestLinksOf(made, 2, 2), testing::ElementsAre(1));
+}
+
+TEST(HnswLinksTest, WhatStandsInNoShadowIsLinked) {
+  std::vector<float> star(4 * kDimension);
+  for (std::size_t i = 0; i < 4; ++i) star[i * kDimension + i] = 1;
+  const HnswLinks made =
       BuildHnswLinks(RowsOf(star), kDimension, {.links = 2, .build_width = 10, .threads = 1});
-  for (std::uint32_t node = 0; node < 3; ++node) {
-    EXPECT_EQ(LowestLinksOf(in_star, 2, node).size(), 2u) << node;
+  for (std::uint32_t node = 0; node < 4; ++node) {
+    EXPECT_EQ(LowestLinksOf(made, 2, node).size(), 3u) << node;
   }
+}
+
+// How many nodes one comes by from the entry on the lowest level.
+std::size_t ReachedFromEntry(const HnswLinks& made, std::size_t links) {
+  std::vector<bool> is_reached(made.levels.size());
+  std::vector<std::uint32_t> open = {made.entry};
+  is_reached[made.entry] = true;
+  for (std::size_t i = 0; i < open.size(); ++i) {
+    for (const std::uint32_t link : LowestLinksOf(made, links, open[i])) {
+      if (!is_reached[link]) open.push_back(link);
+      is_reached[link] = true;
+    }
+  }
+  return open.size();
 }
 
 TEST(HnswLinksTest, OneThreadGivesTheSameLinksEachTime) {
@@ -128,29 +145,25 @@ TEST(HnswLinksTest, OneThreadGivesTheSameLinksEachTime) {
   EXPECT_EQ(once.entry, again.entry);
 }
 
-TEST(HnswLinksTest, ManyThreadsLinkSoundly) {
-  const std::vector<float> vectors = RandomVectors(3'000);
-  const HnswLinks made =
-      BuildHnswLinks(RowsOf(vectors), kDimension, {.links = 4, .build_width = 20, .threads = 4});
-  ExpectSound(made, 3'000, 4);
-  for (std::uint32_t node = 0; node < 3'000; ++node) {
-    EXPECT_FALSE(LowestLinksOf(made, 4, node).empty()) << node;
+TEST(HnswLinksTest, NearlyEveryNodeIsReachedHoweverManyThreads) {
+  constexpr std::uint32_t kNodes = 3'000;
+  const std::vector<float> vectors = RandomVectors(kNodes);
+  for (const int threads : {1, 4}) {
+    const HnswLinks made = BuildHnswLinks(RowsOf(vectors), kDimension,
+                                          {.links = 6, .build_width = 30, .threads = threads});
+    ExpectSound(made, kNodes, 6);
+    EXPECT_GE(ReachedFromEntry(made, 6), kNodes - 3) << threads;
   }
-}
-
-TEST(HnswLinksTest, NodesAtOnePlaceAreLinkedSoundly) {
-  std::vector<float> vectors(200 * kDimension);
-  for (std::size_t i = 0; i < vectors.size(); i += kDimension) vectors[i] = 1;
-  ExpectSound(BuildHnswLinks(RowsOf(vectors), kDimension, {.links = 4, .threads = 1}), 200, 4);
 }
 
 TEST(HnswLinksTest, HasNoNodesWhenCalledOff) {
   const std::vector<float> vectors = RandomVectors(2'000);
   std::atomic<int> asked = 0;
   const HnswLinks made = BuildHnswLinks(
-      RowsOf(vectors), kDimension, {.threads = 2, .is_cancelled = [&] { return ++asked == 3; }});
+      RowsOf(vectors), kDimension, {.threads = 2, .is_cancelled = [&] { return ++asked >= 3; }});
   EXPECT_TRUE(made.levels.empty());
-  EXPECT_EQ(asked, 3);
+  EXPECT_GE(asked, 3);
+  EXPECT_LE(asked, 4);
 }
 
 TEST(HnswLinksTest, OfNothingAndOfOneNode) {

@@ -17,9 +17,10 @@ namespace fourfold {
 
 // Nearest items by inner product over vectors of length 1, found approximately: a hierarchical
 // navigable small world graph (Malkov and Yashunin, "Efficient and robust approximate nearest
-// neighbor search using HNSW graphs", 2016). It holds the links
-// and, in memory alone, a code of each vector (vector_codes.h), a quarter of its size; the vectors
-// are handed in, the same at each call. Immutable; thread-safe.
+// neighbor search using HNSW graphs", 2016). Items with the same vector, as those of which only the
+// same side fields are known have, share a node: apart they would be linked to each other alone. It
+// holds the links and, in memory alone, a code of each vector (vector_codes.h), a quarter of its
+// size; the vectors are handed in, the same at each call. Immutable; thread-safe.
 //
 // On disk a safetensors file with the links; docs/formats.md has its tensors. Opened by mapping it
 // into memory.
@@ -36,8 +37,9 @@ class VectorGraph {
                                           std::size_t dimension);
   absl::Status Save(const std::string& path) const;
 
-  std::size_t nodes() const;  // items with a vector
-  std::size_t items() const;  // one past the last of them
+  std::size_t nodes() const;   // different vectors
+  std::size_t listed() const;  // items with a vector
+  std::size_t items() const;   // one past the last of them
 
   // About the `limit` items with the largest inner product, best first, ties by smaller item. The
   // greater `width`, which counts as at least `limit`, the surer and slower.

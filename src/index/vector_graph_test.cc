@@ -140,6 +140,44 @@ TEST_F(VectorGraphTest, AnItemWithoutAVectorIsNotInIt) {
     EXPECT_TRUE(item.item != 0 && item.item != 17 && item.item != 49);
 }
 
+// Items of which nobody knows more than the same side fields have the same vector.
+TEST_F(VectorGraphTest, ItemsWithTheSameVectorAreAllFoundAndHideNobody) {
+  constexpr std::size_t kOthers = 400, kGroups = 4, kCopies = 100;
+  std::vector<float> vectors = RandomVectors(kOthers, 11);
+  const std::vector<float> places = RandomVectors(kGroups, 12);
+  for (std::size_t copy = 0; copy < kGroups * kCopies; ++copy) {
+    const auto place = RowOf(places, copy % kGroups);
+    vectors.insert(vectors.end(), place.begin(), place.end());
+  }
+  const VectorGraph made = VectorGraph::Build(vectors, kDimension, {.links = 4, .threads = 1});
+  EXPECT_EQ(made.nodes(), kOthers + kGroups);
+  EXPECT_EQ(made.listed(), kOthers + kGroups * kCopies);
+  EXPECT_EQ(made.items(), kOthers + kGroups * kCopies);
+  ASSERT_TRUE(made.Save(path_).ok());
+  const auto opened = VectorGraph::Open(path_, vectors, kDimension);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  VectorSearchScratch scratch;
+  std::vector<Neighbour> found;
+  for (const VectorGraph* graph : {&made, &*opened}) {
+    for (std::size_t group = 0; group < kGroups; ++group) {
+      graph->Search(vectors, RowOf(places, group), kCopies + 20, 200, &scratch, &found);
+      ASSERT_EQ(found.size(), kCopies + 20);
+      for (std::uint32_t i = 0; i < kCopies; ++i) {
+        EXPECT_EQ(found[i].item, kOthers + i * kGroups + group);
+      }
+    }
+    // A part of the copies: the first. Each of the others finds itself.
+    graph->Search(vectors, RowOf(places, 1), 30, 30, &scratch, &found);
+    ASSERT_EQ(found.size(), 30u);
+    EXPECT_EQ(found[29].item, kOthers + 29 * kGroups + 1);
+    for (std::uint32_t item = 0; item < kOthers; ++item) {
+      graph->Search(vectors, RowOf(vectors, item), 1, 100, &scratch, &found);
+      ASSERT_EQ(found.size(), 1u);
+      EXPECT_EQ(found[0].item, item);
+    }
+  }
+}
+
 TEST_F(VectorGraphTest, NothingIsFoundAmongNothing) {
   const std::vector<float> vectors(3 * kDimension, 0.0F), query = RandomVectors(1, 6);
   const VectorGraph graph = VectorGraph::Build(vectors, kDimension, {});
@@ -174,7 +212,8 @@ TEST_F(VectorGraphTest, IsTheSameFromItsFile) {
 
 // Whatever byte is changed: it opens and stays within its bounds, or says why not.
 TEST_F(VectorGraphTest, AnyChangedByteIsReadSafely) {
-  const std::vector<float> vectors = RandomVectors(60, 9);
+  std::vector<float> vectors = RandomVectors(60, 9);
+  std::copy_n(vectors.begin(), 5 * kDimension, vectors.end() - 5 * kDimension);  // five copies
   ASSERT_TRUE(VectorGraph::Build(vectors, kDimension, {.links = 3, .threads = 1}).Save(path_).ok());
   std::ifstream file(path_, std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};

@@ -142,7 +142,7 @@ absl::StatusOr<CheckedGraph> BuildCheckedGraph(const ItemEmbeddings& embeddings,
   if (cancellation.is_cancelled()) return Cancelled();
   const std::size_t depth = SearchDepth(spec);
   std::string report =
-      StrCat("graph of ", graph.nodes(), " items, recall@", depth, " ", recall, " by a search of ",
+      StrCat("graph of ", graph.listed(), " items, recall@", depth, " ", recall, " by a search of ",
              std::max(static_cast<std::size_t>(spec.search_width), depth + 1));
   if (recall < spec.least_recall) {
     return FailedPrecondition("retriever \"", spec.name, "\": ", report, ", below least_recall ",

@@ -82,13 +82,15 @@ void RandomWalker::WalkTogether(std::span<const std::uint32_t> starts, int lengt
     walkers.push_back({walk, {}, {}});
   }
   for (int step = 1; step < length; ++step) {
-    std::erase_if(walkers, [&](Walker& walker) {
+    std::size_t going_on = 0;
+    for (Walker walker : walkers) {
       walker.edges = EdgesOf((*walks)[walker.walk].back());
-      if (walker.edges.count == 0) return true;
+      if (walker.edges.count == 0) continue;
       walker.tossed = AliasTable::TossFrom(SlotsOf(walker.edges), &randoms[walker.walk]);
       __builtin_prefetch(&graph_->to[walker.edges.begin + walker.tossed.slot]);
-      return false;
-    });
+      walkers[going_on++] = walker;
+    }
+    walkers.resize(going_on);
     for (const Walker& walker : walkers) {
       const auto edge = AliasTable::SettleFrom(SlotsOf(walker.edges), walker.tossed);
       const std::uint32_t item = graph_->to[walker.edges.begin + edge];

@@ -48,8 +48,8 @@ struct Training {
 };
 
 // Learns from the walks of one thread. What it learns from lies anywhere in memory: while it learns
-// from one centre, the rows for the next are on their way, and what tells which rows those for the
-// one after are.
+// from one centre, its own row and those of the targets of the next are on their way, and what
+// tells which targets the one after has.
 class WalkLearner {
  public:
   WalkLearner(Training& training, SkipGramModel* model, const VectorKernels& kernels)
@@ -298,7 +298,8 @@ SkipGramReport TrainSkipGram(const ItemGraph& graph, const RetrieverSpec& spec, 
       const auto rate = static_cast<float>(spec.learning_rate * (1 - done));
       WalkLearner learner(training, model, kernels);
       const auto starts = std::span(training.starts).subspan(begin, end - begin);
-      for (std::size_t i = 0; i < starts.size(); i += WalkLearner::kWalksTogether) {
+      for (std::size_t i = 0; i < starts.size() && !training.cancellation.is_cancelled();
+           i += WalkLearner::kWalksTogether) {
         const auto together = std::min(starts.size() - i, WalkLearner::kWalksTogether);
         learner.Learn(starts.subspan(i, together), pass, rate);
       }

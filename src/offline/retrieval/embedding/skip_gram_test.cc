@@ -2,11 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <random>
 #include <utility>
 #include <vector>
+
+#include "math/random.h"
+#include "offline/retrieval/embedding/random_walk.h"
 
 namespace fourfold {
 namespace {
@@ -148,6 +152,71 @@ TEST(SkipGramTest, FastKernelsLearnTheBitsOfThePlainTwin) {
   EXPECT_EQ(report.walks, 120u);
   EXPECT_EQ(report.ended_early, 0u);
   EXPECT_GT(report.pairs, 120u * 9);
+}
+
+// Walk for walk, centre for centre and draw for draw, as the header tells it.
+void TrainPlainly(const ItemGraph& graph, const RetrieverSpec& spec, SkipGramModel* model) {
+  std::vector<float> weights = ItemStrengths(graph);
+  for (float& weight : weights) weight = std::pow(weight, 0.75F);
+  const AliasTable negatives(weights);
+  const RandomWalker walker(graph);
+  const auto seed = static_cast<std::uint64_t>(spec.seed);
+  std::vector<std::uint32_t> starts, walk;
+  for (std::uint32_t item = 0; item < graph.items(); ++item) {
+    if (!graph.TargetsOf(item).empty()) starts.push_back(item);
+  }
+  const std::size_t pieces = (starts.size() + 255) / 256;
+  std::size_t piece = 0;
+  for (int pass = 0; pass < spec.walks_per_item; ++pass) {
+    Random order(seed, 2, static_cast<std::uint64_t>(pass));
+    for (std::size_t i = starts.size(); i > 1; --i) {
+      std::swap(starts[i - 1], starts[order.Below(static_cast<std::uint32_t>(i))]);
+    }
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+      piece += i > 0 && i % 256 == 0;
+      const double done = static_cast<double>(piece) / static_cast<double>(pieces) /
+                          static_cast<double>(spec.walks_per_item);
+      Random random(seed ^ 3, static_cast<std::uint64_t>(pass), starts[i]);
+      walker.Walk(starts[i], spec.walk_length, &random, &walk);
+      const int length = static_cast<int>(walk.size());
+      for (int center = 0; center < length; ++center) {
+        const std::uint32_t item = walk[static_cast<std::size_t>(center)];
+        Targets targets;
+        for (int other = std::max(0, center - spec.context_steps);
+             other <= std::min(length - 1, center + spec.context_steps); ++other) {
+          const std::uint32_t context = walk[static_cast<std::size_t>(other)];
+          if (context == item) continue;
+          targets.emplace_back(context, true);
+          for (int n = 0; n < spec.negatives; ++n) {
+            const std::uint32_t negative = negatives.Draw(&random);
+            if (negative != context) targets.emplace_back(negative, false);
+          }
+        }
+        Step(model, PlainVectorKernels(), item, targets,
+             static_cast<float>(spec.learning_rate * (1 - done)));
+      }
+    }
+    ++piece;
+  }
+}
+
+TEST(SkipGramTest, WhatIsFetchedAheadIsLearnedInItsOrder) {
+  Random random(4);
+  std::vector<WeightedEdge> edges;  // one item in five is a dead end
+  for (int edge = 0; edge < 2'000; ++edge) {
+    const std::uint32_t from = random.Below(600);
+    if (from % 5 != 0) edges.push_back({from, random.Below(600), 0.1F + random.Unit()});
+  }
+  const ItemGraph graph = MakeItemGraph(std::move(edges), 600);
+  RetrieverSpec spec;
+  spec.walks_per_item = 2;
+  spec.negatives = 3;
+  spec.learning_rate = 0.5;
+  SkipGramModel plain = MakeSkipGramModel(600, 16, true, {}, 1), fast = plain;
+  TrainPlainly(graph, spec, &plain);
+  TrainSkipGram(graph, spec, 1, FastVectorKernels(), {}, &fast);
+  EXPECT_EQ(plain.input, fast.input);
+  EXPECT_EQ(plain.output, fast.output);
 }
 
 TEST(SkipGramTest, TheSeedDecides) {

@@ -34,6 +34,8 @@ absl::Status LiveState::Fill() {
 }
 
 absl::Status LiveState::FillAnew(const std::function<bool()>& is_cancelled) {
+  // Taken before anything is read: a greater one knows of whatever left the log before this one.
+  const std::uint64_t number = fills_begun_.fetch_add(1) + 1;
   auto fresh = std::make_unique<CappedState>(&plan_->schema(), store_, limits_);
   {
     const ReaderMutexLock lock(&mutex_);
@@ -46,9 +48,12 @@ absl::Status LiveState::FillAnew(const std::function<bool()>& is_cancelled) {
     FOURFOLD_RETURN_IF_ERROR(fresh->AddUpTo(std::min(fresh->end() + kStep, store_->EndPosition())));
   }
   const WriterMutexLock lock(&mutex_);
+  // What left the log since may be in this one.
+  if (number < fill_in_use_) return absl::OkStatus();
   // What was committed meanwhile; later commits wait for the lock.
   FOURFOLD_RETURN_IF_ERROR(fresh->AddUpTo(store_->EndPosition()));
   state_ = std::move(fresh);
+  fill_in_use_ = number;
   return absl::OkStatus();
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -35,7 +37,8 @@ class LiveState {
   // Reads what the log holds that was not taken in yet; commits meanwhile are fine.
   absl::Status Fill() ABSL_LOCKS_EXCLUDED(mutex_);
   // Reads the whole log again, after something left it; requests meanwhile read what was before.
-  // Cancelled once `is_cancelled` (may be empty): then they go on with that.
+  // Cancelled once `is_cancelled` (may be empty): then they go on with that. Of several at a time
+  // none takes the place of one that began later.
   absl::Status FillAnew(const std::function<bool()>& is_cancelled = nullptr)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // A batch has committed. Ignored while a Fill has not come as far, as that will read it.
@@ -71,6 +74,9 @@ class LiveState {
   mutable FeatureStatistics statistics_;
   mutable SharedMutex mutex_;
   std::unique_ptr<CappedState> state_ ABSL_GUARDED_BY(mutex_);
+  // Numbers of FillAnew: of the one that began last, and of the one that made the state.
+  std::atomic<std::uint64_t> fills_begun_{0};
+  std::uint64_t fill_in_use_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace fourfold

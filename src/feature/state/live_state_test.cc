@@ -240,5 +240,48 @@ TEST_F(LiveStateTest, WhatIsAskedForByManyAtOnceIsReadOnce) {
   EXPECT_LE(capped.ReadStats().cache.misses - before, 3u);
 }
 
+// As where an erasure meets the removal of old history, which began to read before it.
+TEST_F(LiveStateTest, OfTwoFillsAnewTheOneThatBeganLaterStays) {
+  const auto plan = Plan(/*with_global=*/true);
+  std::mt19937_64 random(7);
+  std::vector<Event> events;
+  for (int number = 0; number < 3000; ++number) events.push_back(RandomEvent(&random, number));
+  ASSERT_TRUE(store_->Append(events).ok());
+  for (const std::size_t bytes_max : {std::size_t{100} << 20, std::size_t{20'000}}) {
+    const std::string erased = bytes_max > 20'000 ? "u1" : "u2";
+    LiveState live(plan, store_.get(), {.bytes_max = bytes_max});
+    ASSERT_TRUE(live.Fill().ok());
+    int looks = 0;
+    // The first has read them by then, and goes on after the second has ended.
+    const absl::Status first = live.FillAnew([&] {
+      if (++looks != 3) return false;
+      std::thread second([&] {
+        ASSERT_GT(store_->EraseUser(erased).value(), 50u);
+        ASSERT_TRUE(live.FillAnew().ok());
+      });
+      second.join();
+      return false;
+    });
+    ASSERT_TRUE(first.ok()) << first;
+    ASSERT_EQ(looks, 3);
+    FeatureRequest request = RandomRequest(&random, store_->EndPosition());
+    FeatureTable table;
+    for (int i = 0; i < 30; ++i) {
+      ASSERT_TRUE(live.Read(request, &table).ok());
+      ASSERT_EQ(BitsOf(table), Stored(*plan, request)) << request.user;
+      request = RandomRequest(&random, store_->EndPosition());
+      if (i % 2 == 0) request.user = erased;
+    }
+    // It is followed as any other.
+    Event event = RandomEvent(&random, 3000);
+    event.id = StrCat("after", bytes_max);
+    store_->SetCommitListener(
+        [&](absl::Span<const LoggedEvent> committed) { live.Follow(committed); });
+    ASSERT_TRUE(store_->Append({&event, 1}).ok());
+    store_->SetCommitListener(nullptr);
+    EXPECT_EQ(live.end(), store_->EndPosition());
+  }
+}
+
 }  // namespace
 }  // namespace fourfold

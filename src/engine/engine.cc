@@ -209,12 +209,14 @@ absl::StatusOr<std::vector<Event>> Engine::GetUserActions(std::string_view user,
 absl::StatusOr<std::uint64_t> Engine::EraseUser(std::string_view user) {
   if (user.empty()) return InvalidArgument("user: must not be empty");
   absl::StatusOr<std::uint64_t> erased = impl_->store->EraseUser(user);
+  // Until they are filled anew, which may fail and is then up to the next one.
+  if (!erased.ok() || *erased > 0) impl_->states_hold_removed = true;
   // It says what the user did, or that somebody asked for them, and can no longer be computed anew;
   // also where the log held nothing of them, or no longer does after an erasure that broke off.
   FOURFOLD_RETURN_IF_ERROR(impl_->served->Clear());
   RowCheckpoint::Remove(impl_->directory.row_checkpoint());
-  if (erased.ok() && *erased > 0) {
-    FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true));
+  if (erased.ok() && (*erased > 0 || impl_->states_hold_removed)) {
+    FOURFOLD_RETURN_IF_ERROR(impl_->FillFeaturesAnew());
     // Until now requests read the state of before.
     FOURFOLD_RETURN_IF_ERROR(impl_->served->Clear());
   }

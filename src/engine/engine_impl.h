@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -42,10 +43,11 @@ class Engine::Impl {
   std::shared_ptr<const Servable> active() const ABSL_LOCKS_EXCLUDED(active_mutex);
   // Of the active servable; null: it has none.
   std::shared_ptr<const LiveRanker> ranker() const ABSL_LOCKS_EXCLUDED(active_mutex);
-  // Brings the state of features up to the log, after what no commit tells of: an import, or the
-  // erasure of a user (`anew`). Cancelled once `is_cancelled`, where it is given: then the states
-  // are those of before.
-  absl::Status RefillFeatures(bool anew, const std::function<bool()>& is_cancelled = nullptr)
+  // Brings the state of features up to the log after an import, of which no commit tells.
+  absl::Status FillFeatures() ABSL_LOCKS_EXCLUDED(active_mutex);
+  // The same after something left the log, from its begin. Cancelled once `is_cancelled` (may be
+  // empty). Where it fails, `states_hold_removed`.
+  absl::Status FillFeaturesAnew(const std::function<bool()>& is_cancelled = nullptr)
       ABSL_LOCKS_EXCLUDED(active_mutex);
   // FailedPrecondition while features in use look back farther than the recipe's `retain`, or the
   // clock lies so far past the log that nothing of it would be left.
@@ -67,8 +69,8 @@ class Engine::Impl {
   Mutex activation_mutex;   // one activation at a time, from loading to the repository's state
   Mutex value_model_mutex;  // one change at a time, from the check to the file
   LearningTurns learning_turns;
-  // States of features hold what was removed of the log; of who has the turn to remove.
-  bool states_hold_removed = false;
+  // States of features may hold what left the log, and nobody is about to fill them anew.
+  std::atomic<bool> states_hold_removed = false;
 
  private:
   absl::Status OpenStore(const EngineOptions& options);

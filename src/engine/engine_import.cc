@@ -132,7 +132,7 @@ absl::StatusOr<ImportReport> Engine::Import(const ImportRequest& request) {
   options.temporary_directory = impl_->directory.temporary();
   FOURFOLD_ASSIGN_OR_RETURN(const ImportSummary summary,
                             ImportFile(impl_->store.get(), impl_->clock, options));
-  FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/false));
+  FOURFOLD_RETURN_IF_ERROR(impl_->FillFeatures());
   return ReportOf(summary);
 }
 

@@ -73,13 +73,12 @@ absl::StatusOr<RetentionReport> Engine::Retain(const RetainRequest& request) {
   RowCheckpoint::Remove(impl_->directory.row_checkpoint());
   const absl::StatusOr<RetentionCounts> counts = impl_->store->RemoveBefore(horizon_ms, options);
   // One that was cut short has removed something, too.
-  impl_->states_hold_removed |= !counts.ok() || counts->events > 0;
+  if (!counts.ok() || counts->events > 0) impl_->states_hold_removed = true;
   FOURFOLD_RETURN_IF_ERROR(counts.status());
   report.horizon_ms = counts->horizon_ms;
   report.events = counts->events;
   if (impl_->states_hold_removed) {
-    FOURFOLD_RETURN_IF_ERROR(impl_->RefillFeatures(/*anew=*/true, options.is_cancelled));
-    impl_->states_hold_removed = false;
+    FOURFOLD_RETURN_IF_ERROR(impl_->FillFeaturesAnew(options.is_cancelled));
   }
   if (request.compact) FOURFOLD_RETURN_IF_ERROR(impl_->store->Compact());
   report.disk_bytes_after = impl_->store->ReadStats().disk_bytes;
@@ -90,7 +89,7 @@ bool Engine::IsRetentionDue() const {
   const std::int64_t retain_ms = impl_->recipe.retain_ms;
   if (retain_ms == 0 || impl_->store->LastEventTimeMs() == kSinceForEverMs) return false;
   if (!impl_->CheckMayRetain(/*everything=*/false).ok()) return false;
-  if (impl_->store->IsRemovalUnfinished()) return true;
+  if (impl_->store->IsRemovalUnfinished() || impl_->states_hold_removed) return true;
   const std::int64_t horizon_ms = impl_->store->HorizonMs();
   if (horizon_ms == kSinceForEverMs) return true;
   const std::int64_t step_ms = std::clamp(retain_ms / 100, kMinuteMs, kDayMs);

@@ -1,3 +1,6 @@
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "engine/engine_impl.h"
@@ -29,10 +32,21 @@ void Engine::Impl::Follow(absl::Span<const LoggedEvent> committed) {
   for (const std::shared_ptr<LiveState>& state : StatesInUse()) state->Follow(committed);
 }
 
-absl::Status Engine::Impl::RefillFeatures(bool anew, const std::function<bool()>& is_cancelled) {
+absl::Status Engine::Impl::FillFeatures() {
   for (const std::shared_ptr<LiveState>& state : StatesInUse()) {
-    FOURFOLD_RETURN_IF_ERROR(anew ? state->FillAnew(is_cancelled) : state->Fill());
+    FOURFOLD_RETURN_IF_ERROR(state->Fill());
   }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Impl::FillFeaturesAnew(const std::function<bool()>& is_cancelled) {
+  // Before anything is read, so that what leaves the log later is not forgotten at the end.
+  states_hold_removed = false;
+  absl::Cleanup remember = [&] { states_hold_removed = true; };
+  for (const std::shared_ptr<LiveState>& state : StatesInUse()) {
+    FOURFOLD_RETURN_IF_ERROR(state->FillAnew(is_cancelled));
+  }
+  std::move(remember).Cancel();
   return absl::OkStatus();
 }
 

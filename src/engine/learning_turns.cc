@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 
+#include "absl/cleanup/cleanup.h"
 #include "base/strings.h"
 
 namespace fourfold {
@@ -18,18 +19,20 @@ absl::Status Busy() {
 
 absl::Status LearningTurns::TakeToLearn(const std::function<bool()>& is_cancelled) {
   bool waits = false;  // in the name of this call
+  // Also where the caller's code throws.
+  const absl::Cleanup no_longer = [&] {
+    if (!waits) return;
+    const MutexLock lock(&mutex_);
+    is_wanted_ = false;
+  };
   for (;; std::this_thread::sleep_for(kStep)) {
     // Not under the lock: it is the caller's code.
     const bool is_over = is_cancelled && is_cancelled();
     const MutexLock lock(&mutex_);
-    if (is_over) {
-      if (waits) is_wanted_ = false;
-      return absl::CancelledError("the training was called off");
-    }
+    if (is_over) return absl::CancelledError("the training was called off");
     if (turn_ == Turn::kLearning || (is_wanted_ && !waits)) return Busy();
     if (turn_ == Turn::kFree) {
       turn_ = Turn::kLearning;
-      is_wanted_ = false;
       return absl::OkStatus();
     }
     is_wanted_ = waits = true;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <stdexcept>
 #include <thread>
 
 namespace fourfold {
@@ -47,6 +48,21 @@ TEST(LearningTurnsTest, OneThatWaitsCanBeCalledOff) {
   learner.join();
   EXPECT_TRUE(absl::IsCancelled(taken)) << taken;
   EXPECT_FALSE(turns.IsWanted());
+}
+
+TEST(LearningTurnsTest, OneWhoseCallerThrowsWaitsNoLonger) {
+  LearningTurns turns;
+  ASSERT_TRUE(turns.TakeToRemove().ok());
+  int asked = 0;
+  const auto throws_while_it_waits = [&]() -> bool {
+    if (++asked == 1) return false;
+    EXPECT_TRUE(turns.IsWanted());
+    throw std::runtime_error("the caller's own");
+  };
+  EXPECT_THROW((void)turns.TakeToLearn(throws_while_it_waits), std::runtime_error);
+  EXPECT_FALSE(turns.IsWanted());
+  turns.GiveBack();
+  EXPECT_TRUE(turns.TakeToLearn({}).ok());
 }
 
 }  // namespace

@@ -161,7 +161,7 @@ void WriteImport(EventStore* store, const Arguments& arguments) {
 }
 
 [[noreturn]] void Write(const Arguments& arguments) {
-  DieWithParent();
+  DieWithParent(arguments.acknowledge_fd);
   const SystemClock clock;
   auto store = EventStore::Open(OptionsOf(arguments), &clock);
   if (!store.ok()) Fail(store.status().ToString());

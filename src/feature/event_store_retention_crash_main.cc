@@ -143,7 +143,7 @@ void Remove(EventStore* store, const Arguments& arguments) {
 }
 
 [[noreturn]] void RunUntilKilled(const Arguments& arguments) {
-  DieWithParent();
+  DieWithParent(arguments.acknowledge_fd);
   const ManualClock clock(NowMs(arguments.round));
   const auto store = EventStore::Open(OptionsOf(arguments), &clock);
   if (!store.ok()) FailCrashTest(store.status().ToString());

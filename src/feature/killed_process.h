@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/strings.h"
@@ -18,18 +19,28 @@
 // For tests that kill a process while it writes, and look for what got lost.
 namespace fourfold {
 
-[[noreturn]] inline void FailCrashTest(const std::string& message) {
-  std::fprintf(stderr, "crash test failed: %s\n", message.c_str());
-  std::exit(1);
-}
-
-// Of the process that is killed: it goes with the one that started it.
-inline void DieWithParent() { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+// Of the process that is killed: the pipe to the one that started it.
+inline int parent_fd = -1;
 
 // Tells the one that started it. One line a write, short enough to be whole in the pipe or not at
 // all.
 inline void TellParent(int fd, const std::string& line) {
   if (write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) std::_Exit(3);
+}
+
+// Of the process that is killed: it goes with the one that started it, and tells it of a failure.
+inline void DieWithParent(int fd) {
+  parent_fd = fd;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+[[noreturn]] inline void FailCrashTest(const std::string& message) {
+  // At once: the kill may come before the end, and would look as if all had been well.
+  if (parent_fd >= 0) TellParent(parent_fd, "failed\n");
+  std::fprintf(stderr, "crash test failed: %s\n", message.c_str());
+  std::fflush(nullptr);
+  // Other threads still write to what an exit takes away.
+  std::_Exit(1);
 }
 
 // What comes through a pipe until the time is over, the pipe is closed, or at once after the first
@@ -50,10 +61,11 @@ inline void ReadPipeFor(int fd, int time_ms, bool stop_at_first, std::string* li
   }
 }
 
-// Runs this program once more with these words and `--acknowledge-fd FD`, kills it (SIGKILL) so
-// many milliseconds after it told something for the first time, or, where `early`, after it was
-// started, and returns all that it told. It must not have ended by itself.
-inline std::string RunSelfAndKill(std::vector<std::string> words, bool early, int after_ms) {
+// Runs a program with these words and `--acknowledge-fd FD`, kills it (SIGKILL) so many
+// milliseconds after it told something for the first time, or, where `early`, after it was started,
+// and returns all that it told. It must neither have failed nor ended by itself.
+inline std::string RunAndKill(const std::string& program, std::vector<std::string> words,
+                              bool early, int after_ms) {
   int ends[2];
   if (pipe(ends) != 0) FailCrashTest("no pipe");
   words.emplace_back("--acknowledge-fd");
@@ -66,7 +78,7 @@ inline std::string RunSelfAndKill(std::vector<std::string> words, bool early, in
   if (child < 0) FailCrashTest("no process");
   if (child == 0) {
     close(ends[0]);
-    execv("/proc/self/exe", argv.data());
+    execv(program.c_str(), argv.data());
     std::_Exit(127);
   }
   close(ends[1]);
@@ -79,8 +91,18 @@ inline std::string RunSelfAndKill(std::vector<std::string> words, bool early, in
   close(ends[0]);
   int how = 0;
   waitpid(child, &how, 0);
-  if (!WIFSIGNALED(how)) FailCrashTest("the process that writes ended by itself");
+  if (StrCat("\n", lines).find("\nfailed\n") != std::string::npos) {
+    FailCrashTest("the process that writes says so");
+  }
+  if (!WIFSIGNALED(how) || WTERMSIG(how) != SIGKILL) {
+    FailCrashTest("the process that writes ended by itself");
+  }
   return lines;
+}
+
+// Likewise this program once more.
+inline std::string RunSelfAndKill(std::vector<std::string> words, bool early, int after_ms) {
+  return RunAndKill("/proc/self/exe", std::move(words), early, after_ms);
 }
 
 }  // namespace fourfold

@@ -118,7 +118,8 @@ class Remover {
   }
 
   // The facts below the horizon of an item or user that no read needs any more.
-  absl::Status FindSuperfluous(const std::string& entity, std::vector<Position>* positions) {
+  absl::Status FindSuperfluous(const std::string& entity, LongScan* scan,
+                               std::vector<Position>* positions) {
     struct Kept {
       Sight sight;
       bool deleted = false;
@@ -127,6 +128,7 @@ class Remover {
     std::vector<Kept> kept;  // newer ones
     if (horizon_.time_ms == kSinceForEverMs) return absl::OkStatus();
     for (cursor_->SeekNewest(entity, horizon_.time_ms - 1); cursor_->Valid(); cursor_->Next()) {
+      if (scan->IsCalledOff()) return scan->status();
       FOURFOLD_ASSIGN_OR_RETURN(LoggedEvent logged, DecodeFacts(cursor_->record()));
       const Sight sight{logged.known_time_ms, logged.position};
       std::vector<Field>& fields = logged.event.fields;
@@ -281,17 +283,20 @@ absl::Status EventWriter::RemoveBatch(const RetentionOptions& options, RemoveWit
 
 absl::Status EventWriter::RemoveEvents(absl::Span<const Position> positions, const Horizon& horizon,
                                        const RetentionOptions& options, std::uint64_t* removed) {
-  if (positions.empty()) return absl::OkStatus();
-  return RemoveBatch(options, [&](storage::Batch* batch) -> absl::Status {
-    // It sees nothing of its own batch: whatever makes another superfluous may go itself only for a
-    // third that does so, too.
-    Remover remover(store_, horizon);
-    for (const Position position : positions) {
-      FOURFOLD_ASSIGN_OR_RETURN(const bool was_there, remover.Remove(position, batch));
-      *removed += was_there ? 1 : 0;
-    }
-    return absl::OkStatus();
-  });
+  for (; !positions.empty();
+       positions.remove_prefix(std::min(positions.size(), options.events_per_batch))) {
+    FOURFOLD_RETURN_IF_ERROR(RemoveBatch(options, [&](storage::Batch* batch) -> absl::Status {
+      // It sees nothing of its own batch: whatever makes another superfluous may go itself only for
+      // a third that does so, too.
+      Remover remover(store_, horizon);
+      for (const Position position : positions.subspan(0, options.events_per_batch)) {
+        FOURFOLD_ASSIGN_OR_RETURN(const bool was_there, remover.Remove(position, batch));
+        *removed += was_there ? 1 : 0;
+      }
+      return absl::OkStatus();
+    }));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status EventWriter::RemoveActions(const Horizon& horizon, const RetentionOptions& options,
@@ -335,7 +340,7 @@ absl::Status EventWriter::RemoveFacts(Stream stream, const Horizon& horizon,
   const auto entities = store_->NewEntityCursor(EntityOf(stream, ""));
   for (; entities->Valid(); entities->Next()) {
     if (scan.IsCalledOff()) return scan.status();
-    FOURFOLD_RETURN_IF_ERROR(finder.FindSuperfluous(entities->entity(), &old));
+    FOURFOLD_RETURN_IF_ERROR(finder.FindSuperfluous(entities->entity(), &scan, &old));
     if (old.size() < options.events_per_batch) continue;
     FOURFOLD_RETURN_IF_ERROR(RemoveEvents(old, horizon, options, removed));
     old.clear();

@@ -242,6 +242,30 @@ TEST_F(RetentionTest, RemovalCanBeCalledOffWhereverItLooksForWhatToRemove) {
   EXPECT_EQ(LoggedIds().size(), 3u * kEach);
 }
 
+TEST_F(RetentionTest, ManyFactsOfOneItemAreLookedAtByTheThousandAndRemovedByTheBatch) {
+  constexpr int kFacts = 2500;
+  std::vector<TimedEvent> events;
+  for (int i = 0; i < kFacts; ++i) {
+    events.push_back(
+        {ItemFields(StrCat("f", i), "lamp", Day(0) + i, {{"price", static_cast<double>(i)}}),
+         Day(0) + i});
+  }
+  ASSERT_TRUE(store_->AppendImported(events).ok());
+  clock_.Set(Day(19));
+  ASSERT_TRUE(store_->MoveHorizon(Day(9)).ok());
+  int asked = 0;
+  const RetentionOptions options{.events_per_batch = 1000, .is_cancelled = [&] {
+                                   ++asked;
+                                   return false;
+                                 }};
+  const auto counts = store_->RemoveBefore(Day(9), options);
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  EXPECT_EQ(counts->events, kFacts - 1u);
+  // In the log, in the item's history, and after three batches.
+  EXPECT_EQ(asked, 2 + 2 + 3);
+  EXPECT_EQ(LoggedIds().size(), 1u);
+}
+
 TEST_F(RetentionTest, HorizonMovesAloneAndRemovalGoesOnFromThere) {
   Import(Action("old", "ann", "lamp", Day(0)));
   Import(Action("new", "ann", "sofa", Day(12)));

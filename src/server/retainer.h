@@ -19,7 +19,7 @@ class Retainer {
 
   // Calls a removal under way off, which the next one goes on with; returns at once.
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
-  // Cancels, and waits for the end of the batch or the scan under way.
+  // Cancels, and waits for the end of the batch under way, or of the thousand events looked at.
   void Stop();
 
  private:

@@ -29,7 +29,8 @@ struct ColumnKernels {
   void (*multiply)(StridedMatrix a, const float* b, std::size_t b_stride, const float* bias,
                    float* c, std::size_t c_stride, std::size_t rows, std::size_t depth,
                    std::size_t columns);
-  // The same of a and b rounded to bfloat16; the sums are float32.
+  // The same of a and b rounded to bfloat16; the sums are float32. An instruction for that takes
+  // denormal numbers for 0, whatever the thread's mode is.
   void (*multiply_bfloat16)(StridedMatrix a, const float* b, std::size_t b_stride,
                             const float* bias, float* c, std::size_t c_stride, std::size_t rows,
                             std::size_t depth, std::size_t columns);

@@ -55,7 +55,7 @@ class ColumnKernelsTest
 
 TEST_P(ColumnKernelsTest, ProductsAgreeWithThePlainOnesInAnyLayout) {
   for (const std::size_t rows : {1, 3, 4, 11, 48}) {
-    for (const std::size_t depth : {1, 7, 32}) {
+    for (const std::size_t depth : {0, 1, 7, 32}) {
       const Numbers a(rows, depth, 1), b(depth, columns_, 2), bias(rows, 1, 3);
       for (const bool is_transposed : {false, true}) {
         const StridedMatrix factor =

@@ -21,9 +21,9 @@ struct GradientKernels {
   void (*accumulate)(StridedMatrix a, const float* b, std::size_t b_stride, float* c,
                      std::size_t c_stride, std::size_t rows, std::size_t depth,
                      std::size_t columns);
-  // The same of a and b rounded to bfloat16; the sums are float32. One of the steps of b is 1.
-  // `columns` need be no multiple of kColumnLanes: what lies past them in the last vector of c is
-  // written, too, but stays.
+  // The same of a and b rounded to bfloat16, as of ColumnKernels::multiply_bfloat16. One of the
+  // steps of b is 1. `columns` need be no multiple of kColumnLanes: what lies past them in the last
+  // vector of c is written, too, but stays, except in rows where a is not finite.
   void (*accumulate_bfloat16)(StridedMatrix a, StridedMatrix b, float* c, std::size_t c_stride,
                               std::size_t rows, std::size_t depth, std::size_t columns);
   // y[j][r] = x[r][j], with y_stride at least PaddedColumns(rows); the padding becomes 0.

@@ -282,13 +282,19 @@ FOURFOLD_AVX512_BFLOAT16 void PairsOfStrip(StridedPairs a, const std::uint32_t* 
 }
 
 // ColumnKernels::multiply_bfloat16, or GradientKernels::accumulate_bfloat16. A block of the depth
-// of a strip stays in the first cache while rows pass, one of some rows in the second.
+// of a strip stays in the first cache while rows pass, one of some rows in the second. Without a
+// depth the sums are empty.
 template <bool kOnTop>
 FOURFOLD_AVX512_BFLOAT16 void MultiplyPairs(StridedMatrix a, StridedMatrix b, const float* bias,
                                             float* c, std::size_t c_stride, std::size_t rows,
                                             std::size_t depth, std::size_t columns) {
   constexpr std::size_t kStrip = 3 * kPairsWide, kDepthBlock = 384, kRowBlock = 256;
   thread_local PairMemory memory;
+  if (depth == 0 && !kOnTop) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      std::fill_n(c + r * c_stride, columns, bias == nullptr ? 0.0F : bias[r]);
+    }
+  }
   for (std::size_t k = 0; k < depth; k += kDepthBlock) {
     const std::size_t size = std::min(kDepthBlock, depth - k), pairs = (size + 1) / 2;
     std::uint32_t* const packed = memory.Reserve(pairs * PaddedWide(columns));

@@ -82,7 +82,7 @@ bool KeyIn(const TimelineFamily& family, const ActionTable& actions, ActionIndex
   }
   const double value = actions.ValuesOf(action)[static_cast<std::size_t>(family.field)];
   *key = KeyOfValue(value);
-  return !std::isnan(value);
+  return value > 0;  // a text; 0 is the empty one, for which no request asks
 }
 
 }  // namespace

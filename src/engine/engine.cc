@@ -268,8 +268,8 @@ EngineStatus Engine::Status() const {
     status.warnings.push_back(
         StrCat("the recipe's `retain`, ",
                status.retain_ms == 0 ? std::string("none") : FormatDuration(status.retain_ms),
-               ", is not that by which old history was removed: histories begin at ",
-               FormatTimestamp(status.horizon_ms),
+               ", is not that by which old history was removed: read now, histories begin at ",
+               FormatTimestamp(impl_->store->FloorMs(status.now_ms)),
                "; with the former one they are what they were, until history is removed by this "
                "one"));
   }

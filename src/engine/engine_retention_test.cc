@@ -16,6 +16,7 @@
 namespace fourfold {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -278,11 +279,27 @@ TEST_F(EngineRetentionTest, AnotherRetainIsToldAndNothingStaysOfItUntilSomething
     ASSERT_TRUE(engine->Retain({}).ok());
     EXPECT_THAT(engine->Status().warnings, Not(Contains(HasSubstr("retain"))));
   }
-  std::string other(kRetained);
-  other.replace(other.find("10d"), 3, "20d");
-  EXPECT_THAT(Open(other, "2024-05-31")->Status().warnings,
-              Contains(HasSubstr("the recipe's `retain`, 20d, is not that by which")));
+  const auto with = [](std::string_view retain) {
+    std::string recipe(kRetained);
+    return recipe.replace(recipe.find("10d"), 3, retain);
+  };
+  EXPECT_THAT(Open(with("20d"), "2024-05-31")->Status().warnings,
+              Contains(AllOf(HasSubstr("the recipe's `retain`, 20d, is not that by which"),
+                             HasSubstr("read now, histories begin at 2024-05-20T23:59:"))));
+  EXPECT_THAT(Open(with("5d"), "2024-05-31")->Status().warnings,
+              Contains(HasSubstr("read now, histories begin at 2024-05-26T00:00:")));
   EXPECT_THAT(Open(kRetained, "2024-05-31")->Status().warnings, Not(Contains(HasSubstr("retain"))));
+
+  // Nothing is to be removed by the longer one, and yet a removal makes it last.
+  {
+    const auto engine = Open(with("20d"), "2024-05-31");
+    const auto report = engine->Retain({});
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_EQ(report->events, 0u);
+    EXPECT_THAT(engine->Status().warnings, Not(Contains(HasSubstr("retain"))));
+  }
+  EXPECT_THAT(Open(with("20d"), "2024-05-31")->Status().warnings,
+              Not(Contains(HasSubstr("retain"))));
 }
 
 }  // namespace

@@ -222,7 +222,7 @@ class EventStore {
   // Some of what lies below the horizon is still there, as a removal was cut short.
   bool IsRemovalUnfinished() const;
   // The first event time of what a history read as of this moment shows: the moment minus
-  // `retain_ms`, and not before where history begins where what was removed went by another one.
+  // `retain_ms`, and not before where history begins where what was removed went by a shorter one.
   std::int64_t FloorMs(std::int64_t as_of_ms) const;
   // The store was opened with another `retain_ms` than that by which its horizon was moved last.
   // Until it is moved anew, opening it with that one again makes everything what it was.

@@ -225,7 +225,12 @@ absl::Status EventWriter::WriteHorizon(const Horizon& horizon) {
 
 absl::Status EventWriter::MoveTo(std::int64_t horizon_ms, const RetentionOptions& options) {
   Horizon next = horizon();
-  if (horizon_ms <= next.time_ms && next.is_removed) return absl::OkStatus();
+  if (horizon_ms <= next.time_ms && next.is_removed) {
+    // With a longer `retain_ms` nothing goes for a while, and yet from now on it is this one's.
+    if (!IsRetainChanged()) return absl::OkStatus();
+    next.retain_ms = retain_ms_;
+    return WriteHorizon(next);
+  }
   next.time_ms = std::max(next.time_ms, horizon_ms);
   next.retain_ms = retain_ms_;
   next.is_removed = false;

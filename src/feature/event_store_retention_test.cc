@@ -184,11 +184,16 @@ TEST_F(RetentionTest, OpeningWithAnotherReachChangesNothingThatStays) {
   RemoveBefore(Day(9));
   EXPECT_FALSE(store_->IsRetainChanged());
   EXPECT_TRUE(absl::IsOutOfRange(Try(At(Day(17)))));
-  for (const std::int64_t retain_ms : {Day(30) - Day(0), std::int64_t{0}, Day(3) - Day(0)}) {
+  for (const std::int64_t retain_ms :
+       {Day(30) - Day(0), std::int64_t{0}, Day(3) - Day(0), Day(9) - Day(0)}) {
     options_.retain_ms = retain_ms;
     Open();
     EXPECT_TRUE(store_->IsRetainChanged());
-    EXPECT_TRUE(Try(At(Day(17))).ok());
+    const bool reaches_farther = retain_ms == 0 || retain_ms > ten_days_ms;
+    EXPECT_EQ(Try(At(Day(17))).ok(), reaches_farther || Day(17) - retain_ms >= Day(9));
+    EXPECT_EQ(Try(At(Day(11))).ok(), reaches_farther);
+    EXPECT_EQ(store_->FloorMs(Day(19)), reaches_farther ? Day(9) : Day(19) - retain_ms + 1);
+    EXPECT_TRUE(Try(store_->Now()).ok());
     Live(Day(19), Action(StrCat("live", retain_ms), "bob", "rug", Day(19)));  // writes its state
   }
   options_.retain_ms = ten_days_ms;
@@ -200,11 +205,47 @@ TEST_F(RetentionTest, OpeningWithAnotherReachChangesNothingThatStays) {
   options_.retain_ms = Day(9) - Day(0);
   Open();
   RemoveBefore(Day(10));
-  EXPECT_FALSE(store_->IsRetainChanged());
-  EXPECT_EQ(store_->FloorMs(Day(17)), Day(9));
+  for (int turn = 0; turn < 2; ++turn) {
+    EXPECT_FALSE(store_->IsRetainChanged());
+    EXPECT_EQ(store_->FloorMs(Day(19)), Day(10) + 1);
+    EXPECT_TRUE(Try(At(Day(19))).ok());
+    EXPECT_TRUE(absl::IsOutOfRange(Try(At(Day(18)))));
+    Open();
+  }
+}
+
+// What lies between the horizon and a read's moment is only a part of what its reach means.
+TEST_F(RetentionTest, AShorterReachRefusesWhatReachesBelowTheHorizon) {
+  for (int day = 0; day < 20; ++day) {
+    Import(Action(StrCat("e", day), "ann", StrCat("i", day), Day(day)));
+  }
+  clock_.Set(Day(19));
+  RemoveBefore(Day(9));
+  options_.retain_ms = Day(3) - Day(0);
   Open();
-  EXPECT_FALSE(store_->IsRetainChanged());
-  EXPECT_EQ(store_->FloorMs(Day(17)), Day(9));
+  EXPECT_TRUE(absl::IsOutOfRange(Try(At(Day(8)))));
+  EXPECT_TRUE(absl::IsOutOfRange(Try(At(Day(9)))));
+  EXPECT_TRUE(absl::IsOutOfRange(Try(At(Day(12) - 2))));
+  EXPECT_THAT(Actions("ann", At(Day(12) - 1)), ElementsAre("i11", "i10", "i9"));
+  EXPECT_THAT(Actions("ann", At(Day(12))), ElementsAre("i12", "i11", "i10"));
+}
+
+TEST_F(RetentionTest, RemovalMakesALongerReachLastThoughNothingIsToBeRemoved) {
+  Import(Action("a", "ann", "lamp", Day(0)));
+  Import(Action("b", "ann", "sofa", Day(12)));
+  clock_.Set(Day(19));
+  RemoveBefore(Day(9));
+  options_.retain_ms = Day(30) - Day(0);
+  Open();
+  EXPECT_TRUE(store_->IsRetainChanged());
+  EXPECT_EQ(RemoveBefore(Day(-11)).horizon_ms, Day(9));
+  for (int turn = 0; turn < 2; ++turn) {
+    EXPECT_FALSE(store_->IsRetainChanged());
+    EXPECT_EQ(store_->HorizonMs(), Day(9));
+    EXPECT_EQ(store_->FloorMs(Day(19)), Day(9));
+    EXPECT_THAT(Actions("ann", store_->Now()), ElementsAre("sofa"));
+    Open();
+  }
 }
 
 TEST_F(RetentionTest, RemovalCanBeCalledOffWhereverItLooksForWhatToRemove) {

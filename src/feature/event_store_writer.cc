@@ -247,8 +247,11 @@ StoreState EventWriter::State() const {
 
 Horizon EventWriter::horizon() const {
   const MutexLock lock(&horizon_mutex_);
-  if (horizon_.time_ms == kSinceForEverMs || horizon_.retain_ms == retain_ms_) return horizon_;
-  // A longer reach does not bring back what is gone: history begins where it begins now.
+  // 0 is for ever. What a shorter reach does not find is not there, as with the former one.
+  const bool reaches_farther =
+      horizon_.retain_ms != 0 && (retain_ms_ == 0 || retain_ms_ > horizon_.retain_ms);
+  if (horizon_.time_ms == kSinceForEverMs || !reaches_farther) return horizon_;
+  // It does not bring back what is gone: history begins where it begins now.
   Horizon changed = horizon_;
   changed.floor_ms = horizon_.time_ms;
   return changed;

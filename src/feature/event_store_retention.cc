@@ -234,6 +234,9 @@ absl::Status EventWriter::MoveTo(std::int64_t horizon_ms, const RetentionOptions
   next.time_ms = std::max(next.time_ms, horizon_ms);
   next.retain_ms = retain_ms_;
   next.is_removed = false;
+  if (next.time_ms >= scanned_.time_ms) {
+    next.position = std::max(next.position, scanned_.position);
+  }
   const Position end = this->end();
   absl::Status readable;
   LongScan scan(options);
@@ -247,6 +250,7 @@ absl::Status EventWriter::MoveTo(std::int64_t horizon_ms, const RetentionOptions
         next.position = position + 1;
         return true;
       }));
+  scanned_ = {next.position, next.time_ms};
   FOURFOLD_RETURN_IF_ERROR(readable);
   FOURFOLD_RETURN_IF_ERROR(scan.status());
   return WriteHorizon(next);

@@ -320,6 +320,39 @@ TEST_F(RetentionTest, HorizonMovesAloneAndRemovalGoesOnFromThere) {
   EXPECT_FALSE(store_->IsRemovalUnfinished());
 }
 
+// However often something else comes first.
+TEST_F(RetentionTest, HorizonMovesThoughTheScanForItIsCalledOffAgainAndAgain) {
+  std::vector<TimedEvent> events;
+  for (int i = 0; i < 3500; ++i) {
+    events.push_back({Action(StrCat("e", i), "ann", "lamp", Day(0) + i), Day(0) + i});
+  }
+  ASSERT_TRUE(store_->AppendImported(events).ok());
+  clock_.Set(Day(19));
+  const RetentionOptions impatient{.is_cancelled = [] { return true; }};
+  for (int turn = 0; turn < 3; ++turn) {
+    EXPECT_TRUE(absl::IsCancelled(store_->MoveHorizon(Day(9) + turn, impatient)));
+    EXPECT_EQ(store_->HorizonMs(), kSinceForEverMs);
+  }
+  EXPECT_TRUE(store_->MoveHorizon(Day(9) + 3, impatient).ok());
+  EXPECT_EQ(store_->HorizonMs(), Day(9) + 3);
+}
+
+// The scan went past events that the earlier horizon has still before it.
+TEST_F(RetentionTest, AnEarlierHorizonThanThatOfAScanThatWasCalledOffIsRight) {
+  std::vector<TimedEvent> events;
+  for (int i = 0; i < 1500; ++i) {
+    events.push_back({Action(StrCat("e", i), "ann", "lamp", Day(5) + i), Day(5) + i});
+  }
+  ASSERT_TRUE(store_->AppendImported(events).ok());
+  clock_.Set(Day(19));
+  const RetentionOptions impatient{.is_cancelled = [] { return true; }};
+  EXPECT_TRUE(absl::IsCancelled(store_->MoveHorizon(Day(9), impatient)));
+  ASSERT_TRUE(store_->MoveHorizon(Day(5) + 10, {}).ok());
+  ReadPoint at = At(Day(19));
+  at.position_end = 10;  // the ten events that were known before the horizon
+  EXPECT_TRUE(store_->CheckReach(at, Day(9)).ok());
+}
+
 TEST_F(RetentionTest, RemovalThatWasCutShortGoesOnAndShowsNoPartOfWhatItRemoves) {
   for (int i = 0; i < 50; ++i) Import(Action(StrCat("e", i), "ann", StrCat("i", i), Day(0) + i));
   clock_.Set(Day(19));

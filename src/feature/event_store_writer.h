@@ -159,6 +159,12 @@ class EventWriter {
   std::atomic<std::uint64_t> ids_made_ = 0;
 
   Mutex retention_mutex_;  // one removal at a time
+  // Where the next moving of the horizon goes on that was called off while it scanned the log.
+  struct LogScan {
+    Position position = 0;  // every event before it was known before:
+    std::int64_t time_ms = kSinceForEverMs;
+  };
+  LogScan scanned_ ABSL_GUARDED_BY(retention_mutex_);
   Mutex mutex_;
   mutable Mutex horizon_mutex_;
   // As the store has it; changes with mutex_ held, too.

@@ -2,8 +2,10 @@
 #include <bit>
 #include <filesystem>
 #include <optional>
+#include <span>
 
 #include "absl/strings/str_format.h"
+#include "base/digest.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "data/timestamp.h"
@@ -95,7 +97,23 @@ std::vector<RetrieverSpec> RetrieversOfRows(const Recipe& recipe) {
 struct Rows {
   RowReplay replay;
   std::shared_ptr<const FrozenItems> frozen;  // null: item vectors are learned
+  // Tells apart what the fits learned from that rows read; empty: they read none.
+  std::string past = "";
 };
+
+// Which actions a table holds. Between two readings that end at the same moment some may go: those
+// that the clock has left behind, or whose user was erased.
+std::string DigestOf(const InteractionTable& table) {
+  DigestBuilder digest;
+  const auto add = [&](const auto& column) {
+    const auto bytes = std::as_bytes(std::span(column));
+    digest.Add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  };
+  add(table.user_begin);
+  add(table.event_time_ms);
+  add(table.item);
+  return DigestToHex(digest.Finish());
+}
 
 // The place of the ranker's sequence among those of the plan.
 std::size_t SequencePlaceOf(const Recipe& recipe) {
@@ -163,15 +181,16 @@ absl::StatusOr<Rows> ReplayRows(const Learning& learning, const InteractionTable
     replay.LearnFrom(cuts_ms.front(),
                      [fits](std::int64_t now_ms) { return fits->LearnedBefore(now_ms); });
   }
+  std::string past = DigestOf(table);
   if (spec.rows.rows != RowOptions::Rows::kRetrieved) {
-    return Rows{std::move(replay), std::move(frozen)};
+    return Rows{std::move(replay), std::move(frozen), std::move(past)};
   }
   FOURFOLD_ASSIGN_OR_RETURN(const auto retrieval, PastRetrieval::Make(learning, *fits));
   replay.RetrieveFrom(cuts_ms.front(), [retrieval](const FeatureRequest& request,
                                                    std::vector<FeatureCandidate>* candidates) {
     return retrieval->Retrieve(request, candidates);
   });
-  return Rows{std::move(replay), std::move(frozen)};
+  return Rows{std::move(replay), std::move(frozen), std::move(past)};
 }
 
 // Of the requests before the validation, and which of them.
@@ -191,8 +210,9 @@ std::string ThisProgram() {
 }
 
 // Where the rows go on that a training before was making, of the same log by the same recipe.
-RowCheckpoint::Options RowCheckpointOf(const Learning& learning, const RowReplay& replay,
+RowCheckpoint::Options RowCheckpointOf(const Learning& learning, const Rows& of_log,
                                        const BlendSpec& blend) {
+  const RowReplay& replay = of_log.replay;
   const Recipe& recipe = learning.recipe;
   RowCheckpoint::Options options;
   const bool has_fits = NeedsPastFits(recipe);
@@ -210,7 +230,7 @@ RowCheckpoint::Options RowCheckpointOf(const Learning& learning, const RowReplay
     StrAppend(&fingerprint, "\n", name, "=", value);
   }
   StrAppend(&fingerprint, "\n", learning.at.as_of_ms, " ", learning.at.position_end, " ",
-            replay.log_hash(), " ", replay.size());
+            replay.log_hash(), " ", replay.size(), " ", of_log.past);
   if (has_fits) {
     StrAppend(&fingerprint, " ", static_cast<int>(blend.method), " ", blend.rank_constant);
     for (const auto& [name, weight] : blend.weights) {
@@ -221,14 +241,15 @@ RowCheckpoint::Options RowCheckpointOf(const Learning& learning, const RowReplay
 }
 
 absl::StatusOr<std::unique_ptr<TrainingRowsReader>> MakeRows(const Learning& learning,
-                                                             const RowReplay& replay,
+                                                             const Rows& of_log,
                                                              const BlendSpec& blend,
                                                              const std::string& path) {
+  const RowReplay& replay = of_log.replay;
   FOURFOLD_ASSIGN_OR_RETURN(
       const WrittenRows written,
       WriteTrainingRows(replay, *learning.recipe.features, path,
                         Progress(learning, "computing features of training rows"),
-                        learning.is_cancelled, RowCheckpointOf(learning, replay, blend)));
+                        learning.is_cancelled, RowCheckpointOf(learning, of_log, blend)));
   if (learning.note) {
     if (written.resumed > 0) {
       learning.note(StrCat("the rows of ", written.resumed, " of ", replay.size(),
@@ -366,7 +387,7 @@ absl::StatusOr<FittedRanker> Fit(const Learning& learning, const Rows& of_log,
                                  const std::optional<std::int64_t>& validation_from_ms,
                                  const std::optional<std::int64_t>& end_ms) {
   const TemporaryFile file(learning.scratch_path + "/training_rows");
-  FOURFOLD_ASSIGN_OR_RETURN(const auto rows, MakeRows(learning, of_log.replay, blend, file.path()));
+  FOURFOLD_ASSIGN_OR_RETURN(const auto rows, MakeRows(learning, of_log, blend, file.path()));
   const bool is_trees = learning.recipe.ranker->kind == RankerSpec::Kind::kTrees;
   FOURFOLD_ASSIGN_OR_RETURN(FittedRanker fitted,
                             (is_trees ? FitTrees : FitTransAct)(learning, of_log, rows.get(),

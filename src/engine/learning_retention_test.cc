@@ -239,3 +239,40 @@ ranker: {labels: {buy: 1}, rounds: 5, early_stopping_rounds: 0, min_child_weight
 
 }  // namespace
 }  // namespace fourfold
+// What remains of rows that were cut short is of use while what the fits learn from is the same.
+TEST_F(LearningRetentionTest, RowsOfFitsOnAnotherPastAreMadeAnew) {
+  const std::string recipe = RecipeWith("10d", kRetrievedRanker);
+  const auto cut_short = [](Engine& engine) {
+    bool has_rows = false;
+    TrainRequest request;
+    request.evaluate = request.tune = false;
+    request.progress = [&](std::string_view stage, double) {
+      has_rows |= stage == "growing trees";
+    };
+    request.is_cancelled = [&] { return has_rows; };
+    EXPECT_TRUE(absl::IsCancelled(engine.Train(request).status()));
+  };
+  for (const bool is_same_past : {true, false}) {
+    std::filesystem::remove_all(Path("engine"));
+    {
+      const auto engine = Open(recipe, "2024-06-10T11:00:00Z");
+      Import(*engine, Write("log.jsonl", Purchases()));
+      Import(
+          *engine,
+          Write(
+              "early.jsonl",
+              StrCat(R"({"event":"interaction","type":"buy","user":"u1","item":"i7","timestamp":)",
+                     At("2024-05-21T12:00:00Z"), "}\n")));
+      cut_short(*engine);
+    }
+    // All purchases are of the minutes after midnight, but one at noon on the day where what counts
+    // begins: no row goes with it.
+    const auto engine =
+        Open(recipe, is_same_past ? "2024-06-10T11:30:00Z" : "2024-06-10T13:00:00Z");
+    const std::string notes = NotesOf(*engine, /*evaluate=*/false);
+    EXPECT_EQ(notes.find("those of a training that was cut short") != std::string::npos,
+              is_same_past)
+        << notes;
+  }
+}
+

@@ -68,6 +68,21 @@ absl::Status TuneAndJudge(const Learning& learning, const TrainRequest& request,
   return absl::OkStatus();
 }
 
+// What serves now may know a part of a window, and says so: as long as a longer `retain` fills up,
+// or a log is idle, it is the best that there is. As of a moment that somebody names it is not what
+// they asked for.
+absl::Status TellCutWindows(const Learning& learning, const TrainRequest& request) {
+  for (const RetrieverSpec& retriever : learning.recipe.retrievers) {
+    const absl::Status whole = CheckWindow(learning, retriever, learning.at.as_of_ms);
+    if (whole.ok()) continue;
+    if (request.as_of_ms.has_value()) return whole;
+    if (!learning.note) continue;
+    learning.note(StrCat("the retriever ", retriever.name,
+                         " learns from a part of its window: ", MessageOf(whole)));
+  }
+  return absl::OkStatus();
+}
+
 // Null, with a note, where the log holds too few requests of the past to learn an order from.
 absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRankerIfPossible(
     const Learning& learning, const InteractionTable& table, const BlendSpec& blend) {
@@ -135,6 +150,7 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
       .note = request.note,
       .is_cancelled = request.is_cancelled};
   FOURFOLD_ASSIGN_OR_RETURN(const InteractionTable table, ReadTrainingTable(learning));
+  FOURFOLD_RETURN_IF_ERROR(TellCutWindows(learning, request));
   BlendSpec blend = impl_->recipe.blend;
   std::map<std::string, double> metrics;
   FOURFOLD_RETURN_IF_ERROR(TuneAndJudge(learning, request, table, &blend, &metrics));

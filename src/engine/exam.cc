@@ -54,13 +54,8 @@ RecommenderOptions JudgeOptions(const Recipe& recipe) {
 // What a retriever learns within a window is never what a part of the window holds.
 absl::Status CheckWindows(const Learning& learning, const std::vector<RetrieverSpec>& retrievers,
                           std::int64_t fit_as_of_ms) {
-  if (learning.since_ms == kSinceForEverMs) return absl::OkStatus();
   for (const RetrieverSpec& spec : retrievers) {
-    if (spec.window_ms == 0 || fit_as_of_ms - learning.since_ms >= spec.window_ms - 1) continue;
-    return absl::OutOfRangeError(StrCat(
-        "evaluation: as of ", FormatTimestamp(fit_as_of_ms), " the window of the retriever ",
-        spec.name, ", ", FormatDuration(spec.window_ms), ", begins before ",
-        FormatTimestamp(learning.since_ms), ", where what the recipe's `retain` keeps begins"));
+    FOURFOLD_RETURN_IF_ERROR(Annotate(CheckWindow(learning, spec, fit_as_of_ms), "evaluation"));
   }
   return absl::OkStatus();
 }

@@ -80,6 +80,18 @@ absl::Status CheckCuts(const Learning& learning, const EvaluationRecipe& evaluat
   return absl::OkStatus();
 }
 
+absl::Status CheckWindow(const Learning& learning, const RetrieverSpec& retriever,
+                         std::int64_t fit_as_of_ms) {
+  if (learning.since_ms == kSinceForEverMs || retriever.window_ms == 0 ||
+      fit_as_of_ms - learning.since_ms >= retriever.window_ms - 1) {
+    return absl::OkStatus();
+  }
+  return absl::OutOfRangeError(StrCat(
+      "as of ", FormatTimestamp(fit_as_of_ms), " the window of the retriever ", retriever.name,
+      ", ", FormatDuration(retriever.window_ms), ", begins before ",
+      FormatTimestamp(learning.since_ms), ", where what the recipe's `retain` keeps begins"));
+}
+
 absl::StatusOr<Servable> FitServable(const Learning& learning, const InteractionTable& table,
                                      std::int64_t as_of_ms, std::string_view stage,
                                      const std::vector<RetrieverSpec>* retrievers_wanted) {

@@ -53,6 +53,11 @@ absl::StatusOr<InteractionTable> ReadTrainingTable(const Learning& learning);
 // OutOfRange where a cut that the recipe names lies before what counts.
 absl::Status CheckCuts(const Learning& learning, const EvaluationRecipe& evaluation);
 
+// OutOfRange, naming the retriever, where the window of one as of `fit_as_of_ms` begins before what
+// counts: it would learn from a part of it.
+absl::Status CheckWindow(const Learning& learning, const RetrieverSpec& retriever,
+                         std::int64_t fit_as_of_ms);
+
 // Fits the recipe's retrievers, or where given some of them, with the recipe's blend; as_of_ms ends
 // their windows and decays.
 absl::StatusOr<Servable> FitServable(const Learning& learning, const InteractionTable& table,

@@ -166,6 +166,37 @@ TEST_F(LearningRetentionTest, TrainingAsOfAMomentThatNeedsWhatIsGoneIsRefusedAnd
   EXPECT_EQ(engine->Servables()->size(), 1u);
 }
 
+TEST_F(LearningRetentionTest, TrainingTellsWhichRetrieverKnowsOnlyAPartOfItsWindow) {
+  // The last purchase is of the first minutes of June 9, a day before the clock.
+  {
+    const auto engine = OpenFilled(RecipeWith("20d", ""));
+    const std::string notes = NotesOf(*engine, /*evaluate=*/false);
+    EXPECT_THAT(notes, HasSubstr("the retriever popular learns from a part of its window: as of "
+                                 "2024-06-09T00:19:00"));
+    EXPECT_THAT(notes, HasSubstr("20d, begins before 2024-05-21T00:00:00"));
+    EXPECT_THAT(notes, Not(HasSubstr("near")));
+  }
+  {
+    const auto engine = Open(RecipeWith("19d", ""), kNow);
+    EXPECT_THAT(NotesOf(*engine, /*evaluate=*/false), Not(HasSubstr("window")));
+    Retain(*engine);
+  }
+  // History begins where the shorter `retain` left it. As of a moment that is named, a part of a
+  // window is not what was asked for.
+  std::string longer = RecipeWith("30d", "");
+  longer.replace(longer.find("20d"), 3, "40d");
+  const auto engine = Open(longer, kNow);
+  const std::string notes = NotesOf(*engine, /*evaluate=*/false);
+  EXPECT_THAT(notes, HasSubstr("30d, begins before 2024-05-20T23:59:"));
+  TrainRequest request;
+  request.evaluate = request.tune = false;
+  request.as_of_ms = At("2024-06-08");
+  const std::size_t published = engine->Servables()->size();
+  EXPECT_THAT(RefusalOf(engine->Train(request).status()),
+              HasSubstr("the window of the retriever popular, 30d, begins before"));
+  EXPECT_EQ(engine->Servables()->size(), published);
+}
+
 TEST_F(LearningRetentionTest, AnExamOfEmbeddingsSaysFromWhereOnItLearned) {
   const auto engine = OpenFilled(RecipeWith("1d", R"(  - kind: eges
     name: vectors
@@ -212,33 +243,6 @@ TEST_F(LearningRetentionTest, ARowWhoseRetrieversWouldKnowAPartOfTheirWindowIsNo
   }
 }
 
-// The feed may look back as far as history goes; rows of slates do not.
-TEST_F(LearningRetentionTest, RowsOfSlatesNeedNoMoreHistoryThanTheirFeatures) {
-  const auto engine = OpenFilled(RecipeWith("1d", R"(policy: {history_window: 20d}
-features:
-  - {name: price, kind: input_field, field: price}
-  - {name: bought, kind: count, entity: user_item, types: [buy], window: 3d}
-ranker: {labels: {buy: 1}, rounds: 5, early_stopping_rounds: 0, min_child_weight: 0}
-)"));
-  std::string lines;
-  for (int day = 0; day < kDays; ++day) {
-    StrAppend(&lines, R"({"event":"ranking","id":"s)", day, R"(","user":"u1","timestamp":)",
-              At("2024-05-01") + day * kDayMs, R"(,"items":[)");
-    for (int item = 0; item < 3; ++item) {
-      StrAppend(&lines, item == 0 ? "" : ",", R"({"id":"i)", item,
-                R"(","fields":[{"name":"price","value":)", item == day % 3 ? 5 : 9, "}]}");
-    }
-    StrAppend(&lines, "]}\n", R"({"event":"interaction","id":"a)", day, R"(","ranking":"s)", day,
-              R"(","user":"u1","type":"buy","item":"i)", day % 3, R"(","timestamp":)",
-              At("2024-05-01") + day * kDayMs, "}\n");
-  }
-  Import(*engine, Write("slates.jsonl", lines));
-  // From the moment three days after history begins to the last: days 24 to 39.
-  EXPECT_THAT(NotesOf(*engine, /*evaluate=*/false), HasSubstr("training rows: 16 requests"));
-}
-
-}  // namespace
-}  // namespace fourfold
 // What remains of rows that were cut short is of use while what the fits learn from is the same.
 TEST_F(LearningRetentionTest, RowsOfFitsOnAnotherPastAreMadeAnew) {
   const std::string recipe = RecipeWith("10d", kRetrievedRanker);
@@ -276,3 +280,30 @@ TEST_F(LearningRetentionTest, RowsOfFitsOnAnotherPastAreMadeAnew) {
   }
 }
 
+// The feed may look back as far as history goes; rows of slates do not.
+TEST_F(LearningRetentionTest, RowsOfSlatesNeedNoMoreHistoryThanTheirFeatures) {
+  const auto engine = OpenFilled(RecipeWith("1d", R"(policy: {history_window: 20d}
+features:
+  - {name: price, kind: input_field, field: price}
+  - {name: bought, kind: count, entity: user_item, types: [buy], window: 3d}
+ranker: {labels: {buy: 1}, rounds: 5, early_stopping_rounds: 0, min_child_weight: 0}
+)"));
+  std::string lines;
+  for (int day = 0; day < kDays; ++day) {
+    StrAppend(&lines, R"({"event":"ranking","id":"s)", day, R"(","user":"u1","timestamp":)",
+              At("2024-05-01") + day * kDayMs, R"(,"items":[)");
+    for (int item = 0; item < 3; ++item) {
+      StrAppend(&lines, item == 0 ? "" : ",", R"({"id":"i)", item,
+                R"(","fields":[{"name":"price","value":)", item == day % 3 ? 5 : 9, "}]}");
+    }
+    StrAppend(&lines, "]}\n", R"({"event":"interaction","id":"a)", day, R"(","ranking":"s)", day,
+              R"(","user":"u1","type":"buy","item":"i)", day % 3, R"(","timestamp":)",
+              At("2024-05-01") + day * kDayMs, "}\n");
+  }
+  Import(*engine, Write("slates.jsonl", lines));
+  // From the moment three days after history begins to the last: days 24 to 39.
+  EXPECT_THAT(NotesOf(*engine, /*evaluate=*/false), HasSubstr("training rows: 16 requests"));
+}
+
+}  // namespace
+}  // namespace fourfold

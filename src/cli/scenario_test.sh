@@ -25,7 +25,7 @@ expect() {
 await_server() {
   url=
   for _ in $(seq 100); do
-    url=$(grep -oE 'http://[0-9.]+:[0-9]+' serve.log || true)
+    url=$(grep -soE 'http://[0-9.]+:[0-9]+' serve.log || true)
     [ -z "$url" ] || return 0
     sleep 0.1
   done
@@ -263,6 +263,7 @@ expect 0 "$fourfold" import again.jsonl.zst -d world; holds out "0 taken in"
 expect 2 "$fourfold" simulate --recipe world.yaml --days 2; holds err against
 expect 1 "$fourfold" simulate --recipe world.yaml --against popular; holds err "neither popularity"
 expect 1 "$fourfold" simulate --recipe world.yaml --against truth --against truth; holds err twice
+rm serve.log # or await_server might read the address of the one before, which the shell truncates when it comes to it
 "$fourfold" serve --port 0 -d world --clock-at 2026-01-07 > serve.log 2>&1 &
 server=$!
 await_server

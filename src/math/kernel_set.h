@@ -9,7 +9,7 @@
 namespace fourfold {
 
 // Kernels of one kind for different processors, which do the same. Rounding may differ from the
-// plain twin's, but not between processors with AVX2 and with AVX-512.
+// plain twin's, and of AVX-512's own bfloat16; not between AVX2 and AVX-512 without that.
 template <typename Kernels>
 using KernelSets = std::vector<const Kernels*>;
 

@@ -73,7 +73,7 @@ absl::Status TuneAndJudge(const Learning& learning, const TrainRequest& request,
 // they asked for.
 absl::Status TellCutWindows(const Learning& learning, const TrainRequest& request) {
   for (const RetrieverSpec& retriever : learning.recipe.retrievers) {
-    const absl::Status whole = CheckWindow(learning, retriever, learning.at.as_of_ms);
+    absl::Status whole = CheckWindow(learning, retriever, learning.at.as_of_ms);
     if (whole.ok()) continue;
     if (request.as_of_ms.has_value()) return whole;
     if (!learning.note) continue;

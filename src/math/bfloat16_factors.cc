@@ -12,7 +12,7 @@ namespace {
 // Rows of `size` elements that follow each other, from rows `stride` apart.
 float* RoundRows(const float* x, std::size_t stride, std::size_t rows, std::size_t size,
                  AlignedFloats* memory) {
-  memory->Reserve(rows * size);
+  memory->Reserve(std::max<std::size_t>(rows * size, 1));  // none is null
   float* const rounded = memory->data();
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t i = 0; i < size; ++i) {
@@ -32,7 +32,7 @@ RoundedFactors RoundFactors(StridedMatrix a, StridedMatrix b, std::size_t rows, 
   if (b.column_step == 1 && columns == stride) {
     rounded.b = RoundRows(b.data, b.row_step, depth, columns, &b_memory);
   } else {
-    b_memory.Reserve(depth * stride);
+    b_memory.Reserve(std::max<std::size_t>(depth * stride, 1));
     std::fill_n(b_memory.data(), depth * stride, 0.0F);
     rounded.b = b_memory.data();
     for (std::size_t j = 0; j < columns; ++j) {
@@ -47,7 +47,7 @@ RoundedFactors RoundFactors(StridedMatrix a, StridedMatrix b, std::size_t rows, 
   } else if (a.row_step == 1) {
     rounded.a = {RoundRows(a.data, a.column_step, depth, rows, &a_memory), 1, rows};
   } else {
-    a_memory.Reserve(rows * depth);
+    a_memory.Reserve(std::max<std::size_t>(rows * depth, 1));
     for (std::size_t r = 0; r < rows; ++r) {
       for (std::size_t k = 0; k < depth; ++k) {
         a_memory.data()[r * depth + k] =

@@ -23,7 +23,7 @@ class Numbers {
  public:
   Numbers(std::size_t rows, std::size_t columns, std::uint64_t seed, float spread = 1)
       : size_(rows * columns) {
-    floats_.Reserve(size_);
+    floats_.Reserve(std::max(size_, kPlaceOfNothing));
     std::mt19937_64 random(seed);
     std::uniform_real_distribution<float> draw(-spread, spread);
     for (std::size_t i = 0; i < size_; ++i) floats_.data()[i] = draw(random);
@@ -32,6 +32,7 @@ class Numbers {
   std::vector<float> all() const { return {data(), data() + size_}; }
 
  private:
+  static constexpr std::size_t kPlaceOfNothing = 1;  // pointers go on from there
   std::size_t size_;
   AlignedFloats floats_;
 };

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <memory>
 #include <random>
 #include <string>
 #include <thread>
@@ -15,7 +16,7 @@
 #include "feature/event_store.h"
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/twenty_features.h"
-#include "feature/state/live_state.h"
+#include "feature/state/live_features.h"
 #include "resource_usage.h"
 
 // Features of a log that outgrows memory, through the store: 20 features of 8 kinds beside a log
@@ -105,7 +106,7 @@ void PrintState(const LiveState& live) {
 }
 
 // Events of 30 days in order, with a request after each batch.
-absl::Status PassLog(const Arguments& arguments, EventStore* store, LiveState* live) {
+absl::Status PassLog(const Arguments& arguments, EventStore* store, const LiveFeatures& live) {
   Shop shop(arguments, 1);
   Shop asking(arguments, 2);
   const double step_ms = 30.0 * 86'400'000 / static_cast<double>(arguments.events);
@@ -130,16 +131,16 @@ absl::Status PassLog(const Arguments& arguments, EventStore* store, LiveState* l
     const auto append_began = SteadyClock::now();
     FOURFOLD_RETURN_IF_ERROR(store->GatherImported(absl::MakeSpan(batch)).status());
     appending += SecondsSince(append_began);
-    at.position_end = live->end();
+    at.position_end = live.state()->end();
     const auto read_began = SteadyClock::now();
-    FOURFOLD_RETURN_IF_ERROR(live->Read(asking.Request(at, arguments.candidates), &table));
+    FOURFOLD_RETURN_IF_ERROR(live.Read(asking.Request(at, arguments.candidates), &table));
     read_milliseconds.push_back(SecondsSince(read_began) * 1e3);
     reading += read_milliseconds.back() * 1e-3;
     if (next * 10 / arguments.events > told) {
       told = next * 10 / arguments.events;
       std::printf("%llu events, %.0f events/s so far\n", static_cast<unsigned long long>(next),
                   static_cast<double>(next) / SecondsSince(began));
-      PrintState(*live);
+      PrintState(*live.state());
       std::fflush(stdout);
     }
   }
@@ -158,7 +159,8 @@ absl::Status PassLog(const Arguments& arguments, EventStore* store, LiveState* l
 }
 
 // The first requests of a state that holds nothing, and the same ones again.
-absl::Status ReadCold(const Arguments& arguments, const EventStore& store, LiveState* live) {
+absl::Status ReadCold(const Arguments& arguments, const EventStore& store,
+                      const LiveFeatures& live) {
   Shop asking(arguments, 3);
   FeatureTable table;
   ReadPoint at;
@@ -169,7 +171,7 @@ absl::Status ReadCold(const Arguments& arguments, const EventStore& store, LiveS
     const FeatureRequest request = asking.Request(at, arguments.live_candidates);
     for (std::vector<double>* milliseconds : {&cold, &hot}) {
       const auto began = SteadyClock::now();
-      FOURFOLD_RETURN_IF_ERROR(live->Read(request, &table));
+      FOURFOLD_RETURN_IF_ERROR(live.Read(request, &table));
       milliseconds->push_back(SecondsSince(began) * 1e3);
     }
   }
@@ -177,12 +179,12 @@ absl::Status ReadCold(const Arguments& arguments, const EventStore& store, LiveS
       "%zu candidates, the first request of all: %.0f ms; the next 19, median %.0f ms; "
       "each again at once, median %.2f ms\n",
       arguments.live_candidates, cold.front(), Percentile(&cold, 0.5), Percentile(&hot, 0.5));
-  PrintState(*live);
+  PrintState(*live.state());
   return absl::OkStatus();
 }
 
 // Durable events at a fixed rate, two writers, beside requests at a fixed rate.
-absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveState& live) {
+absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveFeatures& live) {
   constexpr int kWriters = 2;
   const int batch_size = arguments.live_batch;
   const auto interval = std::chrono::duration<double>(static_cast<double>(batch_size * kWriters) /
@@ -217,7 +219,7 @@ absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveStat
     if (due >= end) break;
     std::this_thread::sleep_until(due);
     FeatureRequest request = asking.Request(store->Now(), arguments.live_candidates);
-    request.at.position_end = std::min(request.at.position_end, live.end());
+    request.at.position_end = std::min(request.at.position_end, live.state()->end());
     const auto read_began = SteadyClock::now();
     if (!live.Read(request, &table).ok()) has_failed = true;
     took.push_back(SecondsSince(read_began) * 1e3);
@@ -237,7 +239,7 @@ absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveStat
       Percentile(&all, 0.5), Percentile(&all, 0.99), read.size(), arguments.live_candidates,
       Percentile(&read, 0.5), Percentile(&read, 0.99), Percentile(&took, 0.5),
       Percentile(&took, 0.99));
-  PrintState(live);
+  PrintState(*live.state());
   return absl::OkStatus();
 }
 
@@ -249,23 +251,27 @@ absl::Status Run(const Arguments& arguments) {
   FOURFOLD_ASSIGN_OR_RETURN(const auto store, EventStore::Open(options, &clock));
   const StateLimits limits = {.bytes_max = arguments.state_megabytes << 20,
                               .spill_directory = arguments.directory};
-  const auto follow = [&](LiveState* live) {
-    store->SetCommitListener(
-        [live](absl::Span<const LoggedEvent> committed) { live->Follow(committed); });
+  const auto make = [&] {
+    return LiveFeatures(plan, std::make_shared<LiveState>(plan->schema(), store.get(), limits));
+  };
+  const auto follow = [&](const LiveFeatures& live) {
+    store->SetCommitListener([state = live.state()](absl::Span<const LoggedEvent> committed) {
+      state->Follow(committed);
+    });
   };
   if (store->EndPosition() == 0) {
-    LiveState live(plan, store.get(), limits);
-    follow(&live);
-    FOURFOLD_RETURN_IF_ERROR(PassLog(arguments, store.get(), &live));
+    const LiveFeatures live = make();
+    follow(live);
+    FOURFOLD_RETURN_IF_ERROR(PassLog(arguments, store.get(), live));
     store->SetCommitListener(nullptr);
   }
-  LiveState live(plan, store.get(), limits);
+  const LiveFeatures live = make();
   const auto began = SteadyClock::now();
-  FOURFOLD_RETURN_IF_ERROR(live.Fill());
+  FOURFOLD_RETURN_IF_ERROR(live.state()->Fill());
   std::printf("made ready for a log of %llu events in %.1f s\n",
               static_cast<unsigned long long>(store->EndPosition()), SecondsSince(began));
-  FOURFOLD_RETURN_IF_ERROR(ReadCold(arguments, *store, &live));
-  follow(&live);
+  FOURFOLD_RETURN_IF_ERROR(ReadCold(arguments, *store, live));
+  follow(live);
   FOURFOLD_RETURN_IF_ERROR(Serve(arguments, store.get(), live));
   store->SetCommitListener(nullptr);
   return absl::OkStatus();

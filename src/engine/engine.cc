@@ -274,8 +274,8 @@ EngineStatus Engine::Status() const {
                "one"));
   }
   if (const auto ranker = impl_->ranker(); ranker != nullptr) {
-    status.features = ranker->state->statistics().Read();
-    const LiveState::Stats state_stats = ranker->state->ReadStats();
+    status.features = ranker->features->statistics().Read();
+    const LiveState::Stats state_stats = ranker->features->state()->ReadStats();
     status.feature_state = {.bytes = state_stats.bytes,
                             .is_cached = state_stats.is_caching,
                             .cached_entities = state_stats.cache.entities,

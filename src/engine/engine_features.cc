@@ -103,7 +103,7 @@ absl::StatusOr<std::vector<FeatureHealth>> Engine::ServedFeatures(std::size_t re
         if (newest.size() > requests) newest.pop_front();
         return absl::OkStatus();
       }));
-  return ranker->state->StatisticsOf(newest);
+  return ranker->features->StatisticsOf(newest);
 }
 
 absl::StatusOr<RankResponse> Engine::Rank(const RankRequest& request) const {

@@ -264,6 +264,45 @@ TEST_F(EngineRankerTest, ANewServableServesFromAStateThatKnowsTheWholeLog) {
   EXPECT_EQ(engine->Rank(request)->items.size(), 3);
 }
 
+TEST_F(EngineRankerTest, WhatTheServableBeforeReadsIsKeptSoThatGoingBackNeedsNoLookAtTheLog) {
+  std::string first;
+  std::size_t bytes_of_first = 0;
+  {
+    const auto engine = Open(kRankerRecipe, "2024-05-02");
+    Fill(*engine);
+    first = TrainAndActivate(*engine);
+    bytes_of_first = engine->Status().feature_state->bytes;
+  }
+  std::string with_more(kRankerRecipe);
+  with_more.insert(with_more.find("ranker:"),
+                   "  - {name: latest, kind: sequence, entity: user, length: 5}\n"
+                   "  - {name: clicks, kind: count, entity: item, types: [click]}\n");
+  const auto engine = Open(with_more, "2024-05-02");
+  ASSERT_EQ(engine->Status().active_servable, first);
+  EXPECT_EQ(engine->Status().feature_state->bytes, bytes_of_first);
+  const std::string second = TrainAndActivate(*engine);
+  const std::size_t bytes_of_both = engine->Status().feature_state->bytes;
+  EXPECT_GT(bytes_of_both, bytes_of_first);
+
+  RankRequest request = List();
+  request.explain = true;
+  for (const std::string& version : {first, second, first}) {
+    Ingest(*engine, R"({"event": "interaction", "user": "new", "type": "click", "item": "i2"})");
+    ASSERT_TRUE(engine->Activate(version).ok());
+    EXPECT_GE(engine->Status().feature_state->bytes, bytes_of_both);
+    const auto ranked = engine->Rank(request);
+    ASSERT_TRUE(ranked.ok()) << ranked.status();
+    EXPECT_EQ(ranked->servable, version);
+    EXPECT_EQ(ranked->items[0].features.size(), version == first ? 2 : 3);
+  }
+  // After it three clicks are known, whoever reads.
+  const auto last = engine->Rank(request);
+  ASSERT_TRUE(last.ok()) << last.status();
+  for (const RankedResult& item : last->items) {
+    EXPECT_EQ(item.features[1].value, item.item == "i2" ? 3 : 0) << item.item;
+  }
+}
+
 TEST_F(EngineRankerTest, IsJudgedAgainstTheOrderShown) {
   const auto engine = Open(kRankerRecipe, "2024-05-02");
   Fill(*engine);

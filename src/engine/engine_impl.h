@@ -82,12 +82,16 @@ class Engine::Impl {
   // That of the active servable, and that of one that is being made ready.
   absl::InlinedVector<std::shared_ptr<LiveState>, 2> StatesInUse() const
       ABSL_LOCKS_EXCLUDED(active_mutex);
-  // The cap of one servable's state of features.
+  // The cap of a state of features.
   std::size_t StateBytesMax() const {
     return static_cast<std::size_t>(recipe.ranker.value_or(RankerSpec()).state_megabytes) << 20;
   }
   // FailedPrecondition where features read now look back to below the horizon.
   absl::Status CheckHorizon(const FeaturePlan& plan) const;
+  // Features over the active state, where that has all that they read, or else over one that is to
+  // be filled, with what the active servable reads in it. Either is `coming_state` then.
+  std::shared_ptr<const LiveFeatures> FeaturesOf(const TrainedRanker& trained)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(activation_mutex) ABSL_LOCKS_EXCLUDED(active_mutex);
   // The servable's ranker with its state filled from the log; null where it has none.
   absl::StatusOr<std::shared_ptr<const LiveRanker>> PrepareRanker(
       const std::shared_ptr<const Servable>& servable)

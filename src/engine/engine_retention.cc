@@ -35,7 +35,7 @@ absl::Status Engine::Impl::CheckMayRetain(bool everything) const {
   }
   const std::shared_ptr<const LiveRanker> in_use = ranker();
   if (in_use == nullptr) return absl::OkStatus();
-  const FeaturePlan& plan = in_use->state->plan();
+  const FeaturePlan& plan = in_use->features->plan();
   if (plan.reach_ms() <= recipe.retain_ms) return absl::OkStatus();
   return FailedPrecondition(
       "old history is not removed: features of the active servable look back ", ReachText(plan),

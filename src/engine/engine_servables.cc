@@ -50,33 +50,43 @@ absl::Status Engine::Impl::FillFeaturesAnew(const std::function<bool()>& is_canc
   return absl::OkStatus();
 }
 
+std::shared_ptr<const LiveFeatures> Engine::Impl::FeaturesOf(const TrainedRanker& trained) {
+  const auto compile_onto = [&](const StateSchema& schema) {
+    // Null where both together name too many types of actions.
+    return FeaturePlan::Compile(trained.plan->declarations(), nullptr, schema).value_or(nullptr);
+  };
+  const MutexLock lock(&active_mutex);
+  if (active_state != nullptr) {
+    std::shared_ptr<const FeaturePlan> plan = compile_onto(active_state->schema());
+    if (plan != nullptr && plan->schema() == active_state->schema()) {
+      coming_state = active_state;
+      return std::make_shared<const LiveFeatures>(std::move(plan), coming_state);
+    }
+  }
+  std::shared_ptr<const FeaturePlan> plan;
+  // What the active servable reads is kept, so that going back to it needs no look at the log.
+  if (active_ranker != nullptr) plan = compile_onto(active_ranker->trained->plan->schema());
+  if (plan == nullptr) plan = trained.plan;
+  coming_state = std::make_shared<LiveState>(
+      plan->schema(), store.get(),
+      StateLimits{.bytes_max = StateBytesMax(), .spill_directory = directory.temporary()});
+  return std::make_shared<const LiveFeatures>(std::move(plan), coming_state);
+}
+
 absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
     const std::shared_ptr<const Servable>& servable) {
   const std::shared_ptr<const TrainedRanker>& trained = servable->ranker;
   if (trained == nullptr) return std::shared_ptr<const LiveRanker>();
   FOURFOLD_RETURN_IF_ERROR(CheckHorizon(*trained->plan));
-  std::shared_ptr<LiveState> state;
-  {
-    const MutexLock lock(&active_mutex);
-    // Servables with the same features share their state.
-    if (active_state != nullptr &&
-        active_state->plan().declarations() == trained->plan->declarations()) {
-      state = active_state;
-    } else {
-      state = std::make_shared<LiveState>(
-          trained->plan, store.get(),
-          StateLimits{.bytes_max = StateBytesMax(), .spill_directory = directory.temporary()});
-    }
-    coming_state = state;
-  }
-  const absl::Status filled = state->Fill();
+  std::shared_ptr<const LiveFeatures> features = FeaturesOf(*trained);
+  const absl::Status filled = features->state()->Fill();
   if (!filled.ok()) {
     const MutexLock lock(&active_mutex);
     coming_state = nullptr;
     return filled;
   }
   return std::make_shared<const LiveRanker>(LiveRanker{servable->manifest.version, trained,
-                                                       std::move(state), served, value_model,
+                                                       std::move(features), served, value_model,
                                                        LearnedItemsOf(servable)});
 }
 
@@ -89,7 +99,7 @@ absl::Status Engine::Impl::Serve(const std::string& version) {
   if (!activated.ok()) return activated;
   active_servable = std::move(servable);
   active_ranker = std::move(ranker);
-  active_state = active_ranker == nullptr ? nullptr : active_ranker->state;
+  active_state = active_ranker == nullptr ? nullptr : active_ranker->features->state();
   return absl::OkStatus();
 }
 

@@ -14,7 +14,7 @@
 #include "feature/event_store_codec.h"
 #include "feature/plan/feature_plain.h"
 #include "feature/plan/feature_reader.h"
-#include "feature/state/live_state.h"
+#include "feature/state/live_features.h"
 #include "feature/state/logged_state.h"
 #include "feature/state/stored_state.h"
 #include "servable/learned_items.h"
@@ -143,7 +143,7 @@ FeatureRequest RequestOf(std::span<const LoggedEvent> next, const EventStore& st
 // The log once more, live.
 absl::Status Follow(const std::vector<LoggedEvent>& log, const Arguments& arguments,
                     const std::shared_ptr<const LearnedItems>& learned, EventStore* store,
-                    LiveState* live, std::vector<Asked>* asked) {
+                    const LiveFeatures& live, std::vector<Asked>* asked) {
   std::mt19937_64 random(1);
   for (std::size_t begin = 0; begin < log.size();) {
     const std::size_t end = std::min(log.size(), begin + 1 + random() % arguments.batch);
@@ -151,14 +151,15 @@ absl::Status Follow(const std::vector<LoggedEvent>& log, const Arguments& argume
     for (std::size_t i = begin; i < end; ++i) batch.push_back({log[i].event, log[i].known_time_ms});
     FOURFOLD_RETURN_IF_ERROR(store->AppendImported(batch).status());
     begin = end;
-    if (live->end() != store->EndPosition()) return Internal("the live state was not told of all");
+    if (live.state()->end() != store->EndPosition())
+      return Internal("the live state was not told of all");
     if (begin == log.size()) break;
     Asked& read = asked->emplace_back();
     read.request = RequestOf(std::span(log).subspan(begin), *store, arguments.candidates,
                              /*as_row=*/random() % 2 == 0);
     read.request.learned = learned;
     FeatureTable table;
-    FOURFOLD_RETURN_IF_ERROR(live->Read(read.request, &table));
+    FOURFOLD_RETURN_IF_ERROR(live.Read(read.request, &table));
     read.live = BytesOf(table);
   }
   return absl::OkStatus();
@@ -175,12 +176,14 @@ absl::StatusOr<bool> Run(const Arguments& arguments) {
   options.directory = arguments.scratch;
   options.block_cache_bytes = std::size_t{256} << 20;
   FOURFOLD_ASSIGN_OR_RETURN(const auto store, EventStore::Open(options, &clock));
-  LiveState live(recipe.features, store.get(),
-                 {.bytes_max = arguments.state_bytes, .spill_directory = arguments.scratch});
+  const auto state = std::make_shared<LiveState>(
+      plan.schema(), store.get(),
+      StateLimits{.bytes_max = arguments.state_bytes, .spill_directory = arguments.scratch});
+  const LiveFeatures live(recipe.features, state);
   store->SetCommitListener(
-      [&](absl::Span<const LoggedEvent> committed) { live.Follow(committed); });
+      [&](absl::Span<const LoggedEvent> committed) { state->Follow(committed); });
   std::vector<Asked> asked;
-  FOURFOLD_RETURN_IF_ERROR(Follow(log, arguments, learned, store.get(), &live, &asked));
+  FOURFOLD_RETURN_IF_ERROR(Follow(log, arguments, learned, store.get(), live, &asked));
   store->SetCommitListener(nullptr);
   std::cout << log.size() << " events, " << plan.columns().size() << " features and "
             << plan.sequences().size() << " sequences, " << asked.size() << " requests"

@@ -220,8 +220,10 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> FitRankerForExam(const Learnin
   FOURFOLD_ASSIGN_OR_RETURN(ranker.trained,
                             FitRanker(before, KeepRows(table, exam.split.fit_rows), blend));
   ranker.learned = LearnedItemsOf(exam.servable);
-  ranker.state = std::make_shared<LiveState>(ranker.trained->plan, &learning.store);
-  FOURFOLD_RETURN_IF_ERROR(ranker.state->Fill());
+  const std::shared_ptr<const FeaturePlan>& plan = ranker.trained->plan;
+  auto state = std::make_shared<LiveState>(plan->schema(), &learning.store);
+  FOURFOLD_RETURN_IF_ERROR(state->Fill());
+  ranker.features = std::make_shared<const LiveFeatures>(plan, std::move(state));
   return std::make_shared<const LiveRanker>(std::move(ranker));
 }
 

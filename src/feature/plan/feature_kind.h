@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -15,6 +16,7 @@
 #include "feature/plan/learned_items.h"
 #include "feature/plan/parameter_reader.h"
 #include "feature/state/entity_state.h"
+#include "feature/state/state_schema.h"
 
 namespace fourfold {
 
@@ -99,6 +101,10 @@ inline NamedFeature FeatureKind::ItemCode(std::size_t) const { return {}; }
 // Gathers what the features of a plan need to be kept.
 class PlanBuilder {
  public:
+  // What others need to be kept stands in `onto`; this only adds to it.
+  explicit PlanBuilder(StateSchema onto = {}) : schema(std::move(onto)) {
+    use.families.resize(schema.families.size());
+  }
   // The timelines that a feature reads: of the entity as a whole, split by item (the candidate's is
   // read) or by a text field of the action (that of the request's field of the same name is read).
   std::size_t AddTimeline(StateEntity entity, TimelineFamily::Split split,
@@ -113,6 +119,7 @@ class PlanBuilder {
   bool FindFeature(std::string_view name, std::size_t* feature, bool* per_candidate) const;
 
   StateSchema schema;
+  StateUse use;
   struct Declared {
     std::string name;  // empty for codes, which no other feature can compare
     bool per_candidate = false;

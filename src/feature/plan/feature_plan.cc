@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "base/strings.h"
 #include "data/limits.h"
@@ -12,12 +13,16 @@ namespace fourfold {
 std::size_t PlanBuilder::AddTimeline(StateEntity entity, TimelineFamily::Split split,
                                      std::string_view field) {
   const int index = split == TimelineFamily::Split::kField ? AddActionField(field, true) : -1;
-  for (std::size_t i = 0; i < schema.families.size(); ++i) {
-    const TimelineFamily& family = schema.families[i];
-    if (family.entity == entity && family.split == split && family.field == index) return i;
-  }
-  schema.families.push_back({entity, split, index, {}});
-  return schema.families.size() - 1;
+  const auto found = std::find_if(
+      schema.families.begin(), schema.families.end(), [&](const TimelineFamily& family) {
+        return family.entity == entity && family.split == split && family.field == index;
+      });
+  const auto place = static_cast<std::size_t>(found - schema.families.begin());
+  if (found == schema.families.end()) schema.families.push_back({entity, split, index, {}});
+  use.families.resize(schema.families.size());
+  use.families[place] = true;
+  use.actions[static_cast<std::size_t>(entity)] = true;
+  return place;
 }
 
 std::size_t PlanBuilder::AddAggregate(std::size_t family, const Aggregate& aggregate) {
@@ -45,8 +50,14 @@ void AddOnce(std::string_view name, std::vector<std::string>* names) {
 
 }  // namespace
 
-void PlanBuilder::AddItemField(std::string_view name) { AddOnce(name, &schema.item_fields); }
-void PlanBuilder::AddUserField(std::string_view name) { AddOnce(name, &schema.user_fields); }
+void PlanBuilder::AddItemField(std::string_view name) {
+  AddOnce(name, &schema.item_fields);
+  use.facts[static_cast<std::size_t>(StateEntity::kItem)] = true;
+}
+void PlanBuilder::AddUserField(std::string_view name) {
+  AddOnce(name, &schema.user_fields);
+  use.facts[static_cast<std::size_t>(StateEntity::kUser)] = true;
+}
 
 bool PlanBuilder::AddTypes(const std::vector<std::string>& types, std::uint64_t* mask) {
   *mask = types.empty() ? ~std::uint64_t{0} : 0;
@@ -95,11 +106,11 @@ bool IsTaken(std::string_view name, const auto& features) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const FeaturePlan>> FeaturePlan::Compile(
-    const std::vector<FeatureDeclaration>& declarations,
-    std::vector<DeclarationProblem>* problems) {
+    const std::vector<FeatureDeclaration>& declarations, std::vector<DeclarationProblem>* problems,
+    StateSchema onto) {
   std::vector<DeclarationProblem> found;
   const auto plan = std::shared_ptr<FeaturePlan>(new FeaturePlan());
-  PlanBuilder builder;
+  PlanBuilder builder(std::move(onto));
   if (declarations.size() > kFeaturesMax) {
     found.push_back({kFeaturesMax, "", StrCat("more than ", kFeaturesMax, " features")});
   }
@@ -154,6 +165,7 @@ absl::StatusOr<std::shared_ptr<const FeaturePlan>> FeaturePlan::Compile(
   }
   plan->declarations_ = declarations;
   plan->schema_ = std::move(builder.schema);
+  plan->use_ = std::move(builder.use);
   return std::shared_ptr<const FeaturePlan>(plan);
 }
 

@@ -25,15 +25,20 @@ class FeaturePlan {
 
   static constexpr std::size_t kFeaturesMax = 500;
 
-  // InvalidArgument tells the first thing wrong; *problems, where given, gets all of them.
+  // InvalidArgument tells the first thing wrong; *problems, where given, gets all of them. Where a
+  // schema is given, that of another plan, this one's extends it, so that a state of it serves
+  // both.
   static absl::StatusOr<std::shared_ptr<const FeaturePlan>> Compile(
       const std::vector<FeatureDeclaration>& declarations,
-      std::vector<DeclarationProblem>* problems = nullptr);
+      std::vector<DeclarationProblem>* problems = nullptr, StateSchema onto = {});
 
   const std::vector<FeatureDeclaration>& declarations() const { return declarations_; }
   const std::vector<Output>& columns() const { return columns_; }      // numbers
   const std::vector<Output>& sequences() const { return sequences_; }  // the rest
+  // What must be kept. A state of a schema that extends it can be read, too.
   const StateSchema& schema() const { return schema_; }
+  // What of that these features read: all, unless it was compiled onto the schema of another.
+  const StateUse& use() const { return use_; }
   // Whether requests must bring LearnedItems (FeatureKind::learned says which).
   bool reads_learned() const { return reads_learned_; }
   // How far back from now the actions lie that a value may come of: the longest window, or
@@ -47,6 +52,7 @@ class FeaturePlan {
   std::vector<Output> columns_;
   std::vector<Output> sequences_;
   StateSchema schema_;
+  StateUse use_;
   bool reads_learned_ = false;
   std::int64_t reach_ms_ = 0;
 };

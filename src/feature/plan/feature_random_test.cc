@@ -237,9 +237,16 @@ class FeatureRandomTest : public RandomLogTest {
     const std::vector<FeatureDeclaration> declared = RandomDeclarations();
     const auto plan = FeaturePlan::Compile(declared);
     ASSERT_TRUE(plan.ok()) << plan.status();
-    LiveState live(*plan, store_.get());
+    // Another plan, of fewer features, reads the same state.
+    std::vector<FeatureDeclaration> fewer = RandomDeclarations();
+    std::erase_if(fewer, [&](const FeatureDeclaration& declaration) {
+      return declaration.kind.starts_with("slate") || Chance(70);
+    });
+    const auto other = FeaturePlan::Compile(fewer, nullptr, (*plan)->schema());
+    ASSERT_TRUE(other.ok()) << other.status();
+    LiveState live((*plan)->schema(), store_.get());
     // So little that all, some or none of it is in memory after a read.
-    LiveState capped(*plan, store_.get(),
+    LiveState capped((*other)->schema(), store_.get(),
                      {.bytes_max = static_cast<std::size_t>(Draw(0, 3) * Draw(0, 40'000)),
                       .spill_directory = Chance(50) ? options_.directory : ""});
     store_->SetCommitListener([&](absl::Span<const LoggedEvent> committed) {
@@ -263,12 +270,14 @@ class FeatureRandomTest : public RandomLogTest {
         ASSERT_TRUE((anew ? state->FillAnew() : state->Fill()).ok());
       }
       if (step % 4 != 3) continue;
-      ASSERT_NO_FATAL_FAILURE(CompareFeatures(**plan, live, capped));
+      ASSERT_NO_FATAL_FAILURE(CompareFeatures(**plan, **other, live, capped));
     }
     store_->SetCommitListener(nullptr);
   }
 
-  void CompareFeatures(const FeaturePlan& plan, const LiveState& live, const LiveState& capped) {
+  // `live` is of the plan alone, `capped` of both.
+  void CompareFeatures(const FeaturePlan& plan, const FeaturePlan& other, const LiveState& live,
+                       const LiveState& capped) {
     std::vector<LoggedEvent> shuffled;
     ASSERT_TRUE(store_
                     ->ScanLog(0, store_->EndPosition(),
@@ -282,6 +291,7 @@ class FeatureRandomTest : public RandomLogTest {
     for (const LoggedEvent& logged : shuffled) replayed.Add(logged);
     const StoredState stored(&plan.schema(), store_.get());
     PlainFeatures plain(plan.declarations(), plain_);
+    PlainFeatures plain_other(other.declarations(), plain_);
     for (int i = 0; i < 4; ++i) {
       const FeatureRequest request = RandomRequest();
       SCOPED_TRACE(StrCat("user ", request.user, " session ", request.session, " as of ",
@@ -297,23 +307,29 @@ class FeatureRandomTest : public RandomLogTest {
         }
         if (!status.ok()) {
           ASSERT_TRUE(absl::IsOutOfRange(status)) << status;
-          ASSERT_TRUE(absl::IsOutOfRange(live.Read(request, &table)));
-          ASSERT_TRUE(absl::IsOutOfRange(capped.Read(request, &table)));
+          ASSERT_TRUE(absl::IsOutOfRange(live.Read(plan, request, &table)));
+          ASSERT_TRUE(absl::IsOutOfRange(capped.Read(plan, request, &table)));
           ++refused_;
           continue;
         }
         compared_ += horizon_ms_ == kSinceForEverMs ? 0 : 1;
       }
       const std::string expected = Describe(plain.Read(request), plan.declarations());
-      ASSERT_TRUE(live.Read(request, &table).ok());
+      ASSERT_TRUE(live.Read(plan, request, &table).ok());
       ASSERT_EQ(Describe(table, plan.declarations()), expected) << "live";
-      ASSERT_TRUE(capped.Read(request, &table).ok());
+      ASSERT_TRUE(capped.Read(plan, request, &table).ok());
       ASSERT_EQ(Describe(table, plan.declarations()), expected) << "capped";
       ASSERT_TRUE(ReadFeatures(plan, replayed, request, &table).ok());
       ASSERT_EQ(Describe(table, plan.declarations()), expected) << "replayed";
       ASSERT_TRUE(ReadFeatures(plan, stored, request, &table).ok());
       ASSERT_EQ(Describe(table, plan.declarations()), expected) << "stored";
       for (const float clicks : table.columns.front()) queries_met_ += clicks > 0 ? 1 : 0;
+      const absl::Status of_other = capped.Read(other, request, &table);
+      if (limits_history_ && absl::IsOutOfRange(of_other)) continue;  // it looks farther back
+      ASSERT_TRUE(of_other.ok()) << of_other;
+      ASSERT_EQ(Describe(table, other.declarations()),
+                Describe(plain_other.Read(request), other.declarations()))
+          << "another plan";
     }
   }
 

@@ -14,7 +14,10 @@ class Reading final : public FeatureContext {
  public:
   Reading(const FeaturePlan& plan, const StateSource& source, const FeatureRequest& request,
           FeatureTable* table)
-      : schema_(plan.schema()), reads_learned_(plan.reads_learned()), source_(source) {
+      : schema_(plan.schema()),
+        use_(plan.use()),
+        reads_learned_(plan.reads_learned()),
+        source_(source) {
     request_ = &request;
     read_ = MakeStateRead(request.at, request.now_ms);
     table_ = table;
@@ -22,25 +25,25 @@ class Reading final : public FeatureContext {
 
   absl::Status Prepare() {
     for (const FeatureCandidate& candidate : request_->candidates) {
-      if (schema_.Keeps(StateEntity::kItem)) {
+      if (use_.Reads(StateEntity::kItem)) {
         FOURFOLD_ASSIGN_OR_RETURN(items_.emplace_back(), Find(StateEntity::kItem, candidate.item));
       }
-      if (schema_.KeepsFacts(StateEntity::kItem)) {
+      if (use_.ReadsFacts(StateEntity::kItem)) {
         FOURFOLD_ASSIGN_OR_RETURN(item_facts_.emplace_back(),
                                   FindFacts(StateEntity::kItem, candidate.item, &holder_));
       }
     }
-    if (schema_.Keeps(StateEntity::kUser) && !request_->user.empty()) {
+    if (use_.Reads(StateEntity::kUser) && !request_->user.empty()) {
       FOURFOLD_ASSIGN_OR_RETURN(user_, Find(StateEntity::kUser, request_->user));
     }
-    if (schema_.KeepsFacts(StateEntity::kUser) && !request_->user.empty()) {
+    if (use_.ReadsFacts(StateEntity::kUser) && !request_->user.empty()) {
       FOURFOLD_ASSIGN_OR_RETURN(user_facts_,
                                 FindFacts(StateEntity::kUser, request_->user, &holder_));
     }
-    if (schema_.Keeps(StateEntity::kSession) && !request_->session.empty()) {
+    if (use_.Reads(StateEntity::kSession) && !request_->session.empty()) {
       FOURFOLD_ASSIGN_OR_RETURN(session_, Find(StateEntity::kSession, request_->session));
     }
-    if (schema_.Keeps(StateEntity::kGlobal)) {
+    if (use_.Reads(StateEntity::kGlobal)) {
       FOURFOLD_ASSIGN_OR_RETURN(global_, Find(StateEntity::kGlobal, ""));
     }
     if (reads_learned_) {
@@ -53,7 +56,9 @@ class Reading final : public FeatureContext {
       }
     }
     timelines_.resize(schema_.families.size());
-    for (std::size_t family = 0; family < schema_.families.size(); ++family) ResolveFamily(family);
+    for (std::size_t family = 0; family < schema_.families.size(); ++family) {
+      if (use_.families[family]) ResolveFamily(family);
+    }
     return absl::OkStatus();
   }
 
@@ -164,10 +169,11 @@ class Reading final : public FeatureContext {
   }
 
   const StateSchema& schema_;
+  const StateUse& use_;
   const bool reads_learned_;
   const StateSource& source_;
   StateHolder holder_;
-  std::vector<const EntityState*> items_;        // empty where the plan keeps none
+  std::vector<const EntityState*> items_;        // empty where the plan reads none
   std::vector<const FactTimeline*> item_facts_;  // the same
   const EntityState* user_ = nullptr;
   const FactTimeline* user_facts_ = nullptr;

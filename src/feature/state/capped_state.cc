@@ -69,18 +69,18 @@ void CappedState::StartCaching() {
   cache_->Trim();
 }
 
-absl::Status CappedState::Pin(const StateSchema& schema, const EventStore& store,
-                              const FeatureRequest& request, EntityCache* cache,
-                              EntityCache::Pins* pins) {
+absl::Status CappedState::Pin(const StateSchema& schema, const StateUse& use,
+                              const EventStore& store, const FeatureRequest& request,
+                              EntityCache* cache, EntityCache::Pins* pins) {
   EntityCache::Wanted wanted;
   const auto want = [&](StateEntity entity, std::string_view id) {
     if (id.empty()) return;
-    if (schema.KeepsFacts(entity)) wanted.emplace_back(FactsOf(entity), id);
-    if (schema.Keeps(entity)) wanted.emplace_back(ActionsOf(entity), id);
+    if (use.ReadsFacts(entity)) wanted.emplace_back(FactsOf(entity), id);
+    if (use.Reads(entity)) wanted.emplace_back(ActionsOf(entity), id);
   };
   // Whose a session is, is another thing at each read point.
   const auto pin_joined = [&]() -> absl::StatusOr<bool> {
-    if (!schema.Keeps(StateEntity::kUser) || request.user.empty()) return false;
+    if (!use.Reads(StateEntity::kUser) || request.user.empty()) return false;
     FOURFOLD_ASSIGN_OR_RETURN(const bool may_have_joined,
                               store.MayHaveJoinedSessions(request.user));
     if (!may_have_joined) return false;

@@ -74,9 +74,9 @@ class CappedState {
     mutable EntityCache::Wanted missing_;
   };
 
-  // Pins what a request asks for. Needs no lock; the request's read point must not lie past the
-  // state's end, nor the request go before the pins.
-  static absl::Status Pin(const StateSchema& schema, const EventStore& store,
+  // Pins what a request asks for of a state of the schema. Needs no lock; the request's read point
+  // must not lie past the state's end, nor the request go before the pins.
+  static absl::Status Pin(const StateSchema& schema, const StateUse& use, const EventStore& store,
                           const FeatureRequest& request, EntityCache* cache,
                           EntityCache::Pins* pins);
 

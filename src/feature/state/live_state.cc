@@ -15,13 +15,11 @@ constexpr Position kStep = 1024;
 
 }  // namespace
 
-LiveState::LiveState(std::shared_ptr<const FeaturePlan> plan, const EventStore* store,
-                     StateLimits limits)
-    : plan_(std::move(plan)),
+LiveState::LiveState(StateSchema schema, const EventStore* store, StateLimits limits)
+    : schema_(std::move(schema)),
       store_(store),
       limits_(std::move(limits)),
-      statistics_(*plan_),
-      state_(std::make_unique<CappedState>(&plan_->schema(), store_, limits_)) {}
+      state_(std::make_unique<CappedState>(&schema_, store_, limits_)) {}
 
 absl::Status LiveState::Fill() {
   for (;;) {
@@ -36,7 +34,7 @@ absl::Status LiveState::Fill() {
 absl::Status LiveState::FillAnew(const std::function<bool()>& is_cancelled) {
   // Taken before anything is read: a greater one knows of whatever left the log before this one.
   const std::uint64_t number = fills_begun_.fetch_add(1) + 1;
-  auto fresh = std::make_unique<CappedState>(&plan_->schema(), store_, limits_);
+  auto fresh = std::make_unique<CappedState>(&schema_, store_, limits_);
   {
     const ReaderMutexLock lock(&mutex_);
     if (state_->cache() != nullptr) fresh->StartCaching();
@@ -65,24 +63,8 @@ void LiveState::Follow(absl::Span<const LoggedEvent> committed) {
   }
 }
 
-absl::Status LiveState::Read(const FeatureRequest& request, FeatureTable* table) const {
-  return ReadNoting(request, table, statistics_.Sample() ? &statistics_ : nullptr);
-}
-
-absl::StatusOr<std::vector<FeatureHealth>> LiveState::StatisticsOf(
-    const std::deque<FeatureRequest>& requests) const {
-  FeatureStatistics statistics(*plan_);
-  FeatureTable table;
-  for (const FeatureRequest& request : requests) {
-    const absl::Status status = ReadNoting(request, &table, &statistics);
-    // What is below the horizon tells nothing any more.
-    if (!absl::IsOutOfRange(status)) FOURFOLD_RETURN_IF_ERROR(status);
-  }
-  return statistics.Read();
-}
-
-absl::Status LiveState::ReadNoting(const FeatureRequest& request, FeatureTable* table,
-                                   FeatureStatistics* statistics) const {
+absl::Status LiveState::Read(const FeaturePlan& plan, const FeatureRequest& request,
+                             FeatureTable* table, FeatureStatistics* statistics) const {
   for (;;) {
     std::shared_ptr<EntityCache> cache;
     Position end = 0;
@@ -92,31 +74,33 @@ absl::Status LiveState::ReadNoting(const FeatureRequest& request, FeatureTable* 
       end = state_->end();
       if (cache == nullptr) {
         const EntityCache::Pins none;
-        return ReadFeatures(*plan_, CappedState::View(state_.get(), &none), request, table,
+        return ReadFeatures(plan, CappedState::View(state_.get(), &none), request, table,
                             statistics);
       }
     }
     absl::StatusOr<bool> is_read = false;
     if (request.at.position_end <= end) {
-      is_read = ReadPinned(cache, request, table, statistics);
+      is_read = ReadPinned(plan, cache, request, table, statistics);
     } else {
       FeatureRequest clipped = request;
       clipped.at.position_end = end;
-      is_read = ReadPinned(cache, clipped, table, statistics);
+      is_read = ReadPinned(plan, cache, clipped, table, statistics);
     }
     cache->Trim();
     if (!is_read.ok() || *is_read) return is_read.status();
   }
 }
 
-absl::StatusOr<bool> LiveState::ReadPinned(const std::shared_ptr<EntityCache>& cache,
+absl::StatusOr<bool> LiveState::ReadPinned(const FeaturePlan& plan,
+                                           const std::shared_ptr<EntityCache>& cache,
                                            const FeatureRequest& request, FeatureTable* table,
                                            FeatureStatistics* statistics) const {
   // Facts of items that a user acted on are known to be wanted only once they are missed; what is
   // read until then counts for nothing.
-  const bool may_miss = plan_->schema().KeepsFacts(StateEntity::kItem);
+  const bool may_miss = plan.use().ReadsFacts(StateEntity::kItem);
   EntityCache::Pins pins;
-  FOURFOLD_RETURN_IF_ERROR(CappedState::Pin(plan_->schema(), *store_, request, cache.get(), &pins));
+  FOURFOLD_RETURN_IF_ERROR(
+      CappedState::Pin(schema_, plan.use(), *store_, request, cache.get(), &pins));
   for (;;) {
     EntityCache::Wanted missing;
     {
@@ -124,10 +108,10 @@ absl::StatusOr<bool> LiveState::ReadPinned(const std::shared_ptr<EntityCache>& c
       if (state_->cache() != cache) return false;
       const CappedState::View view(state_.get(), &pins);
       FOURFOLD_RETURN_IF_ERROR(
-          ReadFeatures(*plan_, view, request, table, may_miss ? nullptr : statistics));
+          ReadFeatures(plan, view, request, table, may_miss ? nullptr : statistics));
       if (view.missing().empty()) {
         if (may_miss && statistics != nullptr) {
-          FOURFOLD_RETURN_IF_ERROR(ReadFeatures(*plan_, view, request, table, statistics));
+          FOURFOLD_RETURN_IF_ERROR(ReadFeatures(plan, view, request, table, statistics));
         }
         return true;
       }

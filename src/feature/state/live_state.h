@@ -20,19 +20,16 @@
 
 namespace fourfold {
 
-// The state of one plan's features beside serving: filled from the log, then told of each batch as
-// it commits. Where it outgrows its cap it keeps the entities that were asked for and reads the
-// others from the histories (CappedState): slower, with the same values; no commit waits for that.
-// Thread-safe.
+// A state beside serving, for any plan whose schema its own extends: filled from the log, then told
+// of each batch as it commits. Where it outgrows its cap it keeps the entities that were asked for
+// and reads the others from the histories (CappedState): slower, with the same values; no commit
+// waits for that. Thread-safe.
 class LiveState {
  public:
   // The store must outlive it.
-  LiveState(std::shared_ptr<const FeaturePlan> plan, const EventStore* store,
-            StateLimits limits = {});
+  LiveState(StateSchema schema, const EventStore* store, StateLimits limits = {});
 
-  const FeaturePlan& plan() const { return *plan_; }
-  // Of a sample of what was read.
-  const FeatureStatistics& statistics() const { return statistics_; }
+  const StateSchema& schema() const { return schema_; }
 
   // Reads what the log holds that was not taken in yet; commits meanwhile are fine.
   absl::Status Fill() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -44,11 +41,9 @@ class LiveState {
   // A batch has committed. Ignored while a Fill has not come as far, as that will read it.
   void Follow(absl::Span<const LoggedEvent> committed) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  absl::Status Read(const FeatureRequest& request, FeatureTable* table) const
-      ABSL_LOCKS_EXCLUDED(mutex_);
-  // How the features of requests of the past turn out, read again.
-  absl::StatusOr<std::vector<FeatureHealth>> StatisticsOf(
-      const std::deque<FeatureRequest>& requests) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // What it is made of is noted in `statistics`, the plan's, unless null.
+  absl::Status Read(const FeaturePlan& plan, const FeatureRequest& request, FeatureTable* table,
+                    FeatureStatistics* statistics = nullptr) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Every event before it was taken in. Behind the store's own end between a commit and Follow.
   Position end() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -61,17 +56,15 @@ class LiveState {
   Stats ReadStats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  absl::Status ReadNoting(const FeatureRequest& request, FeatureTable* table,
-                          FeatureStatistics* statistics) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // Unset: something left the log meanwhile, and the pins are worth nothing.
-  absl::StatusOr<bool> ReadPinned(const std::shared_ptr<EntityCache>& cache,
+  // False: something left the log meanwhile, and the pins are worth nothing.
+  absl::StatusOr<bool> ReadPinned(const FeaturePlan& plan,
+                                  const std::shared_ptr<EntityCache>& cache,
                                   const FeatureRequest& request, FeatureTable* table,
                                   FeatureStatistics* statistics) const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const std::shared_ptr<const FeaturePlan> plan_;
+  const StateSchema schema_;
   const EventStore* const store_;
   const StateLimits limits_;
-  mutable FeatureStatistics statistics_;
   mutable SharedMutex mutex_;
   std::unique_ptr<CappedState> state_ ABSL_GUARDED_BY(mutex_);
   // Numbers of FillAnew: of the one that began last, and of the one that made the state.

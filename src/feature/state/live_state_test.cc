@@ -89,7 +89,8 @@ class LiveStateTest : public EventStoreTest {
 
 TEST_F(LiveStateTest, ReadsBesideCommitsAreExactUnderATinyCap) {
   const auto plan = Plan(/*with_global=*/true);
-  LiveState live(plan, store_.get(), {.bytes_max = 20'000, .spill_directory = options_.directory});
+  LiveState live(plan->schema(), store_.get(),
+                 {.bytes_max = 20'000, .spill_directory = options_.directory});
   store_->SetCommitListener(
       [&](absl::Span<const LoggedEvent> committed) { live.Follow(committed); });
   // Past the cap before anybody reads.
@@ -118,7 +119,7 @@ TEST_F(LiveStateTest, ReadsBesideCommitsAreExactUnderATinyCap) {
       FeatureTable table;
       for (int i = 0; i < 150; ++i) {
         const FeatureRequest request = RandomRequest(&random, live.end());
-        ASSERT_TRUE(live.Read(request, &table).ok());
+        ASSERT_TRUE(live.Read(*plan, request, &table).ok());
         read[reader].emplace_back(request, BitsOf(table));
       }
     });
@@ -142,12 +143,12 @@ TEST_F(LiveStateTest, PastItsCapItKeepsWhatWasAskedForLatelyAndNoMore) {
   for (int number = 0; number < 2000; ++number) events.push_back(RandomEvent(&random, number));
   ASSERT_TRUE(store_->Append(events).ok());
 
-  LiveState whole(plan, store_.get(), {.bytes_max = 100 << 20});
+  LiveState whole(plan->schema(), store_.get(), {.bytes_max = 100 << 20});
   ASSERT_TRUE(whole.Fill().ok());
   EXPECT_FALSE(whole.ReadStats().is_caching);
 
   constexpr std::size_t kCap = 200'000;
-  LiveState capped(plan, store_.get(), {.bytes_max = kCap});
+  LiveState capped(plan->schema(), store_.get(), {.bytes_max = kCap});
   ASSERT_TRUE(capped.Fill().ok());
   EXPECT_EQ(capped.end(), store_->EndPosition());
   EXPECT_TRUE(capped.ReadStats().is_caching);
@@ -155,17 +156,17 @@ TEST_F(LiveStateTest, PastItsCapItKeepsWhatWasAskedForLatelyAndNoMore) {
   FeatureTable table;
   for (int i = 0; i < 200; ++i) {
     const FeatureRequest request = RandomRequest(&random, store_->EndPosition());
-    ASSERT_TRUE(whole.Read(request, &expected).ok());
-    ASSERT_TRUE(capped.Read(request, &table).ok());
+    ASSERT_TRUE(whole.Read(*plan, request, &expected).ok());
+    ASSERT_TRUE(capped.Read(*plan, request, &table).ok());
     ASSERT_EQ(BitsOf(table), BitsOf(expected));
     ASSERT_LE(capped.ReadStats().bytes, kCap);
   }
   // The same request again finds all it needs; its user may have sessions that became theirs,
   // which are read anew at each read point.
   FeatureRequest request = RandomRequest(&random, store_->EndPosition());
-  ASSERT_TRUE(capped.Read(request, &table).ok());
+  ASSERT_TRUE(capped.Read(*plan, request, &table).ok());
   const std::uint64_t misses = capped.ReadStats().cache.misses;
-  ASSERT_TRUE(capped.Read(request, &table).ok());
+  ASSERT_TRUE(capped.Read(*plan, request, &table).ok());
   EXPECT_EQ(capped.ReadStats().cache.misses, misses);
 }
 
@@ -185,10 +186,11 @@ TEST_F(LiveStateTest, LongHistoriesAreReadOnceThenFollowAndComeBackFromTheFile) 
   };
   constexpr int kEvents = 12'000;
   ASSERT_NO_FATAL_FAILURE(append(0, kEvents / 2));
-  LiveState whole(plan, store_.get());
+  LiveState whole(plan->schema(), store_.get());
   // Their packed actions alone are past half of this.
   constexpr std::size_t kCap = 300'000;
-  LiveState capped(plan, store_.get(), {.bytes_max = kCap, .spill_directory = options_.directory});
+  LiveState capped(plan->schema(), store_.get(),
+                   {.bytes_max = kCap, .spill_directory = options_.directory});
   store_->SetCommitListener([&](absl::Span<const LoggedEvent> committed) {
     whole.Follow(committed);
     capped.Follow(committed);
@@ -203,8 +205,8 @@ TEST_F(LiveStateTest, LongHistoriesAreReadOnceThenFollowAndComeBackFromTheFile) 
   for (int number = kEvents / 2; number < kEvents; number += 50) {
     ASSERT_NO_FATAL_FAILURE(append(number, number + 50));
     const FeatureRequest request = RandomRequest(&random, store_->EndPosition());
-    ASSERT_TRUE(whole.Read(request, &expected).ok());
-    ASSERT_TRUE(capped.Read(request, &table).ok());
+    ASSERT_TRUE(whole.Read(*plan, request, &expected).ok());
+    ASSERT_TRUE(capped.Read(*plan, request, &table).ok());
     ASSERT_EQ(BitsOf(table), BitsOf(expected));
     ASSERT_LE(capped.ReadStats().bytes, kCap);
   }
@@ -222,7 +224,7 @@ TEST_F(LiveStateTest, WhatIsAskedForByManyAtOnceIsReadOnce) {
   std::vector<Event> events;
   for (int number = 0; number < 3000; ++number) events.push_back(RandomEvent(&random, number));
   ASSERT_TRUE(store_->Append(events).ok());
-  LiveState capped(plan, store_.get(), {.bytes_max = 200'000});
+  LiveState capped(plan->schema(), store_.get(), {.bytes_max = 200'000});
   ASSERT_TRUE(capped.Fill().ok());
   const FeatureRequest request = RandomRequest(&random, store_->EndPosition());
   const std::vector<std::uint32_t> expected = Stored(*plan, request);
@@ -231,7 +233,7 @@ TEST_F(LiveStateTest, WhatIsAskedForByManyAtOnceIsReadOnce) {
   for (int reader = 0; reader < 8; ++reader) {
     readers.emplace_back([&] {
       FeatureTable table;
-      ASSERT_TRUE(capped.Read(request, &table).ok());
+      ASSERT_TRUE(capped.Read(*plan, request, &table).ok());
       ASSERT_EQ(BitsOf(table), expected);
     });
   }
@@ -249,7 +251,7 @@ TEST_F(LiveStateTest, OfTwoFillsAnewTheOneThatBeganLaterStays) {
   ASSERT_TRUE(store_->Append(events).ok());
   for (const std::size_t bytes_max : {std::size_t{100} << 20, std::size_t{20'000}}) {
     const std::string erased = bytes_max > 20'000 ? "u1" : "u2";
-    LiveState live(plan, store_.get(), {.bytes_max = bytes_max});
+    LiveState live(plan->schema(), store_.get(), {.bytes_max = bytes_max});
     ASSERT_TRUE(live.Fill().ok());
     int looks = 0;
     // The first has read them by then, and goes on after the second has ended.
@@ -267,7 +269,7 @@ TEST_F(LiveStateTest, OfTwoFillsAnewTheOneThatBeganLaterStays) {
     FeatureRequest request = RandomRequest(&random, store_->EndPosition());
     FeatureTable table;
     for (int i = 0; i < 30; ++i) {
-      ASSERT_TRUE(live.Read(request, &table).ok());
+      ASSERT_TRUE(live.Read(*plan, request, &table).ok());
       ASSERT_EQ(BitsOf(table), Stored(*plan, request)) << request.user;
       request = RandomRequest(&random, store_->EndPosition());
       if (i % 2 == 0) request.user = erased;

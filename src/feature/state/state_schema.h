@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -26,6 +28,7 @@ struct TimelineFamily {
   Split split = Split::kNone;
   int field = -1;  // kField: index into action_fields
   std::vector<Aggregate> aggregates;
+  friend bool operator==(const TimelineFamily&, const TimelineFamily&) = default;
 };
 
 // A field of the actions that features read. As a number, or a text's TextIndex; NaN where the
@@ -59,12 +62,42 @@ struct StateSchema {
     return (entity == StateEntity::kItem || entity == StateEntity::kUser) &&
            !FactsOf(entity).empty();
   }
+  // Whether all of `begin` stands here at the same places, so that what was made to read a state of
+  // that can read one of this.
+  bool Extends(const StateSchema& begin) const {
+    const auto starts_with = [](const auto& all, const auto& first) {
+      return first.size() <= all.size() && std::equal(first.begin(), first.end(), all.begin());
+    };
+    if (families.size() < begin.families.size()) return false;
+    for (std::size_t i = 0; i < begin.families.size(); ++i) {
+      const TimelineFamily& of = begin.families[i];
+      if (families[i].entity != of.entity || families[i].split != of.split ||
+          families[i].field != of.field || !starts_with(families[i].aggregates, of.aggregates)) {
+        return false;
+      }
+    }
+    return starts_with(action_types, begin.action_types) &&
+           starts_with(action_fields, begin.action_fields) &&
+           starts_with(item_fields, begin.item_fields) &&
+           starts_with(user_fields, begin.user_fields);
+  }
   std::uint16_t TypeOf(std::string_view type) const {
     for (std::size_t i = 0; i < action_types.size(); ++i) {
       if (action_types[i] == type) return static_cast<std::uint16_t>(i);
     }
     return kOtherType;
   }
+  friend bool operator==(const StateSchema&, const StateSchema&) = default;
+};
+
+// What of a state the features of a plan read.
+struct StateUse {
+  std::vector<bool> families;  // by their places in the schema; past the end: not read
+  std::array<bool, kStateEntities> actions{};
+  std::array<bool, kStateEntities> facts{};
+
+  bool Reads(StateEntity entity) const { return actions[static_cast<std::size_t>(entity)]; }
+  bool ReadsFacts(StateEntity entity) const { return facts[static_cast<std::size_t>(entity)]; }
 };
 
 }  // namespace fourfold

@@ -27,14 +27,14 @@ absl::Status Check(const RankRequest& request) {
 }  // namespace
 
 ReadPoint LiveRanker::Clip(ReadPoint at) const {
-  at.position_end = std::min(at.position_end, state->end());
+  at.position_end = std::min(at.position_end, features->state()->end());
   return at;
 }
 
 absl::Status LiveRanker::Score(const FeatureRequest& request, LiveRankerScratch* scratch,
                                std::span<float> scores) const {
   const std::uint64_t era = log == nullptr ? 0 : log->era();
-  FOURFOLD_RETURN_IF_ERROR(state->Read(request, &scratch->table));
+  FOURFOLD_RETURN_IF_ERROR(features->Read(request, &scratch->table));
   scratch->predictions.resize(trained->heads() * scores.size());
   const std::span<float> predictions(scratch->predictions);
   trained->Predict(request, scratch->table, &scratch->ranker, predictions);

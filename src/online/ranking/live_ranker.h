@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "feature/plan/learned_items.h"
-#include "feature/state/live_state.h"
+#include "feature/state/live_features.h"
 #include "fourfold/features.h"
 #include "online/ranking/served_log.h"
 #include "online/ranking/value_model.h"
@@ -24,11 +24,11 @@ struct LiveRankerScratch {
   std::vector<double> weights;     // of the value model, as this request took them; or empty
 };
 
-// The ranker of a servable beside the state that its features read. Thread-safe.
+// The ranker of a servable beside its features. Thread-safe.
 struct LiveRanker {
   std::string version;
   std::shared_ptr<const TrainedRanker> trained;
-  std::shared_ptr<LiveState> state;
+  std::shared_ptr<const LiveFeatures> features;
   std::shared_ptr<ServedLog> log;  // null: none is kept
   // What weights of its value model somebody changed; null: none.
   std::shared_ptr<const ValueModel> value_model = nullptr;

@@ -65,9 +65,10 @@ Servable SmallServable() {
 // A world whose feed a ranker puts in order; its state follows the log.
 struct RankedWorld {
   explicit RankedWorld(std::shared_ptr<const TrainedRanker> trained) {
-    state = std::make_shared<LiveState>(trained->plan, world.store.get());
+    state = std::make_shared<LiveState>(trained->plan->schema(), world.store.get());
+    auto features = std::make_shared<const LiveFeatures>(trained->plan, state);
     live = std::make_shared<const LiveRanker>(
-        LiveRanker{"by-hand", std::move(trained), state, nullptr});
+        LiveRanker{"by-hand", std::move(trained), std::move(features), nullptr});
     world.store->SetCommitListener([this](absl::Span<const LoggedEvent> committed) {
       world.catalogue.Apply(committed, world.store->NowMs());
       state->Follow(committed);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "model/transact/transact_ranker_testing.h"
 #include "model/transact/transact_testing.h"
 
 namespace fourfold {
@@ -17,39 +18,6 @@ namespace {
 using Column = TransActRankerModel::Column;
 
 constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
-
-// A ranker whose second and third columns of a candidate are codes of its item.
-TransActRankerModel RandomModel(std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::uniform_real_distribution<float> draw(-0.6F, 0.6F);
-  TransActRankerModel model;
-  model.request_columns = {"hour"};
-  model.candidate_columns = {"price", "kind 1", "kind 2", "age"};
-  model.columns = {Column::kNumber, Column::kNumber, Column::kItemCode, Column::kItemCode,
-                   Column::kNumber};
-  model.heads = {"click", "hide"};
-  model.action_types = {"click"};
-  TransActShape shape;
-  shape.actions = 12;
-  shape.action_types = 3;
-  shape.action_dimension = shape.item_dimension = shape.feed_forward = 8;
-  shape.latest = 3;
-  model.encoder = RandomTransAct(shape, seed);
-  model.items = {"a", "b", "c", "d"};
-  model.item_table = RandomCandidates(shape, model.items.size(), seed + 1);
-  model.side.dimension = shape.item_dimension;
-  model.side.vectors = RandomCandidates(shape, /*rows=*/5, seed + 2);
-  model.encoding = NumberEncoding::Fit({{0, 6, 12, 23}, {1, 2, 3, 4}, {5, 50, 500}});
-  RankingNetworkShape network;
-  network.inputs = model.inputs();
-  network.hidden = {16};
-  network.heads = model.heads.size();
-  model.network = RankingNetworkParameters::Zeros(network);
-  for (auto& [name, values] : TensorsOf(&model.network)) {
-    for (float& value : *values) value = draw(random) / 4;
-  }
-  return model;
-}
 
 absl::StatusOr<TransActRankerModel> WriteAndRead(const TransActRankerModel& model) {
   const std::string path = testing::TempDir() + "transact_ranker_test.safetensors";
@@ -104,7 +72,7 @@ class TransActRankerTest : public testing::Test {
 
 // The twin is told every item's vector, and knows of no codes.
 TEST_F(TransActRankerTest, ItemsAreWhatTheirCodesAndTheirOwnVectorSay) {
-  const TransActRankerModel model = RandomModel(3);
+  const TransActRankerModel model = RandomRankerModel(3);
   ASSERT_TRUE(model.Check().ok()) << model.Check();
   const TransActRanker ranker(model);
   TransActScratch scratch, told_scratch;
@@ -169,7 +137,7 @@ TEST_F(TransActRankerTest, ItemsAreWhatTheirCodesAndTheirOwnVectorSay) {
 }
 
 TEST_F(TransActRankerTest, WhatIsWrittenIsReadBack) {
-  const TransActRankerModel model = RandomModel(4);
+  const TransActRankerModel model = RandomRankerModel(4);
   const auto read = WriteAndRead(model);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->columns, model.columns);
@@ -181,7 +149,7 @@ TEST_F(TransActRankerTest, WhatIsWrittenIsReadBack) {
 
 // The first one knew no columns but numbers.
 TEST_F(TransActRankerTest, AFileOfTheFirstFormatIsReadAndOneOfALaterFormatRefused) {
-  TransActRankerModel model = RandomModel(8);
+  TransActRankerModel model = RandomRankerModel(8);
   model.candidate_columns = {"price", "age"};
   model.columns.clear();
   model.side = {};
@@ -212,7 +180,7 @@ TEST_F(TransActRankerTest, AFileOfTheFirstFormatIsReadAndOneOfALaterFormatRefuse
 }
 
 TEST_F(TransActRankerTest, ThePrecisionIsReadBackAndRoundsTheAnswers) {
-  TransActRankerModel model = RandomModel(9);
+  TransActRankerModel model = RandomRankerModel(9);
   const std::vector<std::string_view> candidates = {"a", "b", "x"};
   const std::vector<float> rows = {7, 2, 0, 1, 30, 7, 3, kNone, 2, 4, 7, 1, 4, 4, 300};
   const std::vector<std::string> items = {"c", "d"}, types = {"click", "click"};
@@ -242,7 +210,7 @@ TEST_F(TransActRankerTest, ThePrecisionIsReadBackAndRoundsTheAnswers) {
 }
 
 TEST_F(TransActRankerTest, ACategoryIsTheVectorOfItsCodeAmongTheInputs) {
-  TransActRankerModel model = RandomModel(6);
+  TransActRankerModel model = RandomRankerModel(6);
   model.request_columns = {"hour", "platform"};
   model.candidate_columns = {"price", "kind 1", "kind 2", "seller"};
   model.columns = {Column::kNumber,   Column::kCategory, Column::kNumber,
@@ -284,7 +252,7 @@ TEST_F(TransActRankerTest, ACategoryIsTheVectorOfItsCodeAmongTheInputs) {
 
 // The same one, which takes a retriever's vectors as they are: of its items, and of codes below 5.
 TransActRankerModel RandomFrozenModel(std::uint64_t seed) {
-  TransActRankerModel model = RandomModel(seed);
+  TransActRankerModel model = RandomRankerModel(seed);
   FrozenItems::Parts parts;
   parts.dimension = 8;
   parts.items = model.items;
@@ -365,8 +333,8 @@ TEST_F(TransActRankerTest, FrozenItemsSurviveAFileAndLearnedOnesKeepTheirFormat)
   EXPECT_EQ(read->frozen->parts(), model.frozen->parts());
   EXPECT_TRUE(read->items.empty());
   EXPECT_EQ(format_of(model), 3);
-  EXPECT_EQ(format_of(RandomModel(4)), 2);
-  EXPECT_EQ(WriteAndRead(RandomModel(4))->frozen, nullptr);
+  EXPECT_EQ(format_of(RandomRankerModel(4)), 2);
+  EXPECT_EQ(WriteAndRead(RandomRankerModel(4))->frozen, nullptr);
 }
 
 TEST_F(TransActRankerTest, FrozenItemsGoWithNoLearnedOnesAndHaveTheCodesOfTheColumns) {
@@ -375,7 +343,7 @@ TEST_F(TransActRankerTest, FrozenItemsGoWithNoLearnedOnesAndHaveTheCodesOfTheCol
   model.item_table.resize(8);
   EXPECT_FALSE(model.Check().ok());
   model = RandomFrozenModel(5);
-  model.side = RandomModel(5).side;
+  model.side = RandomRankerModel(5).side;
   EXPECT_FALSE(model.Check().ok());
   for (const std::size_t codes : {1, 3}) {
     model = RandomFrozenModel(5);
@@ -387,7 +355,7 @@ TEST_F(TransActRankerTest, FrozenItemsGoWithNoLearnedOnesAndHaveTheCodesOfTheCol
 }
 
 TEST_F(TransActRankerTest, PartsThatDoNotFitAreRefused) {
-  TransActRankerModel model = RandomModel(5);
+  TransActRankerModel model = RandomRankerModel(5);
   model.columns = {Column::kNumber, Column::kItemCode, Column::kItemCode, Column::kNumber,
                    Column::kItemCode};
   EXPECT_FALSE(model.Check().ok());  // codes that do not stand together
@@ -396,7 +364,7 @@ TEST_F(TransActRankerTest, PartsThatDoNotFitAreRefused) {
   EXPECT_FALSE(model.Check().ok());  // a code of the request
   model.columns = {Column::kNumber};
   EXPECT_FALSE(model.Check().ok());
-  model = RandomModel(5);
+  model = RandomRankerModel(5);
   model.side.vectors.pop_back();
   EXPECT_FALSE(model.Check().ok());
   model.side.vectors.clear();

@@ -538,14 +538,35 @@ def bench_transact(report, work, runs):
             report.skip(f"TransAct with {name}", "this processor has none")
             continue
         bench_transact_vectors(report, runs, name, goal, mine, theirs)
+        encoder = bench_transact_vectors(report, runs, name, goal, mine, theirs)
+        bench_roofline(report, runs, f"float32 with {name}", f"BM_MultiplyAdd{name.replace('-', '').capitalize()}", encoder, mine)
     if "avx512_bf16" in flags:
-        bench_transact_bfloat16(report, runs)
-    peaks = [json.loads(run(BUILD / "src/math/sgemm_bench", "--benchmark_format=json"))["benchmarks"][0]["items_per_second"] / 1e9
-             for _ in range(runs)]
-    report.add("OpenBLAS's best product on this machine", f"{statistics.median(peaks):.0f} GFLOP/s")
+        encoder = bench_transact_bfloat16(report, runs)
+        bench_roofline(report, runs, "bf16", "BM_MultiplyAddBfloat16", encoder, {})
+
+
+# Of a candidate beside 100 actions, 2 layers of width 96 with 2 heads and 32 hidden rows: what the products of both layers take that it shares with no
+# other (2 n^2 d + 2 n d^2 + 4 n d f in the first layer, 4 n^2 d + 8 n d^2 + 4 n d f in the second), and the second layer's powers.
+TRANSACT_PRODUCTS = 17.43e6
+TRANSACT_POWERS = 2 * 100 * 100
+
+
+def bench_roofline(report, runs, title, peak_name, encoder, environment):
+    """What products at the processor's peak and powers at our kernel's speed would allow, and how far the encoder is from it."""
+    def rates(name):
+        found = json.loads(run(BUILD / "src/math/roofline_bench", "--benchmark_format=json", f"--benchmark_filter={name}", f"--benchmark_repetitions={runs}",
+                               env=os.environ | environment))
+        return statistics.median(one["items_per_second"] for one in found["benchmarks"] if one["run_type"] == "iteration")
+    peak, powers, product = rates(peak_name), rates("BM_Powers"), rates("BM_Sgemm")
+    allowed = 1 / (TRANSACT_PRODUCTS / peak + TRANSACT_POWERS / powers)
+    report.add(f"Roofline of {title}: multiply-adds in registers; OpenBLAS's product; softmax's powers",
+               f"{peak / 1e9:.0f} GFLOP/s; {product / 1e9:.0f} in float32; {powers / 1e9:.1f} billion a second")
+    report.add("  what these allow a candidate's products and powers", f"{allowed:,.0f} candidates/s")
+    report.add("  how much of that the encoder reaches", f"{encoder / allowed:.0%}")
 
 
 def bench_transact_vectors(report, runs, name, goal, mine, theirs):
+    """The encoder's candidates/s."""
     ours, best, together, training, trained = [], [], [], [], []
     for _ in range(runs):
         encoded, taught = transact_bench("BM_TransActEncoder/actions:100/max_pool:1|BM_TransActTraining/candidates:25/bfloat16:0", mine)
@@ -569,9 +590,11 @@ def bench_transact_vectors(report, runs, name, goal, mine, theirs):
     report.add("  ratio to it", f"{ratio:.1f}", "3", ratio >= 3)
     # Multiplications and additions of an example that no other shares (docs/benchmarks.md).
     report.add("  what its arithmetic makes of that", f"{statistics.median(training) * 0.0523:.0f} GFLOP/s")
+    return statistics.median(ours)
 
 
 def bench_transact_bfloat16(report, runs):
+    """The encoder's candidates/s."""
     ours, best, exact, rounded, theirs_exact, theirs_rounded, networks = [], [], [], [], [], [], []
     for _ in range(runs):
         encoded, taught, taught_rounded, network, network_rounded = transact_bench(
@@ -594,6 +617,7 @@ def bench_transact_bfloat16(report, runs):
         ratio = statistics.median(mine / other for mine, other in zip(rounded, others))
         report.add(f"  {name}, and the ratio to it", f"{statistics.median(others):,.0f} examples/s, {ratio:.1f}")
     report.add("  the network behind it, 512 rows a step, bf16 to float32", f"{statistics.median(networks):.1f}")
+    return statistics.median(ours)
 
 
 WORLD = ROOT / "recipes/worlds/feed.yaml"

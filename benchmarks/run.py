@@ -537,9 +537,8 @@ def bench_transact(report, work, runs):
         if flag not in flags:
             report.skip(f"TransAct with {name}", "this processor has none")
             continue
-        bench_transact_vectors(report, runs, name, goal, mine, theirs)
         encoder = bench_transact_vectors(report, runs, name, goal, mine, theirs)
-        bench_roofline(report, runs, f"float32 with {name}", f"BM_MultiplyAdd{name.replace('-', '').capitalize()}", encoder, mine)
+        bench_roofline(report, runs, f"float32 with {name}", f"BM_MultiplyAdd{name.replace('-', '').capitalize()}", encoder, mine | theirs)
     if "avx512_bf16" in flags:
         encoder = bench_transact_bfloat16(report, runs)
         bench_roofline(report, runs, "bf16", "BM_MultiplyAddBfloat16", encoder, {})

@@ -264,7 +264,7 @@ TEST_F(EngineRankerTest, ANewServableServesFromAStateThatKnowsTheWholeLog) {
   EXPECT_EQ(engine->Rank(request)->items.size(), 3);
 }
 
-TEST_F(EngineRankerTest, WhatTheServableBeforeReadsIsKeptSoThatGoingBackNeedsNoLookAtTheLog) {
+TEST_F(EngineRankerTest, ServablesOfOtherFeaturesTakeTurnsOverTheStateThatBothRead) {
   std::string first;
   std::size_t bytes_of_first = 0;
   {

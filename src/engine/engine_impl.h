@@ -88,10 +88,6 @@ class Engine::Impl {
   }
   // FailedPrecondition where features read now look back to below the horizon.
   absl::Status CheckHorizon(const FeaturePlan& plan) const;
-  // Features over the active state, where that has all that they read, or else over one that is to
-  // be filled, with what the active servable reads in it. Either is `coming_state` then.
-  std::shared_ptr<const LiveFeatures> FeaturesOf(const TrainedRanker& trained)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(activation_mutex) ABSL_LOCKS_EXCLUDED(active_mutex);
   // The servable's ranker with its state filled from the log; null where it has none.
   absl::StatusOr<std::shared_ptr<const LiveRanker>> PrepareRanker(
       const std::shared_ptr<const Servable>& servable)

@@ -50,35 +50,19 @@ absl::Status Engine::Impl::FillFeaturesAnew(const std::function<bool()>& is_canc
   return absl::OkStatus();
 }
 
-std::shared_ptr<const LiveFeatures> Engine::Impl::FeaturesOf(const TrainedRanker& trained) {
-  const auto compile_onto = [&](const StateSchema& schema) {
-    // Null where both together name too many types of actions.
-    return FeaturePlan::Compile(trained.plan->declarations(), nullptr, schema).value_or(nullptr);
-  };
-  const MutexLock lock(&active_mutex);
-  if (active_state != nullptr) {
-    std::shared_ptr<const FeaturePlan> plan = compile_onto(active_state->schema());
-    if (plan != nullptr && plan->schema() == active_state->schema()) {
-      coming_state = active_state;
-      return std::make_shared<const LiveFeatures>(std::move(plan), coming_state);
-    }
-  }
-  std::shared_ptr<const FeaturePlan> plan;
-  // What the active servable reads is kept, so that going back to it needs no look at the log.
-  if (active_ranker != nullptr) plan = compile_onto(active_ranker->trained->plan->schema());
-  if (plan == nullptr) plan = trained.plan;
-  coming_state = std::make_shared<LiveState>(
-      plan->schema(), store.get(),
-      StateLimits{.bytes_max = StateBytesMax(), .spill_directory = directory.temporary()});
-  return std::make_shared<const LiveFeatures>(std::move(plan), coming_state);
-}
-
 absl::StatusOr<std::shared_ptr<const LiveRanker>> Engine::Impl::PrepareRanker(
     const std::shared_ptr<const Servable>& servable) {
   const std::shared_ptr<const TrainedRanker>& trained = servable->ranker;
   if (trained == nullptr) return std::shared_ptr<const LiveRanker>();
   FOURFOLD_RETURN_IF_ERROR(CheckHorizon(*trained->plan));
-  std::shared_ptr<const LiveFeatures> features = FeaturesOf(*trained);
+  const std::shared_ptr<const LiveRanker> before = ranker();
+  std::shared_ptr<const LiveFeatures> features = LiveFeatures::After(
+      before == nullptr ? nullptr : before->features, trained->plan, store.get(),
+      {.bytes_max = StateBytesMax(), .spill_directory = directory.temporary()});
+  {
+    const MutexLock lock(&active_mutex);
+    coming_state = features->state();
+  }
   const absl::Status filled = features->state()->Fill();
   if (!filled.ok()) {
     const MutexLock lock(&active_mutex);
@@ -94,12 +78,16 @@ absl::Status Engine::Impl::Serve(const std::string& version) {
   FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const Servable> servable, repository.Load(version));
   FOURFOLD_ASSIGN_OR_RETURN(std::shared_ptr<const LiveRanker> ranker, PrepareRanker(servable));
   absl::Status activated = recommender->Activate(servable, ranker);
-  const MutexLock lock(&active_mutex);
-  coming_state = nullptr;
-  if (!activated.ok()) return activated;
-  active_servable = std::move(servable);
-  active_ranker = std::move(ranker);
-  active_state = active_ranker == nullptr ? nullptr : active_ranker->features->state();
+  std::shared_ptr<LiveState> state = ranker == nullptr ? nullptr : ranker->features->state();
+  {
+    const MutexLock lock(&active_mutex);
+    coming_state = nullptr;
+    if (!activated.ok()) return activated;
+    // What is not used any more goes after the lock, which commits wait for.
+    active_servable.swap(servable);
+    active_ranker.swap(ranker);
+    active_state.swap(state);
+  }
   return absl::OkStatus();
 }
 

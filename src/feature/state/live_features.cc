@@ -7,10 +7,49 @@
 
 namespace fourfold {
 
-LiveFeatures::LiveFeatures(std::shared_ptr<const FeaturePlan> plan,
+namespace {
+
+// Null where both together name too many types of actions.
+std::shared_ptr<const FeaturePlan> CompileOnto(const StateSchema& schema, const FeaturePlan& plan) {
+  return FeaturePlan::Compile(plan.declarations(), nullptr, schema).value_or(nullptr);
+}
+
+}  // namespace
+
+LiveFeatures::LiveFeatures(std::shared_ptr<const FeaturePlan> alone,
+                           std::shared_ptr<const FeaturePlan> plan,
                            std::shared_ptr<LiveState> state)
-    : plan_(std::move(plan)), state_(std::move(state)), statistics_(*plan_) {
+    : alone_(std::move(alone)),
+      plan_(std::move(plan)),
+      state_(std::move(state)),
+      statistics_(*plan_) {
   FOURFOLD_CHECK(state_->schema().Extends(plan_->schema()));
+}
+
+std::shared_ptr<const LiveFeatures> LiveFeatures::After(
+    const std::shared_ptr<const LiveFeatures>& active,
+    const std::shared_ptr<const FeaturePlan>& plan, const EventStore* store,
+    const StateLimits& limits) {
+  const auto over = [&](std::shared_ptr<const FeaturePlan> compiled,
+                        std::shared_ptr<LiveState> state) {
+    return std::shared_ptr<const LiveFeatures>(
+        new LiveFeatures(plan, std::move(compiled), std::move(state)));
+  };
+  std::shared_ptr<const FeaturePlan> of_both = plan;
+  if (active != nullptr) {
+    if (const auto found = CompileOnto(active->alone_->schema(), *plan); found != nullptr) {
+      of_both = found;
+    }
+    const StateSchema& kept = active->state_->schema();
+    const auto shared = CompileOnto(kept, *plan);
+    if (shared != nullptr && shared->schema() == kept &&
+        of_both->schema().PartCount() == kept.PartCount()) {
+      // The same features go on counting how they turn out.
+      const bool is_same = plan->declarations() == active->plan_->declarations();
+      return is_same ? active : over(shared, active->state_);
+    }
+  }
+  return over(of_both, std::make_shared<LiveState>(of_both->schema(), store, limits));
 }
 
 absl::Status LiveFeatures::Read(const FeatureRequest& request, FeatureTable* table) const {

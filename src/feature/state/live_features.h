@@ -2,10 +2,12 @@
 
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "feature/event_store.h"
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/feature_request.h"
 #include "feature/plan/feature_statistics.h"
@@ -18,7 +20,17 @@ namespace fourfold {
 class LiveFeatures {
  public:
   // The state's schema must extend the plan's.
-  LiveFeatures(std::shared_ptr<const FeaturePlan> plan, std::shared_ptr<LiveState> state);
+  LiveFeatures(std::shared_ptr<const FeaturePlan> plan, std::shared_ptr<LiveState> state)
+      : LiveFeatures(plan, plan, std::move(state)) {}
+
+  // Features of the plan, which was compiled onto nothing, that are to follow `active` (may be
+  // null): over the state of `active` where that keeps what both read and nothing else; otherwise
+  // over one of that, which is to be filled, so that going back to `active` needs no look at the
+  // log. Where both name too many types of actions together, over one of the plan's alone.
+  static std::shared_ptr<const LiveFeatures> After(
+      const std::shared_ptr<const LiveFeatures>& active,
+      const std::shared_ptr<const FeaturePlan>& plan, const EventStore* store,
+      const StateLimits& limits);
 
   const FeaturePlan& plan() const { return *plan_; }
   const std::shared_ptr<LiveState>& state() const { return state_; }
@@ -31,6 +43,10 @@ class LiveFeatures {
       const std::deque<FeatureRequest>& requests) const;
 
  private:
+  LiveFeatures(std::shared_ptr<const FeaturePlan> alone, std::shared_ptr<const FeaturePlan> plan,
+               std::shared_ptr<LiveState> state);
+
+  const std::shared_ptr<const FeaturePlan> alone_;  // as it is without what others read
   const std::shared_ptr<const FeaturePlan> plan_;
   const std::shared_ptr<LiveState> state_;
   mutable FeatureStatistics statistics_;

@@ -88,6 +88,13 @@ struct StateSchema {
     return kOtherType;
   }
   friend bool operator==(const StateSchema&, const StateSchema&) = default;
+  // Of two schemas of which one extends the other the same where they keep the same.
+  std::size_t PartCount() const {
+    std::size_t count = action_types.size() + action_fields.size() + item_fields.size() +
+                        user_fields.size() + families.size();
+    for (const TimelineFamily& family : families) count += family.aggregates.size();
+    return count;
+  }
 };
 
 // What of a state the features of a plan read.

@@ -11,17 +11,20 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "feature/event_store.h"
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/twenty_features.h"
 #include "feature/state/live_features.h"
+#include "offline/ranking/row_replay.h"
 #include "resource_usage.h"
 
 // Features of a log that outgrows memory, through the store: 20 features of 8 kinds beside a log
 // that goes in with a request every so many events; then requests of 500 candidates from a cold
-// cache; then durable events at a fixed rate beside such requests.
+// cache; then durable events at a fixed rate beside such requests. Or, of a log that is there, the
+// features of training rows.
 namespace fourfold::bench {
 namespace {
 
@@ -40,6 +43,7 @@ struct Arguments {
   int live_events = 20'000;  // a second
   int live_batch = 25;       // events acknowledged together
   int live_requests = 50;    // a second
+  std::size_t training_rows = 0;
 };
 
 // Of /proc/self/status, in MiB: "VmRSS" now, "VmHWM" at most so far.
@@ -243,6 +247,50 @@ absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveFeat
   return absl::OkStatus();
 }
 
+// Training rows of purchases, evenly out of all of them, in their order.
+absl::Status MakeRows(const Arguments& arguments, const FeaturePlan& plan, const EventStore& store,
+                      const StateLimits& limits) {
+  RowOptions options;
+  options.rows = RowOptions::Rows::kActions;
+  options.labels = {{"buy", 1}};
+  const auto began = SteadyClock::now();
+  double processor_began = ProcessorSeconds();
+  FOURFOLD_ASSIGN_OR_RETURN(
+      const RowReplay replay,
+      RowReplay::Start(store, plan, options, EverythingKnown(), kSinceForEverMs, limits));
+  std::printf(
+      "replay of %llu events in %.1f s, %.1f of the processor; %zu rows; resident %.0f MiB\n",
+      static_cast<unsigned long long>(replay.counts().events), SecondsSince(began),
+      ProcessorSeconds() - processor_began, replay.size(), ResidentMebibytes("VmRSS"));
+  const std::size_t count = std::min(arguments.training_rows, replay.size());
+  DigestBuilder digest;
+  ReplayedRequest replayed;
+  FeatureTable table;
+  processor_began = ProcessorSeconds();
+  const auto read_began = SteadyClock::now();
+  for (std::size_t i = 0; i < count; ++i) {
+    FOURFOLD_RETURN_IF_ERROR(replay.Read(i * replay.size() / count, &replayed, &table));
+    for (const std::vector<float>& column : table.columns) {
+      digest.Add({reinterpret_cast<const char*>(column.data()), column.size() * sizeof(float)});
+    }
+  }
+  const double seconds = SecondsSince(read_began);
+  const double processor = ProcessorSeconds() - processor_began;
+  const EntityCache* const cache = replay.state().cache().get();
+  const EntityCache::Stats stats = cache == nullptr ? EntityCache::Stats() : cache->ReadStats();
+  std::printf(
+      "%zu rows in %.1f s, %.2f ms of the processor each; state %.0f MiB, a file of %.0f MiB; %llu "
+      "reads, %llu of them unpacked, %llu from the histories; resident at most %.0f MiB; digest of "
+      "the values %s\n",
+      count, seconds, processor * 1e3 / static_cast<double>(std::max<std::size_t>(count, 1)),
+      static_cast<double>(replay.state().bytes()) / (1 << 20),
+      static_cast<double>(stats.file_bytes) / (1 << 20),
+      static_cast<unsigned long long>(stats.reads), static_cast<unsigned long long>(stats.unpacked),
+      static_cast<unsigned long long>(stats.misses), ResidentMebibytes("VmHWM"),
+      DigestToHex(digest.Finish()).c_str());
+  return absl::OkStatus();
+}
+
 absl::Status Run(const Arguments& arguments) {
   FOURFOLD_ASSIGN_OR_RETURN(const auto plan, FeaturePlan::Compile(TwentyFeatures()));
   const SystemClock clock;
@@ -265,6 +313,7 @@ absl::Status Run(const Arguments& arguments) {
     FOURFOLD_RETURN_IF_ERROR(PassLog(arguments, store.get(), live));
     store->SetCommitListener(nullptr);
   }
+  if (arguments.training_rows > 0) return MakeRows(arguments, *plan, *store, limits);
   const LiveFeatures live = make();
   const auto began = SteadyClock::now();
   FOURFOLD_RETURN_IF_ERROR(live.state()->Fill());
@@ -301,6 +350,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   app.add_option("--live-requests", arguments.live_requests, "A second")->capture_default_str();
+  app.add_option("--training-rows", arguments.training_rows,
+                 "Instead of requests cold and live: so many rows of the log's purchases")
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = fourfold::bench::Run(arguments);
   if (!status.ok()) std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());

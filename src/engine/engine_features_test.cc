@@ -331,6 +331,25 @@ TEST_F(EngineRankerTest, ALogWithoutSlatesGivesAServableWithoutARanker) {
   EXPECT_EQ(engine->Rank(List()).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(EngineRankerTest, WhatIsLearnedDoesNotDependOnWhetherTheStateFitsIntoMemory) {
+  std::string learned[2];
+  for (const bool fits : {true, false}) {
+    const auto engine =
+        Open(StrCat(kRankerRecipe, "  state_megabytes: ", fits ? 64 : 0, "\n"), "2024-05-02");
+    if (fits) Fill(*engine);
+    TrainRequest request;
+    request.evaluate = request.tune = false;
+    std::string notes;
+    request.note = [&](std::string_view note) { StrAppend(&notes, note); };
+    const auto version = engine->Train(request);
+    ASSERT_TRUE(version.ok()) << version.status();
+    EXPECT_EQ(notes.find("state_megabytes") == std::string::npos, fits) << notes;
+    learned[fits ? 1 : 0] = Read(StrCat("engine/servables/", *version, "/ranker.json"));
+  }
+  EXPECT_GT(learned[0].size(), 1000u);
+  EXPECT_EQ(learned[0], learned[1]);
+}
+
 TEST_F(EngineRankerTest, BadListsAreRefused) {
   const auto engine = Open(kRankerRecipe, "2024-05-02");
   Fill(*engine);

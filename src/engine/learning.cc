@@ -38,6 +38,11 @@ std::string RecordOf(const Recipe& recipe) {
 
 }  // namespace
 
+StateLimits StateLimitsOf(const Learning& learning) {
+  return {.bytes_max = static_cast<std::size_t>(learning.recipe.ranker->state_megabytes) << 20,
+          .spill_directory = learning.scratch_path};
+}
+
 absl::Status CheckNotCancelled(const Learning& learning) {
   if (!learning.is_cancelled || !learning.is_cancelled()) return absl::OkStatus();
   return absl::CancelledError("the training was called off");

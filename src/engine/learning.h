@@ -10,6 +10,7 @@
 #include "engine/recipe.h"
 #include "feature/catalogue.h"
 #include "feature/event_store.h"
+#include "feature/state/capped_state.h"
 #include "fourfold/engine.h"
 #include "offline/dataset/interaction_table.h"
 #include "offline/evaluation/evaluation_protocol.h"
@@ -43,6 +44,9 @@ struct Learning {
   std::string row_checkpoint_path = "";
   std::function<bool()> is_cancelled = nullptr;  // as of TrainRequest; may be empty
 };
+
+// Of the features' state that a training or an exam reads. The recipe has a ranker.
+StateLimits StateLimitsOf(const Learning& learning);
 
 // Cancelled once `learning` is.
 absl::Status CheckNotCancelled(const Learning& learning);

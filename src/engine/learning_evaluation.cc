@@ -221,7 +221,8 @@ absl::StatusOr<std::shared_ptr<const LiveRanker>> FitRankerForExam(const Learnin
                             FitRanker(before, KeepRows(table, exam.split.fit_rows), blend));
   ranker.learned = LearnedItemsOf(exam.servable);
   const std::shared_ptr<const FeaturePlan>& plan = ranker.trained->plan;
-  auto state = std::make_shared<LiveState>(plan->schema(), &learning.store);
+  auto state =
+      std::make_shared<LiveState>(plan->schema(), &learning.store, StateLimitsOf(learning));
   FOURFOLD_RETURN_IF_ERROR(state->Fill());
   ranker.features = std::make_shared<const LiveFeatures>(plan, std::move(state));
   return std::make_shared<const LiveRanker>(std::move(ranker));

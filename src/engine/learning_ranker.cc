@@ -159,14 +159,20 @@ absl::StatusOr<Rows> ReplayRows(const Learning& learning, const InteractionTable
   if (learning.progress) learning.progress("reading the log", 0);
   RowOptions rows = spec.rows;
   rows.history_reach_ms = HistoryReachMs(learning.recipe);
-  FOURFOLD_ASSIGN_OR_RETURN(RowReplay replay,
-                            RowReplay::Start(learning.store, *learning.recipe.features, rows,
-                                             learning.at, learning.since_ms));
+  FOURFOLD_ASSIGN_OR_RETURN(
+      RowReplay replay, RowReplay::Start(learning.store, *learning.recipe.features, rows,
+                                         learning.at, learning.since_ms, StateLimitsOf(learning)));
   FOURFOLD_RETURN_IF_ERROR(learning.store.CheckReach(learning.at, learning.since_ms));
   if (replay.counts().too_early > 0 && learning.note) {
     learning.note(StrCat(replay.counts().too_early,
                          " requests are left out of the ranker's rows: they look back farther than "
                          "the recipe's `retain` keeps"));
+  }
+  if (replay.state().cache() != nullptr && learning.note) {
+    learning.note(StrCat("the features' state of the log is larger than `ranker.state_megabytes`, ",
+                         spec.state_megabytes,
+                         ": rows that ask for what is not in memory read it from the histories, "
+                         "with the same values"));
   }
   const bool has_fits = NeedsPastFits(learning.recipe);
   if (!has_fits && spec.transact.embedding_retriever.empty()) return Rows{std::move(replay), {}};

@@ -40,12 +40,15 @@ absl::Status CappedState::AddUpTo(Position end) {
       return true;
     }));
   }
-  end_ = end;
-  if (cache_ != nullptr) {
-    cache_->FollowedUpTo(end);
-    cache_->Trim();
-  }
+  AddedUpTo(end);
   return absl::OkStatus();
+}
+
+void CappedState::AddedUpTo(Position end) {
+  end_ = std::max(end_, end);
+  if (cache_ == nullptr) return;
+  cache_->FollowedUpTo(end_);
+  cache_->Trim();
 }
 
 std::size_t CappedState::bytes() const {

@@ -41,9 +41,13 @@ class CappedState {
   // The next event of the log; positions that were erased are passed over.
   void Add(const LoggedEvent& logged);
   absl::Status AddUpTo(Position end);
+  // Every event before `end` that belongs to the state was added. What finds no room may go into
+  // the file only now: to be called every thousand events.
+  void AddedUpTo(Position end);
   // From now on only hot entities are in memory.
   void StartCaching();
 
+  const StateSchema& schema() const { return *schema_; }
   // Every event before it was taken in.
   Position end() const { return end_; }
   // Null while all of it is in memory.

@@ -5,6 +5,7 @@
 
 #include "base/status_macros.h"
 #include "feature/plan/feature_reader.h"
+#include "feature/state/pinned_read.h"
 
 namespace fourfold {
 namespace {
@@ -95,31 +96,15 @@ absl::StatusOr<bool> LiveState::ReadPinned(const FeaturePlan& plan,
                                            const std::shared_ptr<EntityCache>& cache,
                                            const FeatureRequest& request, FeatureTable* table,
                                            FeatureStatistics* statistics) const {
-  // Facts of items that a user acted on are known to be wanted only once they are missed; what is
-  // read until then counts for nothing.
-  const bool may_miss = plan.use().ReadsFacts(StateEntity::kItem);
-  EntityCache::Pins pins;
-  FOURFOLD_RETURN_IF_ERROR(
-      CappedState::Pin(schema_, plan.use(), *store_, request, cache.get(), &pins));
-  for (;;) {
-    EntityCache::Wanted missing;
-    {
-      const ReaderMutexLock lock(&mutex_);
-      if (state_->cache() != cache) return false;
-      const CappedState::View view(state_.get(), &pins);
-      FOURFOLD_RETURN_IF_ERROR(
-          ReadFeatures(plan, view, request, table, may_miss ? nullptr : statistics));
-      if (view.missing().empty()) {
-        if (may_miss && statistics != nullptr) {
-          FOURFOLD_RETURN_IF_ERROR(ReadFeatures(plan, view, request, table, statistics));
-        }
+  return fourfold::ReadPinned(
+      plan, schema_, *store_, cache.get(), request,
+      [&](absl::FunctionRef<absl::Status(const CappedState&)> read) -> absl::StatusOr<bool> {
+        const ReaderMutexLock lock(&mutex_);
+        if (state_->cache() != cache) return false;
+        FOURFOLD_RETURN_IF_ERROR(read(*state_));
         return true;
-      }
-      missing = view.missing();
-    }
-    // No commit waits while it is read.
-    FOURFOLD_RETURN_IF_ERROR(cache->Pin(missing, &pins));
-  }
+      },
+      table, statistics);
 }
 
 Position LiveState::end() const {

@@ -20,8 +20,8 @@ struct RankerSpec {
   // Of the requests that it scores, the share kept with their features
   // (online/ranking/served_log.h).
   double log_features = 0.01;
-  // The most memory that the state of its features takes beside serving
-  // (feature/state/live_state.h).
+  // The most memory that the state of its features takes beside serving, and another one while
+  // rows are made (feature/state/capped_state.h).
   int state_megabytes = 1024;
   // Rows kRetrieved: retrieval first learns from so many of the moments; the rows are those after
   // them, in so many parts of equal size. Each part's candidates are of retrieval fitted on what

@@ -9,10 +9,13 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "feature/event_store_codec.h"
-#include "feature/plan/feature_reader.h"
+#include "feature/state/pinned_read.h"
 
 namespace fourfold {
 namespace {
+
+// So many events are added to the state at a time.
+constexpr Position kStep = 1024;
 
 bool IsServed(const Event& event) { return !event.served_from.servable.empty(); }
 
@@ -20,28 +23,6 @@ bool IsServed(const Event& event) { return !event.served_from.servable.empty(); 
 std::int64_t NowOf(const Event& event) {
   const bool is_served = event.kind == EventKind::kRanking && IsServed(event);
   return is_served ? event.served_from.as_of_ms : event.event_time_ms;
-}
-
-// Where the features of a row are read.
-void SetReadPoint(const LoggedEvent& logged, FeatureRequest* request) {
-  const Event& event = logged.event;
-  request->now_ms = NowOf(event);
-  if (event.kind == EventKind::kRanking && IsServed(event)) {
-    request->at.as_of_ms = event.served_from.as_of_ms;
-    request->at.known_at_ms = event.served_from.known_at_ms;
-    request->at.position_end = event.served_from.position_end;
-    return;
-  }
-  request->at = BeforeRow(LineOf(logged));
-}
-
-// Whether what a row reads was known later than it happened, or lay in the log where something has
-// been removed since. What happened too early is for LeaveOutBefore.
-bool IsBelowHorizon(const EventStore& store, const LoggedEvent& logged) {
-  if (store.HorizonMs() == kSinceForEverMs) return false;
-  FeatureRequest request;
-  SetReadPoint(logged, &request);
-  return absl::IsOutOfRange(store.CheckReach(request.at, request.at.as_of_ms));
 }
 
 // What tells an event of a log from all others of it: a log is only ever appended to and erased
@@ -58,26 +39,35 @@ std::string LogPlaceOf(const LoggedEvent& logged) {
 
 absl::StatusOr<RowReplay> RowReplay::Start(const EventStore& store, const FeaturePlan& plan,
                                            const RowOptions& options, const ReadPoint& end,
-                                           std::int64_t since_ms) {
-  RowReplay replay(store, plan, options);
-  const Position position_end = std::min(end.position_end, store.EndPosition());
-  FOURFOLD_RETURN_IF_ERROR(store.ScanLog(0, position_end, [&](const LoggedEvent& logged) {
-    if (logged.event.event_time_ms > end.as_of_ms || logged.known_time_ms > end.known_at_ms) {
-      return true;
-    }
-    replay.Note(logged);
-    return true;
-  }));
+                                           std::int64_t since_ms, StateLimits limits) {
+  ReadPoint until;
+  until.as_of_ms = std::min(end.as_of_ms, end.known_at_ms);
+  until.known_at_ms = end.known_at_ms;
+  until.position_end = std::min(end.position_end, store.EndPosition());
+  RowReplay replay(store, plan, options, until, std::move(limits));
+  FOURFOLD_RETURN_IF_ERROR(replay.NoteLog());
   if (options.rows == RowOptions::Rows::kRetrieved) replay.NoteMoments();
-  replay.LeaveOutOpenWindows(std::min(end.as_of_ms, store.LastEventTimeMs()));
+  replay.SortRows();
+  replay.LeaveOutOpenWindows(std::min(until.as_of_ms, store.LastEventTimeMs()));
   replay.LeaveOutBefore(since_ms);
   if (options.answered_only) FOURFOLD_RETURN_IF_ERROR(replay.LeaveOutUnanswered());
-  std::sort(replay.rows_.begin(), replay.rows_.end(), [](const Row& a, const Row& b) {
-    return std::tie(a.event_time_ms, a.session, a.step, a.position) <
-           std::tie(b.event_time_ms, b.session, b.step, b.position);
-  });
+  replay.rows_.shrink_to_fit();
   replay.counts_.requests = replay.rows_.size();
   return replay;
+}
+
+absl::Status RowReplay::NoteLog() {
+  for (Position from = 0; from < end_.position_end; from += kStep) {
+    const Position to = std::min(from + kStep, end_.position_end);
+    FOURFOLD_RETURN_IF_ERROR(store_->ScanLog(from, to, [&](const LoggedEvent& logged) {
+      if (logged.event.event_time_ms <= end_.as_of_ms && logged.known_time_ms <= end_.known_at_ms) {
+        Note(logged);
+      }
+      return true;
+    }));
+    state_->AddedUpTo(to);
+  }
+  return absl::OkStatus();
 }
 
 void RowReplay::Note(const LoggedEvent& logged) {
@@ -91,12 +81,11 @@ void RowReplay::Note(const LoggedEvent& logged) {
     ++counts_.few_items;
     return;
   }
-  if (IsBelowHorizon(*store_, logged)) {
+  if (IsBelowHorizon(logged)) {
     ++counts_.too_early;
     return;
   }
-  rows_.push_back({event.event_time_ms, NowOf(event), event.session, event.step, logged.position,
-                   HashOfId(event.id)});
+  NoteRow(logged, HashOfId(event.id));
 }
 
 void RowReplay::NoteAction(const LoggedEvent& logged) {
@@ -108,8 +97,7 @@ void RowReplay::NoteAction(const LoggedEvent& logged) {
   }
   if (!meaning.has_value()) return;
   if (options_.rows == RowOptions::Rows::kActions) {
-    rows_.push_back(
-        {event.event_time_ms, NowOf(event), event.session, event.step, logged.position, 0});
+    NoteRow(logged, 0);
   } else if (!event.ranking.empty()) {
     answers_[HashOfId(event.ranking)].push_back(
         {event.event_time_ms, HashOfId(event.item), *meaning});
@@ -134,8 +122,24 @@ void RowReplay::NoteMoments() {
   moments_ = actions_.Take();
   for (std::size_t i = 0; i < moments_.size(); ++i) {
     const std::int64_t time_ms = moments_[i].event_time_ms;
-    rows_.push_back({time_ms, time_ms, "", 0, moments_[i].position, i});
+    noted_.push_back({{time_ms, time_ms, moments_[i].position, i}, "", 0});
   }
+}
+
+void RowReplay::NoteRow(const LoggedEvent& logged, std::uint64_t id) {
+  const Event& event = logged.event;
+  noted_.push_back(
+      {{event.event_time_ms, NowOf(event), logged.position, id}, event.session, event.step});
+}
+
+void RowReplay::SortRows() {
+  std::sort(noted_.begin(), noted_.end(), [](const NotedRow& a, const NotedRow& b) {
+    return std::tie(a.row.event_time_ms, a.session, a.step, a.row.position) <
+           std::tie(b.row.event_time_ms, b.session, b.step, b.row.position);
+  });
+  rows_.reserve(noted_.size());
+  for (const NotedRow& noted : noted_) rows_.push_back(noted.row);
+  noted_ = {};
 }
 
 void RowReplay::RetrieveFrom(std::int64_t from_ms, RetrieveCandidates retrieve) {
@@ -173,7 +177,7 @@ absl::Status RowReplay::LeaveOutUnanswered() {
   if (options_.rows != RowOptions::Rows::kRankings) return absl::OkStatus();
   std::vector<Row> answered;
   ReplayedRequest replayed;
-  for (Row& row : rows_) {
+  for (const Row& row : rows_) {
     if (!answers_.contains(row.id)) continue;
     bool is_answered = false;
     FOURFOLD_RETURN_IF_ERROR(
@@ -185,7 +189,7 @@ absl::Status RowReplay::LeaveOutUnanswered() {
               std::any_of(replayed.outcomes.begin(), replayed.outcomes.end(), is_positive);
           return false;
         }));
-    if (is_answered) answered.push_back(std::move(row));
+    if (is_answered) answered.push_back(row);
   }
   counts_.unanswered = rows_.size() - answered.size();
   rows_ = std::move(answered);
@@ -243,6 +247,33 @@ absl::Status RowReplay::Retrieve(const Row& row, ReplayedRequest* replayed) cons
   return absl::OkStatus();
 }
 
+// Histories go on past the end, so what is read of them must not. Neither do the earlier steps of
+// an imported row's session, which reach a millisecond past its read point: it happened at the end
+// at the latest, and what was known by then is known at the end.
+void RowReplay::SetReadPoint(const LoggedEvent& logged, FeatureRequest* request) const {
+  const Event& event = logged.event;
+  request->now_ms = NowOf(event);
+  ReadPoint& at = request->at;
+  if (event.kind == EventKind::kRanking && IsServed(event)) {
+    at = ReadPoint();
+    at.as_of_ms = event.served_from.as_of_ms;
+    at.known_at_ms = event.served_from.known_at_ms;
+    at.position_end = event.served_from.position_end;
+  } else {
+    at = BeforeRow(LineOf(logged));
+  }
+  at.as_of_ms = std::min(at.as_of_ms, end_.as_of_ms);
+  at.known_at_ms = std::min(at.known_at_ms, end_.known_at_ms);
+  at.position_end = std::min(at.position_end, end_.position_end);
+}
+
+bool RowReplay::IsBelowHorizon(const LoggedEvent& logged) const {
+  if (store_->HorizonMs() == kSinceForEverMs) return false;
+  FeatureRequest request;
+  SetReadPoint(logged, &request);
+  return absl::IsOutOfRange(store_->CheckReach(request.at, request.at.as_of_ms));
+}
+
 void RowReplay::SetLearned(FeatureRequest* request) const {
   if (learned_before_ != nullptr) request->learned = learned_before_(request->now_ms);
 }
@@ -265,7 +296,7 @@ absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
       SetReadPoint(logged, &request);
       SetLearned(&request);
       status = Retrieve(rows_[row], replayed);
-      if (status.ok()) status = ReadFeatures(*plan_, *state_, request, table);
+      if (status.ok()) status = ReadUnchanging(*plan_, *store_, *state_, request, table);
       return false;
     }
     request.candidates.clear();
@@ -281,7 +312,7 @@ absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
           {event.items[c].item, event.items[c].fields, static_cast<int>(c) + 1});
     }
     Label(event, replayed);
-    status = ReadFeatures(*plan_, *state_, request, table);
+    status = ReadUnchanging(*plan_, *store_, *state_, request, table);
     return false;
   }));
   return status;

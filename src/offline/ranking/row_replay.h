@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -15,7 +16,7 @@
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/feature_request.h"
 #include "feature/plan/learned_items.h"
-#include "feature/state/logged_state.h"
+#include "feature/state/capped_state.h"
 #include "offline/ranking/moments.h"
 
 namespace fourfold {
@@ -87,10 +88,19 @@ class RowReplay {
 
   // Reads the log up to `end` into state and notes its requests, but those whose features, or
   // retrieval, reach back to before `since_ms`, or whose read point lies below the store's horizon.
-  // The store and the plan must outlive it. Memory: LoggedState's, and about 150 bytes a request.
+  // Of a moment later than what is known at the end, nothing counts. The store and the plan must
+  // outlive it. While it is in use the horizon must stay where it is; after an erasure rows read
+  // less.
+  //
+  // Whatever the limits, rows read the same. Memory, beside the state's (CappedState: under
+  // `limits`, but for actions that are kept of everybody, texts, and what is being read), grows
+  // with the log: 32 bytes a request, 150 while the log is read; kRankings: 40 an action that
+  // counts and names a slate, and 100 a slate with such actions; kRetrieved: 56 an action and 32 a
+  // moment, instead of that.
   static absl::StatusOr<RowReplay> Start(const EventStore& store, const FeaturePlan& plan,
                                          const RowOptions& options, const ReadPoint& end,
-                                         std::int64_t since_ms = kSinceForEverMs);
+                                         std::int64_t since_ms = kSinceForEverMs,
+                                         StateLimits limits = {});
 
   std::size_t size() const { return rows_.size(); }
   std::int64_t event_time_ms(std::size_t row) const { return rows_[row].event_time_ms; }
@@ -99,6 +109,8 @@ class RowReplay {
   const RowOptions& options() const { return options_; }
   // Of the events that were read: another one where an event was added or erased.
   std::uint64_t log_hash() const { return log_hash_; }
+  // What features are read from.
+  const CappedState& state() const { return *state_; }
 
   // Rows kRetrieved, once, before Read: leaves out what came before `from_ms`, which `retrieve` may
   // have learned from. Items acted on within the window without a label are no candidates: nobody
@@ -112,17 +124,22 @@ class RowReplay {
   // Before Read: leaves out requests that are of a time before `from_ms`, or were asked before it.
   void StartFrom(std::int64_t from_ms);
 
-  // Thread-safe.
+  // Thread-safe. With a state that outgrew its limits, what a row asks for may have to be read from
+  // the histories, and stays in memory while the row is read.
   absl::Status Read(std::size_t row, ReplayedRequest* replayed, FeatureTable* table) const;
 
  private:
   struct Row {
     std::int64_t event_time_ms = 0;
     std::int64_t now_ms = 0;  // of its FeatureRequest
-    std::string session;
-    std::int64_t step = 0;
     Position position = 0;
     std::uint64_t id = 0;  // HashOfId of a slate; the place of a moment
+  };
+  // With what decides the order of rows of one time.
+  struct NotedRow {
+    Row row;
+    std::string session;
+    std::int64_t step = 0;
   };
   struct Answer {
     std::int64_t event_time_ms = 0;
@@ -130,16 +147,21 @@ class RowReplay {
     ActionMeaning meaning;
   };
 
-  RowReplay(const EventStore& store, const FeaturePlan& plan, const RowOptions& options)
+  RowReplay(const EventStore& store, const FeaturePlan& plan, const RowOptions& options,
+            const ReadPoint& end, StateLimits limits)
       : store_(&store),
         plan_(&plan),
         options_(options),
-        state_(std::make_unique<LoggedState>(&plan.schema())) {}
+        end_(end),
+        state_(std::make_unique<CappedState>(&plan.schema(), &store, std::move(limits))) {}
 
+  absl::Status NoteLog();
   void Note(const LoggedEvent& logged);
   void NoteAction(const LoggedEvent& logged);
   // Unset: actions of the type do not count.
   std::optional<ActionMeaning> MeaningOf(const std::string& type) const;
+  void NoteRow(const LoggedEvent& logged, std::uint64_t id);
+  void SortRows();
   void LeaveOutOpenWindows(std::int64_t end_ms);
   void LeaveOutBefore(std::int64_t since_ms);
   absl::Status LeaveOutUnanswered();
@@ -150,12 +172,18 @@ class RowReplay {
   void AddLabel(const ActionMeaning& meaning, std::size_t candidate,
                 ReplayedRequest* replayed) const;
   absl::Status Retrieve(const Row& row, ReplayedRequest* replayed) const;
+  void SetReadPoint(const LoggedEvent& logged, FeatureRequest* request) const;
+  // Whether what a row reads was known later than it happened, or lay in the log where something
+  // has been removed since. What happened too early is for LeaveOutBefore.
+  bool IsBelowHorizon(const LoggedEvent& logged) const;
   void SetLearned(FeatureRequest* request) const;
 
   const EventStore* store_;
   const FeaturePlan* plan_;
   RowOptions options_;
-  std::unique_ptr<LoggedState> state_;
+  ReadPoint end_;
+  std::unique_ptr<CappedState> state_;
+  std::vector<NotedRow> noted_;  // while the log is read
   std::vector<Row> rows_;
   absl::flat_hash_map<std::uint64_t, std::vector<Answer>> answers_;  // by HashOfId of the slate
   Moments actions_;                                                  // kRetrieved, as the next two

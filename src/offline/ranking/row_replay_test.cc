@@ -174,6 +174,70 @@ TEST_F(RowReplayTest, AServedSlateIsReadWhereItWasServed) {
   EXPECT_EQ(table_.columns[0], std::vector<float>{1});
 }
 
+TEST_F(RowReplayTest, AServedSlateReadsNothingOfHowTheRowBeforeItWasRead) {
+  Event own = InSession(Action("c1", "u", "x", 900), "a");
+  own.tie_group = "g";
+  Import(own);
+  Event imported = Slate("s1", "a", 5, 1000, {"x"});
+  imported.tie_group = "g";
+  Import(imported);
+  Event served = Slate("s2", "", 0, 1001, {"x"});
+  served.served_from = {.as_of_ms = 1001,
+                        .known_at_ms = 1001,
+                        .position_end = 2,
+                        .servable = "abc",
+                        .after_request = ""};
+  Import(served);
+  const RowReplay replay = Replay();
+  ASSERT_EQ(replay.size(), 2);
+  ReplayedRequest replayed;
+  ASSERT_TRUE(replay.Read(0, &replayed, &table_).ok());
+  EXPECT_EQ(table_.columns[0], std::vector<float>{0});  // of its own tie group
+  ASSERT_TRUE(replay.Read(1, &replayed, &table_).ok());
+  EXPECT_EQ(table_.columns[0], std::vector<float>{1});
+}
+
+TEST_F(RowReplayTest, ARowSeesNothingThatLiesPastTheEnd) {
+  Import(Action("c1", "v", "x", 500));
+  Event served = Slate("s1", "", 0, 1000, {"x"});
+  served.served_from = {.as_of_ms = 9000,
+                        .known_at_ms = 9000,
+                        .position_end = 9,
+                        .servable = "abc",
+                        .after_request = ""};
+  Import(served);
+  Import(Slate("s2", "a", 1, 1000, {"x"}));
+  Import(Action("c2", "v", "x", 2000));
+  Import(Action("c3", "v", "x", 600), 3000);
+  ReadPoint end = At(1000, 1000);
+  end.position_end = store_->EndPosition();
+  for (const std::size_t bytes_max : {std::size_t{1} << 30, std::size_t{0}}) {
+    const auto replay = RowReplay::Start(*store_, *plan_, row_options_, end, kSinceForEverMs,
+                                         {.bytes_max = bytes_max});
+    ASSERT_TRUE(replay.ok()) << replay.status();
+    Import(Action(StrCat("late", bytes_max), "v", "x", 700));  // and past its position
+    ASSERT_EQ(replay->size(), 2);
+    for (const std::size_t row : {0, 1}) {
+      Read(*replay, row);
+      EXPECT_EQ(table_.columns[0], std::vector<float>{1}) << row;
+    }
+  }
+}
+
+// Whether the window of a slate is over nobody can say before that moment.
+TEST_F(RowReplayTest, NoMomentCountsThatIsLaterThanWhatIsKnownAtTheEnd) {
+  row_options_.attribution_window_ms = 100;
+  Import(Slate("s1", "a", 1, 1000, {"x"}));
+  Import(Slate("s2", "a", 2, 1950, {"x"}));
+  Import(Slate("s3", "a", 3, 2500, {"x"}), 1990);  // known before it happened
+  Import(Action("c1", "u", "x", 5000));
+  const auto replay = RowReplay::Start(*store_, *plan_, row_options_, At(9000, 2000));
+  ASSERT_TRUE(replay.ok()) << replay.status();
+  ASSERT_EQ(replay->size(), 1);
+  EXPECT_EQ(Read(*replay, 0).id, "s1");
+  EXPECT_EQ(replay->counts().window_open, 1);
+}
+
 // What was in the log by then was made superfluous by what came after, and is gone.
 TEST_F(RowReplayTest, ASlateThatWasServedFromALogBelowTheHorizonIsNoRow) {
   plan_ = FeaturePlan::Compile({{"price", "attribute", {{"field", std::string("price")}}}}).value();

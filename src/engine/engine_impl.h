@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,15 @@ class Engine::Impl {
   // FailedPrecondition while features in use look back farther than the recipe's `retain`, or the
   // clock lies so far past the log that nothing of it would be left.
   absl::Status CheckMayRetain(bool everything) const ABSL_LOCKS_EXCLUDED(active_mutex);
+  // The long part of moving the horizon, beside activations.
+  absl::Status PrepareHorizon(std::int64_t horizon_ms, bool everything,
+                              const RetentionOptions& options) ABSL_LOCKS_EXCLUDED(active_mutex);
+  // Moves it between activations, and takes the turn to remove what lies below it; until then it
+  // holds none. Cancelled once `is_cancelled` (may be empty) says so while an activation lasts.
+  absl::Status MoveHorizon(std::int64_t horizon_ms, bool everything,
+                           const std::function<bool()>& is_cancelled,
+                           std::optional<TurnHolder>* turn)
+      ABSL_LOCKS_EXCLUDED(activation_mutex, active_mutex);
 
   const EngineDirectory directory;
   const Recipe recipe;

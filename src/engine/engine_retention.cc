@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <chrono>
+#include <optional>
+#include <thread>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -15,6 +18,7 @@ constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::int64_t kDayMs = std::int64_t{24} * 60 * kMinuteMs;
 // Requests that have begun read as of a moment ago.
 constexpr std::int64_t kGraceMs = kMinuteMs;
+constexpr std::chrono::milliseconds kLockStep(5);
 
 std::string ReachText(const FeaturePlan& plan) {
   return plan.reach_ms() == FeatureOrigin::kUnboundedReach ? "for ever"
@@ -52,24 +56,50 @@ absl::Status Engine::Impl::CheckHorizon(const FeaturePlan& plan) const {
                             ", below the horizon of history, ", FormatTimestamp(horizon_ms));
 }
 
+absl::Status Engine::Impl::PrepareHorizon(std::int64_t horizon_ms, bool everything,
+                                          const RetentionOptions& options) {
+  FOURFOLD_RETURN_IF_ERROR(learning_turns.TakeToRemove());
+  const TurnHolder turn(&learning_turns);
+  FOURFOLD_RETURN_IF_ERROR(CheckMayRetain(everything));
+  return store->PrepareHorizon(horizon_ms, options);
+}
+
+absl::Status Engine::Impl::MoveHorizon(std::int64_t horizon_ms, bool everything,
+                                       const std::function<bool()>& is_cancelled,
+                                       std::optional<TurnHolder>* turn) {
+  // An activation may take minutes. Nobody who wants to learn waits for it meanwhile.
+  while (!activation_mutex.TryLock()) {
+    if (is_cancelled && is_cancelled()) {
+      return absl::CancelledError("the removal was called off while a servable came into use");
+    }
+    std::this_thread::sleep_for(kLockStep);
+  }
+  const auto move = [&]() -> absl::Status {
+    FOURFOLD_RETURN_IF_ERROR(learning_turns.TakeToRemove());
+    turn->emplace(&learning_turns);
+    // No servable comes into use between the two whose features look back farther.
+    FOURFOLD_RETURN_IF_ERROR(CheckMayRetain(everything));
+    return store->MoveHorizon(horizon_ms);
+  };
+  absl::Status moved = move();
+  activation_mutex.Unlock();
+  return moved;
+}
+
 absl::StatusOr<RetentionReport> Engine::Retain(const RetainRequest& request) {
   if (impl_->recipe.retain_ms == 0) {
     return FailedPrecondition("the recipe keeps history for ever (key `retain`)");
   }
-  FOURFOLD_RETURN_IF_ERROR(impl_->learning_turns.TakeToRemove());
-  const TurnHolder turn(&impl_->learning_turns);
   const RetentionOptions options{.is_cancelled = [&] {
     return (request.is_cancelled && request.is_cancelled()) || impl_->learning_turns.IsWanted();
   }};
   RetentionReport report;
   report.disk_bytes_before = impl_->store->ReadStats().disk_bytes;
   const std::int64_t horizon_ms = impl_->store->NowMs() - impl_->recipe.retain_ms - kGraceMs;
-  {
-    // No servable comes into use between the two whose features look back farther.
-    const MutexLock lock(&impl_->activation_mutex);
-    FOURFOLD_RETURN_IF_ERROR(impl_->CheckMayRetain(request.everything));
-    FOURFOLD_RETURN_IF_ERROR(impl_->store->MoveHorizon(horizon_ms, options));
-  }
+  FOURFOLD_RETURN_IF_ERROR(impl_->PrepareHorizon(horizon_ms, request.everything, options));
+  std::optional<TurnHolder> turn;
+  FOURFOLD_RETURN_IF_ERROR(
+      impl_->MoveHorizon(horizon_ms, request.everything, request.is_cancelled, &turn));
   RowCheckpoint::Remove(impl_->directory.row_checkpoint());
   const absl::StatusOr<RetentionCounts> counts = impl_->store->RemoveBefore(horizon_ms, options);
   // One that was cut short has removed something, too.

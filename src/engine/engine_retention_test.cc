@@ -1,9 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,6 +36,15 @@ retrievers: [{name: popular, kind: popular, window: 5d}]
 features:
   - {name: price, kind: input_field, field: price}
   - {name: clicks, kind: count, entity: user_item, types: [click], window: 5d}
+ranker: {labels: {click: 1}, rounds: 3, early_stopping_rounds: 0, min_child_weight: 0}
+)";
+
+constexpr std::string_view kFarther = R"(name: farther
+catalogue: {items: acted_on}
+retrievers: [{name: popular, kind: popular, window: 5d}]
+features:
+  - {name: price, kind: input_field, field: price}
+  - {name: clicks, kind: count, entity: user_item, types: [click], window: 20d}
 ranker: {labels: {click: 1}, rounds: 3, early_stopping_rounds: 0, min_child_weight: 0}
 )";
 
@@ -85,6 +96,21 @@ class EngineRetentionTest : public EngineTest {
     }
     Import(*engine, Write("ranked.jsonl", lines));
     TrainAndActivate(*engine);
+  }
+  // A servable whose features look back 20 days, of an engine that then lost its events.
+  std::string TrainFarther() const {
+    std::string version;
+    {
+      const auto engine = Open(kFarther, "2024-05-31");
+      Import(*engine, Write("slates.jsonl", Slates()));
+      TrainRequest request;
+      request.evaluate = request.tune = false;
+      const auto trained = engine->Train(request);
+      EXPECT_TRUE(trained.ok()) << trained.status();
+      version = trained.value_or("");
+    }
+    std::filesystem::remove_all(Path("engine/events"));
+    return version;
   }
   // On item i0, as the features in use say.
   static double Clicks(Engine& engine, std::string_view user) {
@@ -229,47 +255,111 @@ TEST_F(EngineRetentionTest, AnErasureThatFindsNothingAnyMoreStillFillsStatesThat
 }
 
 TEST_F(EngineRetentionTest, AServableThatLooksBackFartherDoesNotComeIntoUseWhileTheHorizonMoves) {
-  std::string version;
-  {
-    const auto engine = Open(R"(name: farther
-catalogue: {items: acted_on}
-retrievers: [{name: popular, kind: popular, window: 5d}]
-features:
-  - {name: price, kind: input_field, field: price}
-  - {name: clicks, kind: count, entity: user_item, types: [click], window: 20d}
-ranker: {labels: {click: 1}, rounds: 3, early_stopping_rounds: 0, min_child_weight: 0}
-)",
-                             "2024-05-31");
-    Import(*engine, Write("slates.jsonl", Slates()));
-    TrainRequest request;
-    request.evaluate = request.tune = false;
-    const auto trained = engine->Train(request);
-    ASSERT_TRUE(trained.ok()) << trained.status();
-    version = *trained;
-  }
-  std::filesystem::remove_all(Path("engine/events"));
+  const std::string version = TrainFarther();
   const auto engine = Open(kRetained, "2024-05-31");
   Fill(*engine, 5000);
   ASSERT_TRUE(engine->Activate(version).ok());
   EXPECT_THAT(std::string(engine->Retain({}).status().message()), HasSubstr("look back 20d"));
   const std::string plain = TrainAndActivate(*engine);
 
-  absl::Status activated;
-  std::thread activation;
+  // While the log is looked through nothing waits for it, and the horizon stays for what came.
   int looks = 0;
-  const auto report = engine->Retain({.is_cancelled = [&] {
+  auto report = engine->Retain({.is_cancelled = [&] {
     if (++looks > 1) return false;
-    // The horizon has not moved yet, so that the servable would be welcome.
-    EXPECT_EQ(engine->Status().horizon_ms, kSinceForEverMs);
-    activation = std::thread([&] { activated = engine->Activate(version); });
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    std::thread activation([&] { EXPECT_TRUE(engine->Activate(version).ok()); });
+    activation.join();
     return false;
   }});
-  activation.join();
+  EXPECT_GE(looks, 1);
+  EXPECT_THAT(std::string(report.status().message()), HasSubstr("look back 20d"));
+  EXPECT_EQ(engine->Status().horizon_ms, kSinceForEverMs);
+  EXPECT_EQ(engine->Status().active_servable, version);
+
+  // And once it has moved, the servable is not welcome.
+  ASSERT_TRUE(engine->Activate(plain).ok());
+  absl::Status activated;
+  report = engine->Retain({.is_cancelled = [&] {
+    if (activated.ok() && engine->Status().horizon_ms != kSinceForEverMs) {
+      activated = engine->Activate(version);
+    }
+    return false;
+  }});
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_TRUE(absl::IsFailedPrecondition(activated)) << activated;
   EXPECT_THAT(std::string(activated.message()), HasSubstr("below the horizon"));
   EXPECT_EQ(engine->Status().active_servable, plain);
+}
+
+// Whichever comes first, the horizon or what looks back farther: the other one is refused.
+TEST_F(EngineRetentionTest, AHorizonAndAServableThatLooksBackFartherNeverMeet) {
+  const std::string version = TrainFarther();
+  std::string plain;
+  {
+    const auto engine = Open(kRetained, "2024-05-31");
+    Fill(*engine, 2000);
+    plain = TrainAndActivate(*engine);
+  }
+  std::filesystem::copy(Path("engine"), Path("whole"), std::filesystem::copy_options::recursive);
+  for (const int delay_ms : {-3, -1, 0, 1, 2, 4, 8, 16}) {
+    std::filesystem::remove_all(Path("engine"));
+    std::filesystem::copy(Path("whole"), Path("engine"), std::filesystem::copy_options::recursive);
+    const auto engine = Open(kRetained, "2024-05-31");
+    absl::Status activated;
+    std::thread activation([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(-delay_ms));
+      activated = engine->Activate(version);
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
+    const auto report = engine->Retain({});
+    activation.join();
+    EXPECT_NE(activated.ok(), report.ok()) << activated << ", " << report.status();
+    EXPECT_EQ(engine->Status().horizon_ms != kSinceForEverMs, report.ok());
+    EXPECT_EQ(engine->Status().active_servable, activated.ok() ? version : plain);
+  }
+}
+
+TEST_F(EngineRetentionTest,
+       ARemovalThatWaitsForAnActivationKeepsNobodyFromLearningAndCanBeStopped) {
+  const auto engine = Open(kRetained, "2024-05-31");
+  Fill(*engine, 100);
+  const std::string version = TrainAndActivate(*engine);
+  // It reads its manifest as long as nobody has written that.
+  const std::string manifest = Path("engine/servables/" + version + "/manifest.json");
+  std::filesystem::rename(manifest, manifest + ".kept");
+  ASSERT_EQ(mkfifo(manifest.c_str(), 0600), 0);
+  absl::Status activated;
+  std::thread activation([&] { activated = engine->Activate(version); });
+  std::ofstream writer(manifest);  // waits for the reader
+  std::filesystem::rename(manifest + ".kept", manifest);
+
+  std::atomic<int> looks = 0;
+  std::atomic<bool> is_cancelled = false;
+  absl::StatusOr<RetentionReport> removed;
+  std::thread remover([&] {
+    removed = engine->Retain({.is_cancelled = [&] {
+      ++looks;
+      return is_cancelled.load();
+    }});
+  });
+  while (looks < 3) std::this_thread::yield();
+  std::atomic<bool> has_begun = false;
+  TrainRequest request;
+  request.progress = [&](std::string_view, double) { has_begun = true; };
+  request.is_cancelled = [&, asked = 0]() mutable { return has_begun || ++asked == 1000; };
+  EXPECT_TRUE(absl::IsCancelled(engine->Train(request).status()));
+  EXPECT_TRUE(has_begun);
+  is_cancelled = true;
+  remover.join();
+  EXPECT_TRUE(absl::IsCancelled(removed.status())) << removed.status();
+  EXPECT_EQ(engine->Status().horizon_ms, kSinceForEverMs);
+
+  writer << std::ifstream(manifest).rdbuf();
+  writer.close();
+  activation.join();
+  EXPECT_TRUE(activated.ok()) << activated;
+  const auto report = engine->Retain({});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->events, 100u);
 }
 
 TEST_F(EngineRetentionTest, AnotherRetainIsToldAndNothingStaysOfItUntilSomethingIsRemoved) {

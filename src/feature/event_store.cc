@@ -264,8 +264,12 @@ absl::Status EventStore::CheckReach(const ReadPoint& at, std::int64_t since_ms) 
   return absl::OkStatus();
 }
 
-absl::Status EventStore::MoveHorizon(std::int64_t horizon_ms, const RetentionOptions& options) {
-  return impl_->writer().MoveHorizon(horizon_ms, options);
+absl::Status EventStore::PrepareHorizon(std::int64_t horizon_ms, const RetentionOptions& options) {
+  return impl_->writer().PrepareHorizon(horizon_ms, options);
+}
+
+absl::Status EventStore::MoveHorizon(std::int64_t horizon_ms) {
+  return impl_->writer().MoveHorizon(horizon_ms);
 }
 
 absl::StatusOr<RetentionCounts> EventStore::RemoveBefore(std::int64_t horizon_ms,

@@ -38,10 +38,10 @@ struct EventStoreOptions {
 };
 
 struct RetentionOptions {
-  // The longest that other writers wait is what a batch of so many events takes.
+  // The longest that other writers wait is what a batch of so many events takes. At least 1.
   std::size_t events_per_batch = 1000;
-  // Asked after each batch, and every thousand events that are only looked at; true: stop, and go
-  // on another time. May be empty.
+  // Asked after each batch, every thousand events that are only looked at, and every 16,384 places
+  // of the log that are empty; true: stop, and go on another time. May be empty.
   std::function<bool()> is_cancelled = nullptr;
 };
 
@@ -232,14 +232,17 @@ class EventStore {
   // asked after the read: the horizon moves before anything goes, so what was read until now was
   // whole. Reads that do not say otherwise ask it themselves.
   absl::Status CheckReach(const ReadPoint& at, std::int64_t since_ms) const;
-  // Moves the horizon up to `horizon_ms`, durably, and removes nothing yet. Cancelled: it is where
-  // it was.
-  absl::Status MoveHorizon(std::int64_t horizon_ms, const RetentionOptions& options = {});
-  // Moves it likewise, and removes the actions and slates below it from
+  // Looks through the log for a horizon of `horizon_ms`, for which everybody else goes on; changes
+  // nothing. Cancelled: the next one goes on where this one was.
+  absl::Status PrepareHorizon(std::int64_t horizon_ms, const RetentionOptions& options = {});
+  // Moves the horizon up to `horizon_ms`, durably and quickly, and removes nothing yet. What was in
+  // the log (ReadPoint::position_end) lies below it as far as it was prepared.
+  absl::Status MoveHorizon(std::int64_t horizon_ms);
+  // Prepares and moves it, and removes the actions and slates below it from
   // the log and from every history, and those facts that no read at or above it can see. What stays
   // of them: event ids, that an event named its session's user, that somebody acted on an item.
   // Goes on with a removal that was cut short, by is_cancelled (Cancelled) or by a crash. A batch
-  // locks out writers as an erasure does.
+  // locks out writers as an erasure does. InvalidArgument for batches of no events.
   absl::StatusOr<RetentionCounts> RemoveBefore(std::int64_t horizon_ms,
                                                const RetentionOptions& options = {});
   // Rewrites all files without what was removed. Slow.

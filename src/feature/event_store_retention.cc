@@ -7,6 +7,8 @@
 
 #include "base/coding.h"
 #include "base/status_macros.h"
+#include "base/strings.h"
+#include "feature/event_store_superfluous.h"
 #include "feature/event_store_writer.h"
 
 // What leaves a store whose history is limited (Time, rule 7).
@@ -18,6 +20,8 @@ namespace fourfold {
 namespace {
 
 constexpr std::size_t kSessionsAtOnce = 1 << 16;
+// Of the log, one after the other: what is erased is passed over without a look at it.
+constexpr Position kPositionsAtOnce = 1 << 14;
 
 absl::Status CalledOff() {
   return absl::CancelledError("the removal was called off; the next one goes on with it");
@@ -29,7 +33,9 @@ class LongScan {
   explicit LongScan(const RetentionOptions& options) : options_(options) {}
   // To be asked for each record; true: the scan ends here.
   bool IsCalledOff() {
-    if (++visited_ % kVisitsBetweenLooks != 0) return is_called_off_;
+    return ++visited_ % kVisitsBetweenLooks == 0 ? IsCalledOffNow() : is_called_off_;
+  }
+  bool IsCalledOffNow() {
     is_called_off_ = is_called_off_ || (options_.is_cancelled && options_.is_cancelled());
     return is_called_off_;
   }
@@ -41,20 +47,6 @@ class LongScan {
   std::uint64_t visited_ = 0;
   bool is_called_off_ = false;
 };
-
-// What decides who sees an event below the horizon.
-struct Sight {
-  std::int64_t known_time_ms = 0;
-  Position position = 0;
-};
-
-// Whether every read point at or above the horizon that sees `event` sees `other`, too.
-bool SeenWith(const Sight& other, const Sight& event, const Horizon& horizon) {
-  const bool is_known = other.known_time_ms <= horizon.time_ms ||
-                        // Strictly: steps of a row's own session are seen a millisecond early.
-                        other.known_time_ms < event.known_time_ms;
-  return is_known && (other.position < horizon.position || other.position < event.position);
-}
 
 // What stays of an event that named its session's user: a user event without fields.
 LoggedEvent NamingOf(const LoggedEvent& logged) {
@@ -120,36 +112,12 @@ class Remover {
   // The facts below the horizon of an item or user that no read needs any more.
   absl::Status FindSuperfluous(const std::string& entity, LongScan* scan,
                                std::vector<Position>* positions) {
-    struct Kept {
-      Sight sight;
-      bool deleted = false;
-      std::vector<Field> fields;
-    };
-    std::vector<Kept> kept;  // newer ones
     if (horizon_.time_ms == kSinceForEverMs) return absl::OkStatus();
+    SuperfluousFacts facts(horizon_);
     for (cursor_->SeekNewest(entity, horizon_.time_ms - 1); cursor_->Valid(); cursor_->Next()) {
       if (scan->IsCalledOff()) return scan->status();
-      FOURFOLD_ASSIGN_OR_RETURN(LoggedEvent logged, DecodeFacts(cursor_->record()));
-      const Sight sight{logged.known_time_ms, logged.position};
-      std::vector<Field>& fields = logged.event.fields;
-      bool exists = false;      // says a newer one
-      bool is_deleted = false;  // by a newer tombstone, of which the same holds
-      std::vector<Field> untold = fields;
-      for (const Kept& newer : kept) {
-        if (!SeenWith(newer.sight, sight, horizon_)) continue;
-        exists = true;
-        is_deleted = is_deleted || newer.deleted;
-        std::erase_if(untold, [&](const Field& field) {
-          return std::any_of(newer.fields.begin(), newer.fields.end(),
-                             [&](const Field& told) { return told.name == field.name; });
-        });
-      }
-      // A tombstone stays for facts older than itself that are yet to come.
-      if (is_deleted || (exists && untold.empty() && !logged.event.deleted)) {
-        positions->push_back(logged.position);
-      } else {
-        kept.push_back({sight, logged.event.deleted, std::move(fields)});
-      }
+      FOURFOLD_ASSIGN_OR_RETURN(const LoggedEvent logged, DecodeFacts(cursor_->record()));
+      if (facts.Add(logged)) positions->push_back(logged.position);
     }
     return cursor_->status();
   }
@@ -223,7 +191,42 @@ absl::Status EventWriter::WriteHorizon(const Horizon& horizon) {
   return store_->Sync();
 }
 
-absl::Status EventWriter::MoveTo(std::int64_t horizon_ms, const RetentionOptions& options) {
+absl::Status EventWriter::ScanOld(Position from, Position end, const RetentionOptions& options,
+                                  absl::FunctionRef<bool(const LoggedEvent&)> visit) const {
+  LongScan scan(options);
+  absl::Status readable;
+  bool goes_on = true;
+  for (Position next = from; goes_on && next < end; next += kPositionsAtOnce) {
+    if (next != from && scan.IsCalledOffNow()) break;
+    const Position until = std::min(end - next, kPositionsAtOnce) + next;
+    FOURFOLD_RETURN_IF_ERROR(
+        store_->ScanLog(next, until, [&](Position position, std::string_view record) {
+          const absl::StatusOr<LoggedEvent> logged = DecodeLogged(position, record);
+          readable = logged.status();
+          goes_on = !scan.IsCalledOff() && logged.ok() && visit(*logged);
+          return goes_on;
+        }));
+    FOURFOLD_RETURN_IF_ERROR(readable);
+  }
+  return scan.status();
+}
+
+absl::Status EventWriter::ScanFor(std::int64_t horizon_ms, const RetentionOptions& options) {
+  const Horizon now = horizon();
+  if (horizon_ms <= now.time_ms && now.is_removed) return absl::OkStatus();
+  LogScan next{now.position, std::max(now.time_ms, horizon_ms)};
+  if (next.time_ms >= scanned_.time_ms) next.position = std::max(next.position, scanned_.position);
+  const absl::Status status =
+      ScanOld(next.position, end(), options, [&](const LoggedEvent& logged) {
+        if (logged.known_time_ms >= next.time_ms) return false;
+        next.position = logged.position + 1;
+        return true;
+      });
+  scanned_ = next;
+  return status;
+}
+
+absl::Status EventWriter::MoveTo(std::int64_t horizon_ms) {
   Horizon next = horizon();
   if (horizon_ms <= next.time_ms && next.is_removed) {
     // With a longer `retain_ms` nothing goes for a while, and yet from now on it is this one's.
@@ -234,37 +237,27 @@ absl::Status EventWriter::MoveTo(std::int64_t horizon_ms, const RetentionOptions
   next.time_ms = std::max(next.time_ms, horizon_ms);
   next.retain_ms = retain_ms_;
   next.is_removed = false;
-  if (next.time_ms >= scanned_.time_ms) {
-    next.position = std::max(next.position, scanned_.position);
-  }
-  const Position end = this->end();
-  absl::Status readable;
-  LongScan scan(options);
-  FOURFOLD_RETURN_IF_ERROR(
-      store_->ScanLog(next.position, end, [&](Position position, std::string_view record) {
-        const absl::StatusOr<LoggedEvent> logged = DecodeLogged(position, record);
-        readable = logged.status();
-        if (scan.IsCalledOff() || !logged.ok() || logged->known_time_ms >= next.time_ms) {
-          return false;
-        }
-        next.position = position + 1;
-        return true;
-      }));
-  scanned_ = {next.position, next.time_ms};
-  FOURFOLD_RETURN_IF_ERROR(readable);
-  FOURFOLD_RETURN_IF_ERROR(scan.status());
+  // An earlier position than could be found lets more reads see more, and less be superfluous.
+  if (next.time_ms >= scanned_.time_ms) next.position = std::max(next.position, scanned_.position);
   return WriteHorizon(next);
 }
 
-absl::Status EventWriter::MoveHorizon(std::int64_t horizon_ms, const RetentionOptions& options) {
+absl::Status EventWriter::PrepareHorizon(std::int64_t horizon_ms, const RetentionOptions& options) {
   const MutexLock turn(&retention_mutex_);
-  return MoveTo(horizon_ms, options);
+  return ScanFor(horizon_ms, options);
+}
+
+absl::Status EventWriter::MoveHorizon(std::int64_t horizon_ms) {
+  const MutexLock turn(&retention_mutex_);
+  return MoveTo(horizon_ms);
 }
 
 absl::StatusOr<RetentionCounts> EventWriter::RemoveBefore(std::int64_t horizon_ms,
                                                           const RetentionOptions& options) {
+  if (options.events_per_batch == 0) return InvalidArgument("events_per_batch: must be 1 or more");
   const MutexLock turn(&retention_mutex_);
-  FOURFOLD_RETURN_IF_ERROR(MoveTo(horizon_ms, options));
+  FOURFOLD_RETURN_IF_ERROR(ScanFor(horizon_ms, options));
+  FOURFOLD_RETURN_IF_ERROR(MoveTo(horizon_ms));
   Horizon next = horizon();
   RetentionCounts counts{.horizon_ms = next.time_ms};
   if (next.is_removed) return counts;
@@ -312,29 +305,21 @@ absl::Status EventWriter::RemoveActions(const Horizon& horizon, const RetentionO
                                         std::uint64_t* removed) {
   // Of those below the horizon that come later, none is taken in.
   const Position end = this->end();
-  LongScan scan(options);
   std::vector<Position> old;
   for (Position next = 0; next < end;) {
     old.clear();
     Position until = end;
-    absl::Status readable;
-    FOURFOLD_RETURN_IF_ERROR(
-        store_->ScanLog(next, end, [&](Position position, std::string_view record) {
-          const absl::StatusOr<LoggedEvent> logged = DecodeLogged(position, record);
-          readable = logged.status();
-          if (scan.IsCalledOff() || !logged.ok()) return false;
-          const EventKind kind = logged->event.kind;
-          if (logged->event.event_time_ms >= horizon.time_ms ||
-              (kind != EventKind::kInteraction && kind != EventKind::kRanking)) {
-            return true;
-          }
-          old.push_back(position);
-          if (old.size() < options.events_per_batch) return true;
-          until = position + 1;
-          return false;
-        }));
-    FOURFOLD_RETURN_IF_ERROR(readable);
-    FOURFOLD_RETURN_IF_ERROR(scan.status());
+    FOURFOLD_RETURN_IF_ERROR(ScanOld(next, end, options, [&](const LoggedEvent& logged) {
+      const EventKind kind = logged.event.kind;
+      if (logged.event.event_time_ms >= horizon.time_ms ||
+          (kind != EventKind::kInteraction && kind != EventKind::kRanking)) {
+        return true;
+      }
+      old.push_back(logged.position);
+      if (old.size() < options.events_per_batch) return true;
+      until = logged.position + 1;
+      return false;
+    }));
     next = until;
     FOURFOLD_RETURN_IF_ERROR(RemoveEvents(old, horizon, options, removed));
   }

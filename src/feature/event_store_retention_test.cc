@@ -293,7 +293,7 @@ TEST_F(RetentionTest, ManyFactsOfOneItemAreLookedAtByTheThousandAndRemovedByTheB
   }
   ASSERT_TRUE(store_->AppendImported(events).ok());
   clock_.Set(Day(19));
-  ASSERT_TRUE(store_->MoveHorizon(Day(9)).ok());
+  ASSERT_TRUE(store_->PrepareHorizon(Day(9)).ok());
   int asked = 0;
   const RetentionOptions options{.events_per_batch = 1000, .is_cancelled = [&] {
                                    ++asked;
@@ -330,11 +330,17 @@ TEST_F(RetentionTest, HorizonMovesThoughTheScanForItIsCalledOffAgainAndAgain) {
   clock_.Set(Day(19));
   const RetentionOptions impatient{.is_cancelled = [] { return true; }};
   for (int turn = 0; turn < 3; ++turn) {
-    EXPECT_TRUE(absl::IsCancelled(store_->MoveHorizon(Day(9) + turn, impatient)));
-    EXPECT_EQ(store_->HorizonMs(), kSinceForEverMs);
+    EXPECT_TRUE(absl::IsCancelled(store_->PrepareHorizon(Day(9) + turn, impatient)));
   }
-  EXPECT_TRUE(store_->MoveHorizon(Day(9) + 3, impatient).ok());
+  EXPECT_TRUE(store_->PrepareHorizon(Day(9) + 3, impatient).ok());
+  EXPECT_EQ(store_->HorizonMs(), kSinceForEverMs);
+  ASSERT_TRUE(store_->MoveHorizon(Day(9) + 3).ok());
   EXPECT_EQ(store_->HorizonMs(), Day(9) + 3);
+  ReadPoint at = At(Day(19));
+  at.position_end = 3500;
+  EXPECT_TRUE(store_->CheckReach(at, Day(10)).ok());
+  at.position_end = 3499;
+  EXPECT_TRUE(absl::IsOutOfRange(store_->CheckReach(at, Day(10))));
 }
 
 // The scan went past events that the earlier horizon has still before it.
@@ -346,11 +352,35 @@ TEST_F(RetentionTest, AnEarlierHorizonThanThatOfAScanThatWasCalledOffIsRight) {
   ASSERT_TRUE(store_->AppendImported(events).ok());
   clock_.Set(Day(19));
   const RetentionOptions impatient{.is_cancelled = [] { return true; }};
-  EXPECT_TRUE(absl::IsCancelled(store_->MoveHorizon(Day(9), impatient)));
-  ASSERT_TRUE(store_->MoveHorizon(Day(5) + 10, {}).ok());
+  EXPECT_TRUE(absl::IsCancelled(store_->PrepareHorizon(Day(9), impatient)));
+  ASSERT_TRUE(store_->PrepareHorizon(Day(5) + 10).ok());
+  ASSERT_TRUE(store_->MoveHorizon(Day(5) + 10).ok());
   ReadPoint at = At(Day(19));
   at.position_end = 10;  // the ten events that were known before the horizon
   EXPECT_TRUE(store_->CheckReach(at, Day(9)).ok());
+  at.position_end = 9;
+  EXPECT_TRUE(absl::IsOutOfRange(store_->CheckReach(at, Day(9))));
+}
+
+TEST_F(RetentionTest, BatchesOfNoEventsAreRefused) {
+  Import(Action("old", "ann", "lamp", Day(0)));
+  clock_.Set(Day(19));
+  const absl::Status status = store_->RemoveBefore(Day(9), {.events_per_batch = 0}).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_EQ(store_->HorizonMs(), kSinceForEverMs);
+}
+
+TEST_F(RetentionTest, RemovalCanBeCalledOffWhereTheLogIsEmpty) {
+  std::vector<TimedEvent> events;
+  for (int i = 0; i < 20'000; ++i) {
+    events.push_back({Action(StrCat("e", i), "ann", "lamp", Day(0) + i), Day(0) + i});
+  }
+  ASSERT_TRUE(store_->AppendImported(events).ok());
+  clock_.Set(Day(19));
+  EXPECT_EQ(RemoveBefore(Day(9)).events, events.size());
+  int asked = 0;
+  const RetentionOptions options{.is_cancelled = [&] { return ++asked == 1; }};
+  EXPECT_TRUE(absl::IsCancelled(store_->RemoveBefore(Day(9) + 1, options).status()));
 }
 
 TEST_F(RetentionTest, RemovalThatWasCutShortGoesOnAndShowsNoPartOfWhatItRemoves) {

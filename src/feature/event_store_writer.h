@@ -58,8 +58,9 @@ class EventWriter {
   absl::StatusOr<ImportCounts> GatherImported(absl::Span<TimedEvent> events);
   absl::Status Flush();
   absl::StatusOr<std::uint64_t> EraseUser(std::string_view user);
-  absl::Status MoveHorizon(std::int64_t horizon_ms, const RetentionOptions& options)
-      ABSL_LOCKS_EXCLUDED(retention_mutex_, mutex_);
+  absl::Status PrepareHorizon(std::int64_t horizon_ms, const RetentionOptions& options)
+      ABSL_LOCKS_EXCLUDED(retention_mutex_);
+  absl::Status MoveHorizon(std::int64_t horizon_ms) ABSL_LOCKS_EXCLUDED(retention_mutex_, mutex_);
   absl::StatusOr<RetentionCounts> RemoveBefore(std::int64_t horizon_ms,
                                                const RetentionOptions& options)
       ABSL_LOCKS_EXCLUDED(retention_mutex_, mutex_);
@@ -133,8 +134,15 @@ class EventWriter {
   // batch; Cancelled once the options say so.
   using RemoveWith = absl::FunctionRef<absl::Status(storage::Batch* batch)>;
   absl::Status WriteHorizon(const Horizon& horizon) ABSL_LOCKS_EXCLUDED(mutex_, horizon_mutex_);
-  absl::Status MoveTo(std::int64_t horizon_ms, const RetentionOptions& options)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(retention_mutex_) ABSL_LOCKS_EXCLUDED(mutex_, horizon_mutex_);
+  // Log order, until the visitor returns false.
+  absl::Status ScanOld(Position from, Position end, const RetentionOptions& options,
+                       absl::FunctionRef<bool(const LoggedEvent&)> visit) const;
+  // Finds how far the position of a horizon of this time may reach.
+  absl::Status ScanFor(std::int64_t horizon_ms, const RetentionOptions& options)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(retention_mutex_) ABSL_LOCKS_EXCLUDED(horizon_mutex_);
+  // To where that was found.
+  absl::Status MoveTo(std::int64_t horizon_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(retention_mutex_)
+      ABSL_LOCKS_EXCLUDED(mutex_, horizon_mutex_);
   absl::Status RemoveActions(const Horizon& horizon, const RetentionOptions& options,
                              std::uint64_t* removed) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status RemoveFacts(Stream stream, const Horizon& horizon, const RetentionOptions& options,
@@ -159,7 +167,7 @@ class EventWriter {
   std::atomic<std::uint64_t> ids_made_ = 0;
 
   Mutex retention_mutex_;  // one removal at a time
-  // Where the next moving of the horizon goes on that was called off while it scanned the log.
+  // What was found of the log for a horizon, and where a scan for a later one goes on.
   struct LogScan {
     Position position = 0;  // every event before it was known before:
     std::int64_t time_ms = kSinceForEverMs;

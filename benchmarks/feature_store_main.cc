@@ -8,6 +8,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -18,6 +19,7 @@
 #include "feature/plan/feature_plan.h"
 #include "feature/plan/twenty_features.h"
 #include "feature/state/live_features.h"
+#include "machine_floor.h"
 #include "offline/ranking/row_replay.h"
 #include "resource_usage.h"
 
@@ -187,15 +189,49 @@ absl::Status ReadCold(const Arguments& arguments, const EventStore& store,
   return absl::OkStatus();
 }
 
+struct Acknowledgement {
+  double due_ms = 0;
+  double took_ms = 0;
+};
+
+// How many took longer than the tail allows, and in how many pauses: whatever was due before one of
+// them was acknowledged belongs to its pause.
+void PrintPauses(std::vector<Acknowledgement> acknowledged) {
+  constexpr double kLongMs = 5;
+  constexpr std::size_t kTold = 12;
+  std::sort(acknowledged.begin(), acknowledged.end(),
+            [](const auto& a, const auto& b) { return a.due_ms < b.due_ms; });
+  std::vector<double> pauses;  // the longest wait of each
+  std::size_t count = 0;
+  double end_ms = -1;
+  for (const Acknowledgement& one : acknowledged) {
+    if (one.took_ms <= kLongMs) continue;
+    ++count;
+    if (one.due_ms > end_ms) pauses.push_back(0);
+    pauses.back() = std::max(pauses.back(), one.took_ms);
+    end_ms = std::max(end_ms, one.due_ms + one.took_ms);
+  }
+  std::sort(pauses.rbegin(), pauses.rend());
+  std::printf("  %zu of %zu acknowledged after more than %.0f ms (%.2f %%), in %zu pauses:", count,
+              acknowledged.size(), kLongMs,
+              100 * static_cast<double>(count) / static_cast<double>(acknowledged.size()),
+              pauses.size());
+  for (std::size_t i = 0; i < std::min(kTold, pauses.size()); ++i) std::printf(" %.1f", pauses[i]);
+  std::printf("%s ms\n", pauses.size() > kTold ? " ..." : "");
+}
+
 // Durable events at a fixed rate, two writers, beside requests at a fixed rate.
 absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveFeatures& live) {
   constexpr int kWriters = 2;
+  constexpr double kFloorProbesPerSecond = 47;  // not in step with the requests
   const int batch_size = arguments.live_batch;
   const auto interval = std::chrono::duration<double>(static_cast<double>(batch_size * kWriters) /
                                                       arguments.live_events);
   const auto began = SteadyClock::now();
   const auto end = began + std::chrono::seconds(arguments.live_seconds);
-  std::vector<double> acknowledged[kWriters];
+  MachineFloor floor(arguments.directory, kFloorProbesPerSecond);
+  FOURFOLD_RETURN_IF_ERROR(floor.Start());
+  std::vector<Acknowledgement> acknowledged[kWriters];
   std::atomic<bool> has_failed = false;
   std::vector<std::thread> writers;
   for (int writer = 0; writer < kWriters; ++writer) {
@@ -210,7 +246,9 @@ absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveFeat
         if (due >= end) return;
         std::this_thread::sleep_until(due);
         if (!store->Append(batch).ok()) has_failed = true;
-        acknowledged[writer].push_back(SecondsSince(due) * 1e3);
+        acknowledged[writer].push_back(
+            {std::chrono::duration<double, std::milli>(due - began).count(),
+             SecondsSince(due) * 1e3});
       }
     });
   }
@@ -231,9 +269,12 @@ absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveFeat
   }
   for (std::thread& writer : writers) writer.join();
   if (has_failed) return absl::InternalError("a write or a read failed");
+  const MachineFloor::Result alone = floor.Stop();
+  std::vector<Acknowledgement> both;
   std::vector<double> all;
-  for (const std::vector<double>& of_writer : acknowledged) {
-    all.insert(all.end(), of_writer.begin(), of_writer.end());
+  for (const std::vector<Acknowledgement>& of_writer : acknowledged) {
+    both.insert(both.end(), of_writer.begin(), of_writer.end());
+    for (const Acknowledgement& one : of_writer) all.push_back(one.took_ms);
   }
   std::printf(
       "%.0f durable events/s in batches of %d: acknowledged, median %.1f ms, p99 %.1f ms; "
@@ -243,6 +284,11 @@ absl::Status Serve(const Arguments& arguments, EventStore* store, const LiveFeat
       Percentile(&all, 0.5), Percentile(&all, 0.99), read.size(), arguments.live_candidates,
       Percentile(&read, 0.5), Percentile(&read, 0.99), Percentile(&took, 0.5),
       Percentile(&took, 0.99));
+  PrintPauses(std::move(both));
+  std::printf(
+      "  alone, a write and fdatasync of 400 bytes: median %.1f ms, p99 %.1f ms; a thread wakes up "
+      "late: p99 %.1f ms\n",
+      alone.disk_sync.p50_ms, alone.disk_sync.p99_ms, alone.wake_up.p99_ms);
   PrintState(*live.state());
   return absl::OkStatus();
 }

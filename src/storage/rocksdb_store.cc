@@ -469,7 +469,9 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const StoreOptions& op
   }
   if (family == kIds) {
     result.compression = rocksdb::kNoCompression;  // digests do not compress
-    result.memtable_prefix_bloom_size_ratio = 0.05;
+    // Of the buffer of all families: 20 bits for each id of as many small events as it holds. The
+    // batch that begins a buffer waits until there is memory for it.
+    result.memtable_prefix_bloom_size_ratio = 0.01;
     result.memtable_whole_key_filtering = true;
     result.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(0));
   }

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "offline/ranking/lambda_gradients.h"
 #include "offline/ranking/training_matrix.h"
 #include "offline/ranking/validation_metric.h"
 
@@ -179,6 +180,7 @@ class Training {
     FOURFOLD_ASSIGN_OR_RETURN(training_,
                               MatrixFeed(&training_rows_).Make(options_.threads, spec_.bins));
     FOURFOLD_RETURN_IF_ERROR(Describe(training_rows_, training_.get()));
+    request_weights_ = RequestWeights(training_rows_);
     if (!validates()) return absl::OkStatus();
     FOURFOLD_ASSIGN_OR_RETURN(validation_, ExactMatrix(&validation_rows_));
     return Describe(validation_rows_, validation_.get());
@@ -206,18 +208,26 @@ class Training {
     FOURFOLD_RETURN_IF_ERROR(SetFloats(matrix, "label", rows.labels()));
     if (!ranks()) return SetFloats(matrix, "weight", rows.weights());
     std::vector<unsigned> sizes;
+    std::uint32_t begin = 0;
+    for (const std::uint32_t end : rows.request_ends()) {
+      sizes.push_back(end - begin);
+      begin = end;
+    }
+    FOURFOLD_RETURN_IF_ERROR(
+        Checked(XGDMatrixSetUIntInfo(matrix, "group", sizes.data(), sizes.size())));
+    return SetFloats(matrix, "weight", RequestWeights(rows));
+  }
+
+  static std::vector<float> RequestWeights(const TrainingMatrix& rows) {
     std::vector<float> weights;
     std::uint32_t begin = 0;
     for (const std::uint32_t end : rows.request_ends()) {
       double sum = 0;
       for (std::uint32_t row = begin; row < end; ++row) sum += double{rows.weights()[row]};
-      sizes.push_back(end - begin);
       weights.push_back(static_cast<float>(sum / (end - begin)));
       begin = end;
     }
-    FOURFOLD_RETURN_IF_ERROR(
-        Checked(XGDMatrixSetUIntInfo(matrix, "group", sizes.data(), sizes.size())));
-    return SetFloats(matrix, "weight", weights);
+    return weights;
   }
 
   static absl::Status SetFloats(void* matrix, const char* field, const std::vector<float>& values) {
@@ -268,13 +278,27 @@ class Training {
     return NumberText(std::clamp(weight > 0 ? sum / weight : 0.5, 1e-6, 1 - 1e-6));
   }
 
+  absl::Status GrowRound(int round) {
+    if (spec_.objective != Objective::kNdcg || spec_.cutoff == 0) {
+      return Checked(XGBoosterUpdateOneIter(booster_.get(), round, training_.get()));
+    }
+    const std::vector<float>& labels = training_rows_.labels();
+    FOURFOLD_ASSIGN_OR_RETURN(const std::span<const float> margins,
+                              Margins(training_.get(), labels.size()));
+    gradients_.resize(labels.size());
+    second_derivatives_.resize(labels.size());
+    LambdaGradients(margins, labels, training_rows_.request_ends(), request_weights_, spec_.cutoff,
+                    gradients_, second_derivatives_);
+    return Checked(XGBoosterBoostOneIter(booster_.get(), training_.get(), gradients_.data(),
+                                         second_derivatives_.data(), labels.size()));
+  }
+
   absl::Status Grow() {
     for (int round = 0; round < spec_.rounds; ++round) {
       if (options_.is_cancelled && options_.is_cancelled()) {
         return absl::CancelledError("the training was called off");
       }
-      FOURFOLD_RETURN_IF_ERROR(
-          Checked(XGBoosterUpdateOneIter(booster_.get(), round, training_.get())));
+      FOURFOLD_RETURN_IF_ERROR(GrowRound(round));
       result_.rounds_grown = round + 1;
       double metric = 0;
       if (validates()) {
@@ -299,19 +323,26 @@ class Training {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<double> Validate() {
+  // Of all trees so far, until XGBoost is asked again.
+  absl::StatusOr<std::span<const float>> Margins(void* matrix, std::size_t rows) const {
     constexpr char kMargins[] =
         "{\"type\": 1, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, "
         "\"strict_shape\": false}";
     const bst_ulong* shape = nullptr;
     bst_ulong dimensions = 0;
     const float* margins = nullptr;
-    FOURFOLD_RETURN_IF_ERROR(Checked(XGBoosterPredictFromDMatrix(
-        booster_.get(), validation_.get(), kMargins, &shape, &dimensions, &margins)));
+    FOURFOLD_RETURN_IF_ERROR(Checked(XGBoosterPredictFromDMatrix(booster_.get(), matrix, kMargins,
+                                                                 &shape, &dimensions, &margins)));
+    FOURFOLD_CHECK(dimensions >= 1 && shape[0] == rows);
+    return std::span<const float>(margins, rows);
+  }
+
+  absl::StatusOr<double> Validate() const {
     const std::vector<float>& labels = validation_rows_.labels();
-    FOURFOLD_CHECK(dimensions >= 1 && shape[0] == labels.size());
-    return ValidationMetric(spec_.metric, {margins, labels.size()}, labels,
-                            validation_rows_.request_ends());
+    FOURFOLD_ASSIGN_OR_RETURN(const std::span<const float> margins,
+                              Margins(validation_.get(), labels.size()));
+    return ValidationMetric(spec_.metric, margins, labels, validation_rows_.request_ends(),
+                            spec_.cutoff);
   }
 
   absl::Status KeepBest() {
@@ -340,6 +371,9 @@ class Training {
   Matrix training_;
   Matrix validation_;
   Booster booster_;
+  std::vector<float> request_weights_;  // of training_rows_, as the next two
+  std::vector<float> gradients_;
+  std::vector<float> second_derivatives_;
   TrainedTrees result_;
 };
 

@@ -23,6 +23,9 @@ struct TreesSpec {
   // Decides which round is the best. Per request, mean: kNdcg (gains 2^label - 1), kMap (labels
   // above 0 are relevant). Over all rows: kAuc, kLogLoss (objective kLogistic).
   enum class Metric : std::uint8_t { kNdcg, kMap, kAuc, kLogLoss } metric = Metric::kNdcg;
+  // Objective and metric kNdcg: only the first so many places of a request count, by the
+  // derivatives of lambda_gradients.h; 0: all places, by pairs that XGBoost draws.
+  int cutoff = 0;
   double learning_rate = 0.1;
   int depth = 6;     // at most TreeEnsemble::kDepthMax
   int rounds = 500;  // at most; each is a tree

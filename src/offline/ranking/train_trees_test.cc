@@ -177,6 +177,22 @@ TEST_F(TrainTreesTest, ScoresAreThoseOfXgboostBitForBitAndContributionsAreItsOwn
   }
 }
 
+TEST_F(TrainTreesTest, WithACutoffTheFirstPlacesAreLearned) {
+  const auto rows = Rows(1'500);
+  TreesSpec spec = SmallSpec();
+  spec.cutoff = 1;
+  spec.row_sample = 0.8;
+  const auto trained = TrainTrees(rows.get(), spec, ValidatedFrom(1'200));
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  EXPECT_GT(trained->metric, 0.55);  // how often the one positive is the first; by chance .17
+  const auto again = TrainTrees(rows.get(), spec, ValidatedFrom(1'200));
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->model, trained->model);
+  const auto trees = TreeEnsemble::Parse(trained->model);
+  ASSERT_TRUE(trees.ok()) << trees.status();
+  EXPECT_EQ(trees->trees(), static_cast<std::size_t>(trained->rounds));
+}
+
 TEST_F(TrainTreesTest, TheSameSeedGivesTheSameBytes) {
   const auto rows = Rows(500);
   TreesSpec spec = SmallSpec(Objective::kPairwise);
@@ -293,6 +309,20 @@ TEST(ValidationMetricTest, ValuesAreThoseByHand) {
               (loss(1, 1) + loss(3, 0) + loss(2, 1) + loss(0, 1) + loss(0, 0)) / 5, 1e-12);
   EXPECT_EQ(ValidationMetric(Metric::kAuc, margins, std::vector<float>(5), ends), 0.5);
   EXPECT_EQ(ValidationMetric(Metric::kNdcg, margins, std::vector<float>(5), ends), 0);
+}
+
+TEST(ValidationMetricTest, OfNdcgThePlacesPastTheCutoffDoNotCount) {
+  const std::vector<float> margins = {1, 3, 2, 4};
+  const std::vector<float> labels = {1, 0, 1, 0};
+  const std::vector<std::uint32_t> ends = {4};  // in order: 0 0 1 1
+  const auto at = [&](int cutoff) {
+    return ValidationMetric(Metric::kNdcg, margins, labels, ends, cutoff);
+  };
+  const double best = 1 + 1 / std::log2(3);
+  EXPECT_EQ(at(2), 0);
+  EXPECT_NEAR(at(3), 0.5 / best, 1e-12);
+  EXPECT_NEAR(at(10), (0.5 + 1 / std::log2(5)) / best, 1e-12);
+  EXPECT_EQ(at(0), at(10));
 }
 
 TEST(ValidationMetricTest, GradedLabelsCountTwoToTheirPower) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <vector>
 
@@ -14,18 +15,18 @@ using Labels = std::span<const float>;
 
 double Gain(float label) { return std::exp2(double{label}) - 1; }
 
-double DiscountedGain(Labels labels) {
+double DiscountedGain(Labels labels, std::size_t places) {
   double sum = 0;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
+  for (std::size_t i = 0; i < std::min(places, labels.size()); ++i) {
     sum += Gain(labels[i]) / std::log2(static_cast<double>(i) + 2);
   }
   return sum;
 }
 
-double Ndcg(Labels ranked) {
+double Ndcg(Labels ranked, std::size_t places) {
   std::vector<float> best(ranked.begin(), ranked.end());
   std::sort(best.begin(), best.end(), std::greater<>());
-  return DiscountedGain(ranked) / DiscountedGain(best);
+  return DiscountedGain(ranked, places) / DiscountedGain(best, places);
 }
 
 double AveragePrecision(Labels ranked) {
@@ -47,7 +48,8 @@ std::vector<std::uint32_t> ByMargin(std::span<const float> margins) {
   return order;
 }
 
-double MeanOverRequests(bool ndcg, std::span<const float> margins, Labels labels,
+double MeanOverRequests(const std::function<double(Labels ranked)>& value,
+                        std::span<const float> margins, Labels labels,
                         std::span<const std::uint32_t> request_ends) {
   double sum = 0;
   double requests = 0;
@@ -61,7 +63,7 @@ double MeanOverRequests(bool ndcg, std::span<const float> margins, Labels labels
     }
     begin = end;
     if (std::none_of(ranked.begin(), ranked.end(), [](float label) { return label > 0; })) continue;
-    sum += ndcg ? Ndcg(ranked) : AveragePrecision(ranked);
+    sum += value(ranked);
     ++requests;
   }
   return requests == 0 ? 0 : sum / requests;
@@ -100,14 +102,16 @@ double LogLoss(std::span<const float> margins, Labels labels) {
 }  // namespace
 
 double ValidationMetric(TreesSpec::Metric metric, std::span<const float> margins,
-                        std::span<const float> labels,
-                        std::span<const std::uint32_t> request_ends) {
+                        std::span<const float> labels, std::span<const std::uint32_t> request_ends,
+                        int cutoff) {
   FOURFOLD_CHECK(margins.size() == labels.size());
+  const std::size_t places = cutoff == 0 ? labels.size() : static_cast<std::size_t>(cutoff);
+  const auto ndcg = [places](Labels ranked) { return Ndcg(ranked, places); };
   switch (metric) {
     case TreesSpec::Metric::kNdcg:
-      return MeanOverRequests(true, margins, labels, request_ends);
+      return MeanOverRequests(ndcg, margins, labels, request_ends);
     case TreesSpec::Metric::kMap:
-      return MeanOverRequests(false, margins, labels, request_ends);
+      return MeanOverRequests(AveragePrecision, margins, labels, request_ends);
     case TreesSpec::Metric::kAuc:
       return Auc(margins, labels);
     case TreesSpec::Metric::kLogLoss:

@@ -28,6 +28,7 @@ class Moments {
     Position position = 0;  // of the event that it begins with
     std::uint64_t who = 0;
     std::uint64_t tie_group = 0;  // 0: none
+    bool is_regular = false;      // of TakeEvery
   };
 
   // `meaning` unset: of a type that does not count.
@@ -35,13 +36,22 @@ class Moments {
   // Once, after all was noted: those with an action that has a label above 0, in no order.
   std::vector<Moment> Take();
 
+  // Instead of Take: moments `every_ms` apart, the last one at `last_ms`, each for all who did
+  // something with a label above 0 before it and again not before it and up to `window_ms` after
+  // it. Their position is that of the latter event; nobody need have acted at the moment itself.
+  std::vector<Moment> TakeEvery(std::int64_t every_ms, std::int64_t last_ms,
+                                std::int64_t window_ms);
+
   // The best label and all heads of each item acted on in the moment's tie group, or not before it
-  // and up to `window_ms` after it, by HashOfId; unset: only by actions that do not count. After
-  // Take. Thread-safe.
+  // and up to `window_ms` after it, by HashOfId; unset: only by actions that do not count. Tie
+  // groups that began before a moment of TakeEvery are none of its outcome: what they began with is
+  // known at it. After Take or TakeEvery. Thread-safe.
   using Outcome = absl::flat_hash_map<std::uint64_t, std::optional<ActionMeaning>>;
   void OutcomeOf(const Moment& moment, std::int64_t window_ms, Outcome* outcome) const;
 
  private:
+  void SortActions();
+
   struct Action {
     std::int64_t event_time_ms = 0;
     std::uint64_t item = 0;

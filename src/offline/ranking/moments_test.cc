@@ -114,6 +114,42 @@ TEST_F(MomentsTest, TheOutcomeHasTheHeadsOfAllThatWasDone) {
   EXPECT_EQ(outcome.at(HashOfId("hidden")), (ActionMeaning{0, 0b10}));
 }
 
+TEST_F(MomentsTest, RegularMomentsAreOfWhoActedBeforeAndAgainWithinTheWindow) {
+  Act("u", "a", 1000, 1);
+  Act("u", "b", 1500, 1);
+  Act("u", "c", 1600, 1);
+  Act("u", "looked", 1950, std::nullopt);
+  Act("u", "d", 2000, 1);
+  Act("v", "a", 1990, 1);  // nothing before
+  std::vector<Moments::Moment> taken = moments_.TakeEvery(/*every_ms=*/250, /*last_ms=*/2000,
+                                                          /*window_ms=*/250);
+  std::sort(taken.begin(), taken.end(),
+            [](const auto& a, const auto& b) { return a.event_time_ms < b.event_time_ms; });
+  // At 1000 there is nothing before, at 1750 d at 2000 is the first within the window.
+  ASSERT_EQ(taken.size(), 4);
+  EXPECT_EQ(taken[0].event_time_ms, 1250);
+  EXPECT_EQ(taken[0].position, 2);
+  EXPECT_EQ(taken[1].event_time_ms, 1500);
+  EXPECT_EQ(taken[1].position, 2);
+  EXPECT_EQ(taken[2].event_time_ms, 1750);
+  EXPECT_EQ(taken[2].position, 5);
+  EXPECT_EQ(taken[3].event_time_ms, 2000);
+  const Moments::Outcome outcome = OutcomeOf(taken[1], 250);
+  EXPECT_EQ(outcome.size(), 2);
+  EXPECT_TRUE(outcome.contains(HashOfId("b")) && outcome.contains(HashOfId("c")));
+}
+
+TEST_F(MomentsTest, WhatARegularMomentFallsIntoIsNoneOfItsOutcome) {
+  Act("u", "a", 1000, 1, "basket");
+  Act("u", "b", 1010, 1, "basket");
+  Act("u", "c", 1020, 1, "next");
+  const auto taken = moments_.TakeEvery(100, 1005, 100);
+  ASSERT_EQ(taken.size(), 1);
+  const Moments::Outcome outcome = OutcomeOf(taken[0], 100);
+  EXPECT_EQ(outcome.size(), 1);
+  EXPECT_TRUE(outcome.contains(HashOfId("c")));
+}
+
 TEST_F(MomentsTest, OnlyActionsWithALabelAboveZeroMakeMoments) {
   Act("u", "a", 1000, std::nullopt);
   Act("u", "b", 2000, 0);

@@ -25,6 +25,17 @@ std::int64_t NowOf(const Event& event) {
   return is_served ? event.served_from.as_of_ms : event.event_time_ms;
 }
 
+// Of a moment at which nobody need have acted. What is asked ahead knows of no session yet, unless
+// the session is all that is known of somebody.
+void SetRegularReadPoint(std::int64_t now_ms, const ReadPoint& end, FeatureRequest* request) {
+  request->now_ms = now_ms;
+  request->at = ReadPoint();
+  request->at.as_of_ms = std::min(now_ms - 1, end.as_of_ms);
+  request->at.known_at_ms = std::min(now_ms - 1, end.known_at_ms);
+  request->at.position_end = end.position_end;
+  if (!request->user.empty()) request->session.clear();
+}
+
 // What tells an event of a log from all others of it: a log is only ever appended to and erased
 // from.
 std::string LogPlaceOf(const LoggedEvent& logged) {
@@ -46,9 +57,10 @@ absl::StatusOr<RowReplay> RowReplay::Start(const EventStore& store, const Featur
   until.position_end = std::min(end.position_end, store.EndPosition());
   RowReplay replay(store, plan, options, until, std::move(limits));
   FOURFOLD_RETURN_IF_ERROR(replay.NoteLog());
-  if (options.rows == RowOptions::Rows::kRetrieved) replay.NoteMoments();
+  const std::int64_t end_ms = std::min(until.as_of_ms, store.LastEventTimeMs());
+  if (options.rows == RowOptions::Rows::kRetrieved) replay.NoteMoments(end_ms);
   replay.SortRows();
-  replay.LeaveOutOpenWindows(std::min(until.as_of_ms, store.LastEventTimeMs()));
+  replay.LeaveOutOpenWindows(end_ms);
   replay.LeaveOutBefore(since_ms);
   if (options.answered_only) FOURFOLD_RETURN_IF_ERROR(replay.LeaveOutUnanswered());
   replay.rows_.shrink_to_fit();
@@ -118,8 +130,11 @@ std::optional<ActionMeaning> RowReplay::MeaningOf(const std::string& type) const
   return meaning;
 }
 
-void RowReplay::NoteMoments() {
-  moments_ = actions_.Take();
+void RowReplay::NoteMoments(std::int64_t end_ms) {
+  const std::int64_t window_ms = options_.attribution_window_ms;
+  moments_ = options_.moments_every_ms > 0
+                 ? actions_.TakeEvery(options_.moments_every_ms, end_ms - window_ms, window_ms)
+                 : actions_.Take();
   for (std::size_t i = 0; i < moments_.size(); ++i) {
     const std::int64_t time_ms = moments_[i].event_time_ms;
     noted_.push_back({{time_ms, time_ms, moments_[i].position, i}, "", 0});
@@ -294,6 +309,7 @@ absl::Status RowReplay::Read(std::size_t row, ReplayedRequest* replayed,
       // What the action itself says is not known before it.
       request.fields.clear();
       SetReadPoint(logged, &request);
+      if (options_.moments_every_ms > 0) SetRegularReadPoint(rows_[row].now_ms, end_, &request);
       SetLearned(&request);
       status = Retrieve(rows_[row], replayed);
       if (status.ok()) status = ReadUnchanging(*plan_, *store_, *state_, request, table);

@@ -47,6 +47,10 @@ struct RowOptions {
   int items_min = 1;               // kRankings: slates with fewer impressions are left out
   bool answered_only = false;      // kRankings: slates that nothing came of are left out
   bool anonymous_sessions = true;  // kRetrieved: moments of sessions without a user, too
+  // kRetrieved, above 0: moments lie so far apart, the last one where the attribution window is
+  // just over at the log's end, and are read strictly before their time: as when slates are made
+  // ahead for all who act again within the window (Moments::TakeEvery).
+  std::int64_t moments_every_ms = 0;
   // kRankings, kRetrieved: of the candidates that nothing came of, so many of each request are
   // rows; 0: all. Each then weighs as many as it stands for, where `negatives_weigh`.
   int negatives = 0;
@@ -165,7 +169,7 @@ class RowReplay {
   void LeaveOutOpenWindows(std::int64_t end_ms);
   void LeaveOutBefore(std::int64_t since_ms);
   absl::Status LeaveOutUnanswered();
-  void NoteMoments();
+  void NoteMoments(std::int64_t end_ms);
   // What came of the items of a slate, or the action itself says.
   void Label(const Event& event, ReplayedRequest* replayed) const;
   void ClearLabels(std::size_t candidates, ReplayedRequest* replayed) const;

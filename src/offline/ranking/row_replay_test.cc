@@ -347,6 +347,37 @@ TEST_F(RowReplayTest, MomentsGetTheCandidatesOfRetrievalReadJustBeforeThem) {
   EXPECT_EQ(table_.columns[2][0], 3);
 }
 
+TEST_F(RowReplayTest, RegularMomentsAreReadBeforeTheirOwnTime) {
+  row_options_.rows = RowOptions::Rows::kRetrieved;
+  row_options_.attribution_window_ms = 1000;
+  row_options_.moments_every_ms = 1500;
+  Import(InSession(Action("c0", "u", "x", 2499), "a"));
+  Import(InSession(Action("c1", "u", "y", 2500), "b"));
+  Import(InSession(Action("c2", "u", "y", 3000), "c"));
+  Import(Action("c3", "v", "x", 2600));  // the first of its user
+  Import(Action("end", "v", "x", 5000));
+  RowReplay replay = Replay();
+  FeatureRequest asked;
+  replay.RetrieveFrom(
+      0, [&](const FeatureRequest& request, std::vector<FeatureCandidate>* candidates) {
+        asked = request;
+        *candidates = {{"x", {}, 0}, {"y", {}, 0}};
+        return absl::OkStatus();
+      });
+  // At 4000 and at 2500; at 4000 only v acts within the window.
+  ASSERT_EQ(replay.size(), 2);
+  EXPECT_EQ(replay.event_time_ms(0), 2500);
+  EXPECT_EQ(Read(replay, 0).labels, (std::vector<float>{0, 1}));
+  EXPECT_EQ(asked.user, "u");
+  EXPECT_EQ(asked.session, "");
+  EXPECT_EQ(asked.now_ms, 2500);
+  EXPECT_EQ(asked.at.as_of_ms, 2499);
+  EXPECT_EQ(asked.at.known_at_ms, 2499);
+  EXPECT_EQ(table_.columns[0], (std::vector<float>{1, 0}));  // what was clicked at 2499
+  EXPECT_EQ(replay.event_time_ms(1), 4000);
+  EXPECT_EQ(Read(replay, 1).request.user, "v");
+}
+
 TEST_F(RowReplayTest, WhatIsOfAHeadIsACandidateOfAMomentThoughItHasNoLabel) {
   row_options_.rows = RowOptions::Rows::kRetrieved;
   row_options_.attribution_window_ms = 100;

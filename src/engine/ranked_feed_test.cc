@@ -95,6 +95,27 @@ TEST_F(RankedFeedTest, TheRankerIsJudgedAgainstTheBlendOnWhatCameLater) {
   EXPECT_NE(notes.find("retrieval found 150 of the 150 items"), std::string::npos) << notes;
 }
 
+TEST_F(RankedFeedTest, ARankerOfRegularMomentsIsTrainedForTheFirstPlaces) {
+  std::string recipe(kRecipe);
+  const std::string rounds = "  rounds: 20\n";
+  recipe.replace(recipe.find(rounds), rounds.size(),
+                 StrCat(rounds, "  cutoff: 3\n  moments_every: 1d\n  attribution_window: 1d\n"));
+  const auto engine = Open(recipe, "2024-05-21");
+  Fill(*engine);
+  std::string notes;
+  EvaluateRequest request;
+  request.resamples = 100;
+  request.note = [&](std::string_view note) { StrAppend(&notes, note, "\n"); };
+  const auto report = engine->Evaluate(request);
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(report->rows.size(), 3);
+  EXPECT_EQ(report->rows[2].method, "ranker");
+  EXPECT_EQ(report->rows[2].metrics[0].mean, 1);
+  EXPECT_GT(report->rows[2].paired_difference[0].low, 0);
+  // Each day but the first, for each of the 20 users; half of these moments taught retrieval.
+  EXPECT_NE(notes.find("training rows: 140 requests"), std::string::npos) << notes;
+}
+
 TEST_F(RankedFeedTest, TheRankersOfALogOfActionsAreJudgedOnTheirCandidates) {
   const auto engine = Open(kRecipe, "2024-05-21");
   Fill(*engine);

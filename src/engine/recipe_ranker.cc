@@ -41,6 +41,12 @@ void ReadRows(RecipeSection& section, RowOptions* rows) {
   section.AppliesIf(rows->rows != Rows::kActions, name);
   section.Duration("attribution_window", &rows->attribution_window_ms);
   section.Integer("negatives", &rows->negatives, 0, 10'000);
+  section.AppliesIf(rows->rows == Rows::kRetrieved, name);
+  section.Duration("moments_every", &rows->moments_every_ms);
+  if (rows->moments_every_ms > 0 && rows->attribution_window_ms == 0) {
+    section.Problem("moments_every",
+                    "needs an attribution_window: what is acted on after a moment");
+  }
   section.AppliesIf(rows->rows == Rows::kRankings, name);
   section.Integer("items_min", &rows->items_min, 1, 500);
   section.Flag("answered_only", &rows->answered_only);
@@ -118,6 +124,10 @@ void ReadTrees(RecipeSection& section, const FeaturePlan* plan, TreesSpec* trees
                           {"map", Metric::kMap},
                           {"auc", Metric::kAuc},
                           {"log_loss", Metric::kLogLoss}});
+  section.Integer("cutoff", &trees->cutoff, 0, 10'000);
+  if (trees->cutoff > 0 && trees->objective != Objective::kNdcg && trees->metric != Metric::kNdcg) {
+    section.Problem("cutoff", "needs objective ndcg or metric ndcg");
+  }
   section.Number("learning_rate", &trees->learning_rate, 1e-4, 1);
   section.Integer("depth", &trees->depth, 1, TreeEnsemble::kDepthMax);
   section.Integer("rounds", &trees->rounds, 1, 10'000);

@@ -374,15 +374,32 @@ ranker:
             "r.yaml:13: ranker.labels: like must lie between 0 and 1 with objective logistic\n"
             "r.yaml:14: ranker.monotone.palce: no feature has this name; did you mean place?\n"
             "r.yaml:16: ranker.validation_share: is more than training_share leaves");
-  const absl::StatusOr<Recipe> recipe =
-      ParseRecipe(StrCat(kSmall,
-                         "features: [{name: place, kind: input_rank}]\n"
-                         "ranker: {labels: {click: 1}, monotone: {place: -1}, depth: 3}\n"),
-                  "r.yaml");
+  const absl::StatusOr<Recipe> recipe = ParseRecipe(
+      StrCat(kSmall,
+             "features: [{name: place, kind: input_rank}]\n"
+             "ranker: {labels: {click: 1}, monotone: {place: -1}, depth: 3, cutoff: 10}\n"),
+      "r.yaml");
   ASSERT_TRUE(recipe.ok()) << recipe.status();
   ASSERT_TRUE(recipe->ranker.has_value());
+  EXPECT_EQ(recipe->ranker->trees.cutoff, 10);
   EXPECT_EQ(recipe->ranker->trees.depth, 3);
   EXPECT_EQ(recipe->ranker->trees.monotone.at("place"), -1);
+}
+
+TEST(RecipeTest, ARankersCutoffIsOfNdcgAndItsRegularMomentsAreOfRetrievedRows) {
+  const auto problems = [](std::string_view ranker) {
+    return ProblemsOf(StrCat(kSmall, "features: [{name: place, kind: input_rank}]\nranker: {",
+                             "labels: {click: 1}, ", ranker, "}\n"));
+  };
+  EXPECT_EQ(problems("objective: logistic, cutoff: 10"),
+            "r.yaml:8: ranker.cutoff: needs objective ndcg or metric ndcg");
+  EXPECT_EQ(problems("objective: pairwise, cutoff: 10"), "");
+  EXPECT_EQ(problems("moments_every: 7d"),
+            "r.yaml:8: ranker.moments_every: does not apply to rows rankings");
+  EXPECT_EQ(problems("rows: retrieved, moments_every: 7d"),
+            "r.yaml:8: ranker.moments_every: needs an attribution_window: what is acted on after a "
+            "moment");
+  EXPECT_EQ(problems("rows: retrieved, moments_every: 7d, attribution_window: 30d"), "");
 }
 
 TEST(RecipeTest, NothingLooksBackFartherThanHistoryIsKept) {

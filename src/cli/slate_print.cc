@@ -113,11 +113,14 @@ void PrintRanked(std::ostream& out, ItemNames& names, const std::vector<Recommen
                {"blend's #", kRight},
                {"score", kRight},
                {"predicted"},
-               {"most of it"}});
+               {"most of it, or of its attention"}});
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (!is_ranked(items[i])) continue;
     std::vector<FeatureReading> added = items[i].feature_contributions;
-    std::erase_if(added, [](const FeatureReading& f) { return f.name == kBaseContribution; });
+    // What trees add goes with where they begin; TransAct tells shares of attention.
+    const bool adds = std::erase_if(added, [](const FeatureReading& f) {
+                        return f.name == kBaseContribution;
+                      }) > 0;
     std::stable_sort(added.begin(), added.end(),
                      [](const FeatureReading& a, const FeatureReading& b) {
                        return std::abs(a.value.value_or(0)) > std::abs(b.value.value_or(0));
@@ -126,7 +129,8 @@ void PrintRanked(std::ostream& out, ItemNames& names, const std::vector<Recommen
     std::vector<std::string> told;
     for (const FeatureReading& feature : added) {
       const double value = feature.value.value_or(0);
-      told.push_back(StrCat(feature.name, value < 0 ? " " : " +", Decimal(value, 3)));
+      told.push_back(adds ? StrCat(feature.name, value < 0 ? " " : " +", Decimal(value, 3))
+                          : StrCat(feature.name, " ", Decimal(100 * value, 1), " %"));
     }
     std::vector<std::string> predicted;
     for (const ActionPrediction& one : items[i].predictions) {

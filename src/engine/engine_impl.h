@@ -42,6 +42,9 @@ class Engine::Impl {
 
   absl::Status Activate(const std::string& version) ABSL_LOCKS_EXCLUDED(activation_mutex);
   std::shared_ptr<const Servable> active() const ABSL_LOCKS_EXCLUDED(active_mutex);
+  // The ranker of the active servable, also where the engine was opened without one to serve; null:
+  // it has none, or cannot be read.
+  std::shared_ptr<const TrainedRanker> ActiveRanker() const ABSL_LOCKS_EXCLUDED(active_mutex);
   // Of the active servable; null: it has none.
   std::shared_ptr<const LiveRanker> ranker() const ABSL_LOCKS_EXCLUDED(active_mutex);
   // Brings the state of features up to the log after an import, of which no commit tells.

@@ -83,11 +83,17 @@ absl::Status TellCutWindows(const Learning& learning, const TrainRequest& reques
   return absl::OkStatus();
 }
 
-// Null, with a note, where the log holds too few requests of the past to learn an order from.
+// Null, with a note, where the log holds too few requests of the past to learn an order from; an
+// error where one serves already.
 absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRankerIfPossible(
     const Learning& learning, const InteractionTable& table, const BlendSpec& blend) {
   auto ranker = FitRanker(learning, table, blend);
   if (!absl::IsInvalidArgument(ranker.status())) return ranker;
+  if (learning.earlier_ranker != nullptr) {
+    return FailedPrecondition(
+        "nothing is published, as no ranker could be learned and the active servable has one: ",
+        MessageOf(ranker.status()), " (without `ranker:` in the recipe none is learned)");
+  }
   if (learning.note) {
     learning.note(StrCat("the servable has no ranker: ", MessageOf(ranker.status())));
   }
@@ -167,8 +173,7 @@ absl::StatusOr<std::string> Engine::Train(const TrainRequest& request) {
     Learning last = learning;
     last.checkpoint_path = impl_->directory.checkpoint();
     last.row_checkpoint_path = impl_->directory.row_checkpoint();
-    if (const auto active = impl_->active(); active != nullptr)
-      last.earlier_ranker = active->ranker;
+    last.earlier_ranker = impl_->ActiveRanker();
     FOURFOLD_ASSIGN_OR_RETURN(servable.ranker,
                               FitRankerIfPossible(last, table, servable.manifest.blend));
   }

@@ -15,6 +15,16 @@ std::shared_ptr<const Servable> Engine::Impl::active() const {
   return active_servable;
 }
 
+std::shared_ptr<const TrainedRanker> Engine::Impl::ActiveRanker() const {
+  if (const std::shared_ptr<const Servable> serving = active(); serving != nullptr) {
+    return serving->ranker;
+  }
+  const absl::StatusOr<ServableRepository::State> state = repository.ReadState();
+  if (!state.ok() || state->active.empty()) return nullptr;
+  const auto chosen = repository.Load(state->active);
+  return chosen.ok() ? (*chosen)->ranker : nullptr;
+}
+
 std::shared_ptr<const LiveRanker> Engine::Impl::ranker() const {
   const MutexLock lock(&active_mutex);
   return active_ranker;

@@ -152,9 +152,38 @@ TEST_F(EngineTransActTest, ARetrainingMayStartFromTheRankerThatServes) {
     EXPECT_EQ(places_right(*engine), 12);
     EXPECT_FALSE(std::filesystem::exists(Path("engine/training.checkpoint")));
   }
+  {
+    // As `fourfold train` without --activate.
+    EngineOptions options;
+    options.directory = Path("engine");
+    options.recipe_path = Write("recipe.yaml", recipe + "    warm_start: true\n");
+    options.clock_at_ms = At("2024-05-03T01:00:00Z");
+    options.read_only_servable = true;
+    const auto beside = Engine::Open(options);
+    ASSERT_TRUE(beside.ok()) << beside.status();
+    TrainRequest request;
+    request.evaluate = request.tune = false;
+    std::string notes;
+    request.note = [&](std::string_view note) { StrAppend(&notes, note); };
+    const auto version = (*beside)->Train(request);
+    ASSERT_TRUE(version.ok()) << version.status();
+    EXPECT_NE(notes.find("the training starts from"), std::string::npos) << notes;
+  }
   const auto engine = Open(recipe, "2024-05-04");
   TrainAndActivate(*engine);
   EXPECT_LT(places_right(*engine), 12);
+}
+
+TEST_F(EngineTransActTest, ARankerThatServesIsNotReplacedByNone) {
+  const auto engine = Open(kRecipe, "2024-05-02");
+  Fill(*engine);
+  const std::string version = TrainAndActivate(*engine);
+  TrainRequest request;
+  request.evaluate = request.tune = false;
+  request.as_of_ms = At("2024-01-01");  // before anything happened
+  EXPECT_FALSE(engine->Train(request).ok());
+  EXPECT_EQ(engine->Status().active_servable, version);
+  EXPECT_EQ(engine->Servables()->size(), 1);
 }
 
 TEST_F(EngineTransActTest, ARecipeThatCannotBeTrainedIsRefused) {

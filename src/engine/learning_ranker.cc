@@ -357,10 +357,17 @@ absl::StatusOr<FittedRanker> FitTransAct(const Learning& learning, const Rows& o
   options.end_ms = end_ms;
   options.checkpoint_path = learning.checkpoint_path;
   options.is_cancelled = learning.is_cancelled;
+  options.note = learning.note;
   const TrainedRanker* const earlier = learning.earlier_ranker.get();
-  if (spec.transact.warm_start && earlier != nullptr && earlier->transact != nullptr) {
-    options.warm_start = &earlier->transact->model();
-    if (learning.note) learning.note("the training starts from the active servable's ranker");
+  if (spec.transact.warm_start) {
+    const bool has_earlier = earlier != nullptr && earlier->transact != nullptr;
+    if (has_earlier) options.warm_start = &earlier->transact->model();
+    if (learning.note) {
+      learning.note(has_earlier ? "the training starts from what the active servable's ranker has "
+                                  "of the same names and shapes"
+                                : "the training starts anew: no servable with a TransAct ranker is "
+                                  "active");
+    }
   }
   if (learning.progress) {
     options.progress = [&](const TrainTransActOptions::Progress& progress) {
@@ -503,6 +510,7 @@ absl::StatusOr<std::shared_ptr<const TrainedRanker>> FitRanker(const Learning& l
   if (spec.validation_share > 0) validation_from_ms = cuts->validation_from_ms;
   FOURFOLD_ASSIGN_OR_RETURN(FittedRanker fitted,
                             Fit(learning, rows, blend, validation_from_ms, std::nullopt));
+  if (learning.note) learning.note(fitted.description);
   return std::move(fitted.ranker);
 }
 

@@ -337,7 +337,9 @@ void CheckTransAct(RecipeSection& section, const FeaturePlan* plan, bool has_hea
   }
   if (section.collecting() || plan == nullptr) return;
   if (SequenceOf(plan, transact) == nullptr) {
-    section.Problem("sequence", "no feature of kind sequence has this name");
+    section.Problem("sequence", transact.sequence.empty()
+                                    ? "is not said, and no feature is of kind sequence"
+                                    : "no feature of kind sequence has this name");
   }
   CheckUserWeights(section, *plan, transact);
 }
@@ -423,8 +425,10 @@ void ReadRanker(RecipeSection& root, const FeaturePlan* plan,
     }
   });
   if (!is_there) return;
-  if (plan == nullptr || plan->columns().empty()) {
-    root.Problem("ranker", "needs features, in the section above it");
+  if (plan == nullptr && !root.Has("features")) {
+    root.Problem("ranker", "needs features, which the key `features` declares");
+  } else if (plan != nullptr && plan->columns().empty()) {
+    root.Problem("ranker", "needs a feature that is no sequence");
   }
   *ranker = std::move(spec);
 }

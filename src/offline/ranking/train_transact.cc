@@ -107,6 +107,7 @@ class Training {
     TransActCheckpoint checkpoint(options_.checkpoint_path, Fingerprint());
     CountSteps();
     TransActCheckpoint::State state{&model_, &result_.model, step.Moments()};
+    TellWhatNeverHappens();
     FOURFOLD_RETURN_IF_ERROR(Resume(checkpoint, &state));
     while (result_.epochs_trained < spec_.epochs && !IsOver()) {
       FOURFOLD_RETURN_IF_ERROR(RunEpoch(&step));
@@ -122,6 +123,18 @@ class Training {
   bool IsOver() const {
     return validates() && spec_.early_stopping_epochs > 0 &&
            result_.epochs_trained - result_.epochs >= spec_.early_stopping_epochs;
+  }
+
+  void TellWhatNeverHappens() const {
+    std::uint32_t happened = 0;
+    for (const TransActRows::Request& request : rows_.training()) {
+      for (const std::uint32_t outcomes : rows_.ViewOf(request).outcomes) happened |= outcomes;
+    }
+    for (std::size_t h = 0; has_heads() && h < model_.heads.size(); ++h) {
+      if ((happened >> h & 1) != 0) continue;
+      Tell(
+          StrCat("head ", model_.heads[h], " learns nothing: no training row has an action of it"));
+    }
   }
 
   absl::Status MakeModel() {
@@ -515,13 +528,24 @@ class Training {
   }
 
   absl::Status Resume(const TransActCheckpoint& checkpoint, TransActCheckpoint::State* state) {
-    FOURFOLD_ASSIGN_OR_RETURN(const bool found, checkpoint.Read(state));
-    if (!found) return absl::OkStatus();
+    const absl::StatusOr<bool> found = checkpoint.Read(state);
+    if (absl::IsDataLoss(found.status())) {
+      Tell(StrCat("the training begins anew, as where it was cut short is damaged: ",
+                  MessageOf(found.status())));
+      return absl::OkStatus();
+    }
+    FOURFOLD_RETURN_IF_ERROR(found.status());
+    if (!*found) return absl::OkStatus();
+    Tell(StrCat("the training goes on after epoch ", state->epochs_trained, ", where it was cut ",
+                "short"));
     taken_ = state->step;
     result_.epochs_trained = state->epochs_trained;
     result_.epochs = state->epochs;
     result_.metric = metric_ = state->metric;
     return absl::OkStatus();
+  }
+  void Tell(std::string_view text) const {
+    if (options_.note) options_.note(text);
   }
   absl::Status Save(const TransActCheckpoint& checkpoint, TransActCheckpoint::State* state) {
     state->step = taken_;

@@ -28,7 +28,7 @@ struct TrainTransActOptions {
   // would be of another fit of the retriever, and each lies in a space of its own.
   const TransActRankerModel* warm_start = nullptr;
   // Where a training that is cut short goes on from: a file, written after each epoch and removed
-  // at the end. Empty: none. One of other rows, spec or options is passed over.
+  // at the end. Empty: none. One of other rows, spec or options, or a damaged one, is passed over.
   std::string checkpoint_path;
   struct Progress {
     std::uint64_t step = 0, steps = 0;  // of all epochs
@@ -39,6 +39,8 @@ struct TrainTransActOptions {
     double metric = 0;                  // of the last epoch that was validated
   };
   std::function<void(const Progress&)> progress;
+  // Told where it goes on from, and why it does not. May be empty.
+  std::function<void(std::string_view)> note;
   // Asked before each step: true ends the training with Cancelled. May be empty.
   std::function<bool()> is_cancelled;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -50,8 +51,8 @@ class TrainTransActTest : public testing::Test {
   }
   ~TrainTransActTest() override { std::filesystem::remove(path_); }
 
-  // With heads: "chosen", and "cheap" for what costs less than 30.
-  void WriteRows(bool with_heads = false) const {
+  // With heads: "chosen", and "cheap" for what costs less than that.
+  void WriteRows(bool with_heads = false, float cheap_below = 30) const {
     using Kind = TrainingSchema::SequenceColumn::Kind;
     TrainingSchema schema;
     schema.request_features = {"hour"};
@@ -96,7 +97,7 @@ class TrainTransActTest : public testing::Test {
       request.sequences = sequences;
       std::vector<std::uint32_t> outcomes;
       for (std::size_t c = 0; with_heads && c < kCandidates; ++c) {
-        outcomes.push_back((labels[c] > 0 ? 1u : 0u) | (numbers[2 * c] < 30 ? 2u : 0u));
+        outcomes.push_back((labels[c] > 0 ? 1u : 0u) | (numbers[2 * c] < cheap_below ? 2u : 0u));
       }
       request.outcomes = outcomes;
       ASSERT_TRUE(writer->Add(request).ok());
@@ -269,6 +270,63 @@ TEST_F(TrainTransActTest, ATrainingThatWasCutShortEndsAsIfItHadNotBeen) {
   EXPECT_EQ(resumed->model.network.head.weight, whole->model.network.head.weight);
   EXPECT_EQ(resumed->model.item_table, whole->model.item_table);
   EXPECT_FALSE(std::filesystem::exists(options_.checkpoint_path));
+}
+
+TEST_F(TrainTransActTest, WhereACheckpointIsDamagedTheTrainingBeginsAnewAndSaysSo) {
+  spec_.epochs = 2;
+  spec_.early_stopping_epochs = 0;
+  const auto whole = TrainTransAct(rows_.get(), spec_, options_);
+  ASSERT_TRUE(whole.ok());
+  options_.checkpoint_path = path_ + ".checkpoint";
+  struct CutShort {};
+  options_.progress = [&](const TrainTransActOptions::Progress& progress) {
+    if (progress.epoch == 2) throw CutShort();
+  };
+  EXPECT_THROW((void)TrainTransAct(rows_.get(), spec_, options_), CutShort);
+  const auto size = std::filesystem::file_size(options_.checkpoint_path);
+  std::string intact(size, '\0');
+  std::ifstream(options_.checkpoint_path, std::ios::binary)
+      .read(intact.data(), static_cast<std::streamsize>(size));
+
+  int first_epoch = 0;
+  std::string notes;
+  options_.progress = [&](const TrainTransActOptions::Progress& progress) {
+    if (first_epoch == 0) first_epoch = progress.epoch;
+  };
+  options_.note = [&](std::string_view note) { notes += note; };
+  const auto train_from = [&](const std::string& bytes) {
+    std::ofstream(options_.checkpoint_path, std::ios::binary) << bytes;
+    first_epoch = 0;
+    notes.clear();
+    const auto trained = TrainTransAct(rows_.get(), spec_, options_);
+    ASSERT_TRUE(trained.ok()) << trained.status();
+    EXPECT_EQ(trained->model.network.head.weight, whole->model.network.head.weight);
+    EXPECT_EQ(trained->model.item_table, whole->model.item_table);
+  };
+  train_from(intact);
+  EXPECT_EQ(first_epoch, 2);
+  EXPECT_THAT(notes, testing::HasSubstr("goes on after epoch 1"));
+  // Cut off, one bit of a weight, nothing at all.
+  std::string flipped = intact;
+  flipped[size - 100] = static_cast<char>(flipped[size - 100] ^ 4);
+  for (const std::string& damaged : {intact.substr(0, size - 50), flipped, std::string()}) {
+    train_from(damaged);
+    EXPECT_EQ(first_epoch, 1);
+    EXPECT_THAT(notes, testing::HasSubstr("is damaged"));
+  }
+}
+
+TEST_F(TrainHeadsTest, AHeadOfWhichNothingHappensIsTold) {
+  std::string notes;
+  options_.note = [&](std::string_view note) { notes += note; };
+  spec_.epochs = 1;
+  ASSERT_TRUE(TrainTransAct(rows_.get(), spec_, options_).ok());
+  EXPECT_EQ(notes, "");
+  WriteRows(/*with_heads=*/true, /*cheap_below=*/0);
+  rows_ = *TrainingRowsReader::Open(path_);
+  options_.validation_from_ms.reset();
+  ASSERT_TRUE(TrainTransAct(rows_.get(), spec_, options_).ok());
+  EXPECT_THAT(notes, testing::HasSubstr("head cheap learns nothing"));
 }
 
 TEST_F(TrainTransActTest, InBfloat16ItLearnsAsMuchAndTheSameSeedGivesTheSameBits) {

@@ -29,7 +29,8 @@ class TransActCheckpoint {
       : path_(std::move(path)), fingerprint_(std::move(fingerprint)) {}
 
   absl::Status Write(const State& state) const;
-  // False, and nothing changed, without a file of this training; `best` becomes whole.
+  // False, and nothing changed, without a file of this training; `best` becomes whole. DataLoss,
+  // and nothing changed, where the file is damaged.
   absl::StatusOr<bool> Read(State* state) const;
   void Remove() const;
 

@@ -358,7 +358,7 @@ TEST(RecipeTest, TooManyFeaturesAreToldWhereTheyBecomeTooMany) {
 
 TEST(RecipeTest, ARankerNeedsFeaturesAndLabels) {
   EXPECT_EQ(ProblemsOf(StrCat(kSmall, "ranker: {labels: {click: 1}}\n")),
-            "r.yaml:7: ranker: needs features, in the section above it");
+            "r.yaml:7: ranker: needs features, which the key `features` declares");
   EXPECT_EQ(ProblemsOf(StrCat(kSmall, R"(features:
   - {name: place, kind: input_rank}
 ranker:

@@ -102,8 +102,9 @@ void TransActEncoder::Reserve(TransActRequest* request) const {
        {&request->queries, &request->first_keys, &request->values, &request->x}) {
     rows->Reserve(width * columns);
   }
-  request->logits.Reserve(shape_.heads * request->layout.keys * columns);
-  request->powers.Reserve(shape_.heads * request->layout.keys * columns);
+  // There are no more keys than columns; few requests have as many as the one before.
+  request->logits.Reserve(shape_.heads * columns * columns);
+  request->powers.Reserve(shape_.heads * columns * columns);
   request->candidates.Reserve(shape_.item_dimension * kBlock);
   request->candidate_queries.Reserve(width * kBlock);
   request->candidate_biases.Reserve(width * kBlock);
@@ -117,7 +118,7 @@ void TransActEncoder::Reserve(TransActRequest* request) const {
   request->latest_queries.Reserve(width * request->out_columns);
   for (AlignedFloats* rows : {&request->y, &request->attended}) rows->Reserve(width * columns_max);
   request->inner.Reserve(shape_.feed_forward * columns_max);
-  request->attention.Reserve(request->layout.keys * columns_max);
+  request->attention.Reserve(columns * columns_max);
   request->sums.Reserve(columns_max);
 }
 

@@ -216,12 +216,11 @@ absl::Status EventWriter::ScanFor(std::int64_t horizon_ms, const RetentionOption
   if (horizon_ms <= now.time_ms && now.is_removed) return absl::OkStatus();
   LogScan next{now.position, std::max(now.time_ms, horizon_ms)};
   if (next.time_ms >= scanned_.time_ms) next.position = std::max(next.position, scanned_.position);
-  const absl::Status status =
-      ScanOld(next.position, end(), options, [&](const LoggedEvent& logged) {
-        if (logged.known_time_ms >= next.time_ms) return false;
-        next.position = logged.position + 1;
-        return true;
-      });
+  absl::Status status = ScanOld(next.position, end(), options, [&](const LoggedEvent& logged) {
+    if (logged.known_time_ms >= next.time_ms) return false;
+    next.position = logged.position + 1;
+    return true;
+  });
   scanned_ = next;
   return status;
 }

@@ -20,7 +20,7 @@ namespace fourfold {
 class LiveFeatures {
  public:
   // The state's schema must extend the plan's.
-  LiveFeatures(std::shared_ptr<const FeaturePlan> plan, std::shared_ptr<LiveState> state)
+  LiveFeatures(const std::shared_ptr<const FeaturePlan>& plan, std::shared_ptr<LiveState> state)
       : LiveFeatures(plan, plan, std::move(state)) {}
 
   // Features of the plan, which was compiled onto nothing, that are to follow `active` (may be
